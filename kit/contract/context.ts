@@ -1,0 +1,90 @@
+import type { Request } from '#kit/runtime';
+import type { Access } from './operation.ts';
+
+/** Who is calling, as established at the public door and passed on from service to service. */
+export interface Caller {
+  readonly kind: Access;
+  /** User id, service name, or `anonymous`. */
+  readonly id: string;
+}
+
+export const anonymous: Caller = { kind: 'anonymous', id: 'anonymous' };
+
+/** Travels with a piece of work through every hop. Immutable; `forward` makes the next hop's. */
+export interface CallContext {
+  readonly caller: Caller;
+  /** One id for everything that one request from outside causes. */
+  readonly correlationId: string;
+  /** Number of hops so far: with the correlation id it orders log lines without any clock. */
+  readonly step: number;
+  /** W3C Trace Context. */
+  readonly traceparent: string | undefined;
+  readonly idempotencyKey: string | undefined;
+  /** When the caller stops waiting, on this process's monotonic clock. */
+  readonly deadlineAtMs: number;
+  /** Aborts when the caller has gone or the deadline has passed. */
+  readonly signal: AbortSignal;
+  /** The headers as they came, lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Time that a hop keeps for itself, so that its answer can still reach a caller that waits exactly as long. */
+export const deadlineMarginMs = 20;
+
+export const headerNames = {
+  caller: 'holdfast-caller',
+  correlationId: 'holdfast-correlation-id',
+  step: 'holdfast-step',
+  deadlineMs: 'holdfast-deadline-ms',
+  logicalTime: 'holdfast-hlc',
+  idempotencyKey: 'idempotency-key',
+  traceparent: 'traceparent',
+} as const;
+
+export function encodeCaller(caller: Caller): string {
+  return `${caller.kind}:${caller.id}`;
+}
+
+export function decodeCaller(text: string | undefined): Caller {
+  if (!text) return anonymous;
+  const at = text.indexOf(':');
+  return { kind: text.slice(0, at) as Access, id: text.slice(at + 1) };
+}
+
+/** The context of a request that has just arrived. `nowMs` is the receiver's monotonic clock. */
+export function contextOf(
+  request: Request,
+  signal: AbortSignal,
+  nowMs: number,
+  deadlineMsDefault: number,
+): CallContext {
+  const { headers } = request;
+  const remainingMs = Number(headers[headerNames.deadlineMs] ?? deadlineMsDefault);
+  return {
+    caller: decodeCaller(headers[headerNames.caller]),
+    correlationId: headers[headerNames.correlationId] ?? 'none',
+    step: Number(headers[headerNames.step] ?? 0),
+    traceparent: headers[headerNames.traceparent],
+    idempotencyKey: headers[headerNames.idempotencyKey],
+    deadlineAtMs: nowMs + (Number.isFinite(remainingMs) ? remainingMs : deadlineMsDefault),
+    signal,
+    headers,
+  };
+}
+
+/** Headers of a call made on behalf of `context`: one step on, with what is left of the deadline. */
+export function forwardHeaders(
+  context: CallContext,
+  remainingMs: number,
+  idempotencyKey?: string,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    [headerNames.caller]: encodeCaller(context.caller),
+    [headerNames.correlationId]: context.correlationId,
+    [headerNames.step]: String(context.step + 1),
+    [headerNames.deadlineMs]: String(Math.floor(remainingMs)),
+  };
+  if (context.traceparent) headers[headerNames.traceparent] = context.traceparent;
+  if (idempotencyKey) headers[headerNames.idempotencyKey] = idempotencyKey;
+  return headers;
+}

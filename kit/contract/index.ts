@@ -1,0 +1,51 @@
+export { type CallInput, type Client, type ClientOptions, createClient } from './client.ts';
+export {
+  anonymous,
+  type CallContext,
+  type Caller,
+  contextOf,
+  decodeCaller,
+  encodeCaller,
+  forwardHeaders,
+  headerNames,
+} from './context.ts';
+export { createHttpServer, type HttpRoute, type HttpServerOptions, routesOf } from './http-server.ts';
+export { createHttpTransport, type HttpTransport, type HttpTransportOptions } from './http-transport.ts';
+export { createLocalTransport, type LocalTransport } from './local-transport.ts';
+export { type OpenApiOptions, openApi } from './openapi.ts';
+export {
+  type Access,
+  type Consistency,
+  defineService,
+  type Input,
+  type OperationDescription,
+  type Output,
+  type ServiceContract,
+} from './operation.ts';
+export {
+  type Category,
+  contractProblems,
+  describeProblems,
+  isProblem,
+  Problem,
+  type ProblemDescription,
+  type ProblemDetails,
+  type ProblemPlace,
+  type ProblemTable,
+  problemFromReply,
+  problemTable,
+  type Retry,
+  toProblem,
+} from './problem.ts';
+export {
+  checkIfMatch,
+  type Handler,
+  type Handlers,
+  implement,
+  type LogicalClockPort,
+  problemReply,
+  type Served,
+  type ServerOptions,
+  type ServiceServer,
+} from './server.ts';
+export { invalidInput } from './validate.ts';

@@ -1,0 +1,56 @@
+import type { Reply, Timers, Transport } from '#kit/runtime';
+import { headerNames } from './context.ts';
+import { contractProblems } from './problem.ts';
+import type { ServiceServer } from './server.ts';
+
+/**
+ * Carries requests by function call to services of the same process, and everything else to `elsewhere`.
+ * Bodies are handed over as they are: nothing here changes a message once it is sent.
+ */
+export function createLocalTransport(timers: Timers, elsewhere?: Transport): LocalTransport {
+  const servers = new Map<string, ServiceServer>();
+  return {
+    attach(server) {
+      servers.set(server.contract.service, server);
+    },
+    async send(request, signal) {
+      const server = servers.get(request.service);
+      if (server) return withDeadline(timers, server, request, signal);
+      if (elsewhere) return elsewhere.send(request, signal);
+      throw contractProblems.unavailable({ detail: `no instance of ${request.service} is known here` });
+    },
+  };
+}
+
+export interface LocalTransport extends Transport {
+  attach(server: ServiceServer): void;
+}
+
+/** The callee may be stuck (a lock, a provider): the caller's deadline holds all the same. */
+async function withDeadline(
+  timers: Timers,
+  server: ServiceServer,
+  request: Parameters<Transport['send']>[0],
+  signal: AbortSignal,
+): Promise<Reply> {
+  const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0);
+  const answered = server.handle(request, signal);
+  if (!(deadlineMs > 0)) return answered;
+  return new Promise((resolve, reject) => {
+    const cancel = timers.after(deadlineMs, () => {
+      reject(
+        contractProblems.timeout({ detail: `${request.service}.${request.operation} took over ${deadlineMs} ms` }),
+      );
+    });
+    answered.then(
+      (reply) => {
+        cancel();
+        resolve(reply);
+      },
+      (error) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}

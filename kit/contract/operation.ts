@@ -1,0 +1,69 @@
+import type { Static, TSchema } from 'typebox';
+import type { ProblemTable } from './problem.ts';
+
+/** Who may call an operation. `anonymous` includes everyone. `service` is another service of this system. */
+export type Access = 'anonymous' | 'customer' | 'staff' | 'admin' | 'service';
+
+/** What a read promises about age; what a write promises about order (REQUIREMENTS R1). */
+export type Consistency = 'strong' | 'session' | 'causal' | 'eventual';
+
+export interface OperationDescription {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `{name}` for path parameters, as in OpenAPI. */
+  readonly path: string;
+  readonly summary: string;
+  readonly access: readonly Access[];
+  readonly params?: TSchema;
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  /** Body schema by status. */
+  readonly responses: Readonly<Record<number, TSchema>>;
+  /** Problem codes beyond those that every operation may answer. */
+  readonly problems?: readonly string[];
+  /** `required`: refused without an Idempotency-Key. Default: `natural` (the operation is idempotent as it is). */
+  readonly idempotency?: 'required' | 'natural';
+  /** The change needs If-Match with the ETag that was read. */
+  readonly conditional?: boolean;
+  readonly consistency?: Consistency;
+  /** How long a caller waits by default, in ms. Default 2000. */
+  readonly deadlineMs?: number;
+  /** Largest body in bytes. Default 256 KiB. */
+  readonly bodySizeBytesMax?: number;
+  /** `ndjson`: request or reply is a stream of JSON lines (an async iterable of values in code). */
+  readonly stream?: 'request' | 'reply';
+}
+
+export interface ServiceContract<
+  Operations extends Readonly<Record<string, OperationDescription>> = Readonly<Record<string, OperationDescription>>,
+> {
+  readonly service: string;
+  readonly operations: Operations;
+  readonly problems?: ProblemTable<string>;
+}
+
+/** Describes a service once; server, client and documentation are made from it. */
+export function defineService<const Operations extends Readonly<Record<string, OperationDescription>>>(
+  contract: ServiceContract<Operations>,
+): ServiceContract<Operations> {
+  return contract;
+}
+
+type StaticOf<Schema> = Schema extends TSchema ? Static<Schema> : undefined;
+/** Query and params come as an empty object where the contract names none. */
+type ObjectOf<Schema> = Schema extends TSchema ? Static<Schema> : Record<string, never>;
+
+/** What a handler gets. */
+export interface Input<O extends OperationDescription> {
+  readonly params: ObjectOf<O['params']>;
+  readonly query: ObjectOf<O['query']>;
+  readonly body: O['stream'] extends 'request' ? AsyncIterable<unknown> : StaticOf<O['body']>;
+}
+
+/** What a handler gives back: one of the contract's statuses with its body. */
+export type Output<O extends OperationDescription> = {
+  [Status in keyof O['responses'] & number]: {
+    readonly status: Status;
+    readonly body: O['stream'] extends 'reply' ? AsyncIterable<unknown> : StaticOf<O['responses'][Status]>;
+    readonly headers?: Readonly<Record<string, string>>;
+  };
+}[keyof O['responses'] & number];

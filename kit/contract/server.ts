@@ -1,0 +1,132 @@
+import type { Clock, Reply, Request } from '#kit/runtime';
+import { type CallContext, contextOf, headerNames } from './context.ts';
+import type { Input, OperationDescription, Output, ServiceContract } from './operation.ts';
+import { contractProblems, type Problem, toProblem } from './problem.ts';
+import { createValidator, type OperationValidator } from './validate.ts';
+
+export type Handler<O extends OperationDescription> = (input: Input<O>, context: CallContext) => Promise<Output<O>>;
+
+export type Handlers<C extends ServiceContract> = {
+  readonly [Name in keyof C['operations']]: Handler<C['operations'][Name]>;
+};
+
+/** The logical clock of the process: stamps replies, and refuses a caller whose clock is too far ahead. */
+export interface LogicalClockPort {
+  tick(): string;
+  /** Throws when the remote time is ahead by more than the bound. */
+  receive(remote: string): void;
+}
+
+export interface ServerOptions {
+  readonly clock: Clock;
+  readonly logicalClock?: LogicalClockPort;
+  /** Checks replies against the contract too. For tests and the simulator. Default false. */
+  readonly checkReplies?: boolean;
+  /** Called after each request, for logs, metrics and traces. */
+  readonly onServed?: (served: Served) => void;
+}
+
+export interface Served {
+  readonly request: Request;
+  readonly context: CallContext;
+  readonly reply: Reply;
+  readonly problem: Problem | undefined;
+  readonly durationMs: number;
+}
+
+/** A service that answers requests, whatever carried them. */
+export interface ServiceServer {
+  readonly contract: ServiceContract;
+  /** Never rejects: every error becomes a problem reply. */
+  handle(request: Request, signal: AbortSignal): Promise<Reply>;
+}
+
+interface Route {
+  readonly operation: OperationDescription;
+  readonly handler: Handler<OperationDescription>;
+  readonly validator: OperationValidator;
+}
+
+/** Joins a contract with its handlers: access, idempotency key, validation, deadline, problems. */
+export function implement<C extends ServiceContract>(
+  contract: C,
+  handlers: Handlers<C>,
+  options: ServerOptions,
+): ServiceServer {
+  const { clock, logicalClock, checkReplies = false, onServed } = options;
+  const routes = new Map<string, Route>();
+  for (const [name, operation] of Object.entries(contract.operations)) {
+    const handler = (handlers as Record<string, unknown>)[name] as Handler<OperationDescription>;
+    routes.set(name, { operation, handler, validator: createValidator(operation) });
+  }
+
+  async function run(route: Route, request: Request, context: CallContext): Promise<Reply> {
+    const { operation, handler, validator } = route;
+    checkAccess(operation, context);
+    if (operation.idempotency === 'required') checkIdempotencyKey(context);
+    if (operation.conditional && !context.headers['if-match']) throw contractProblems['precondition-required']();
+    const { query } = validator.checkRequest(request.params, request.query, request.body);
+    if (clock.monotonicMs() >= context.deadlineAtMs) throw contractProblems.timeout({ detail: 'arrived too late' });
+    const remoteTime = request.headers[headerNames.logicalTime];
+    if (remoteTime && logicalClock) logicalClock.receive(remoteTime);
+    const input = { params: request.params, query, body: request.body } as unknown as Input<OperationDescription>;
+    const output = await handler(input, context);
+    if (checkReplies) validator.checkReply(output.status, output.body);
+    const headers: Record<string, string> = { ...output.headers };
+    if (logicalClock) headers[headerNames.logicalTime] = logicalClock.tick();
+    return { status: output.status, headers, body: output.body };
+  }
+
+  return {
+    contract,
+    async handle(request, signal) {
+      const startMs = clock.monotonicMs();
+      const route = routes.get(request.operation);
+      const context = contextOf(request, signal, startMs, route?.operation.deadlineMs ?? 2000);
+      let reply: Reply;
+      let problem: Problem | undefined;
+      try {
+        if (!route) throw contractProblems['not-found']({ detail: `${request.service} has no ${request.operation}` });
+        reply = await run(route, request, context);
+      } catch (error) {
+        problem = toProblem(error);
+        reply = problemReply(problem, context.correlationId);
+      }
+      onServed?.({ request, context, reply, problem, durationMs: clock.monotonicMs() - startMs });
+      return reply;
+    },
+  };
+}
+
+export function problemReply(problem: Problem, correlationId?: string): Reply {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  if (typeof problem.retry === 'object') headers['retry-after'] = String(Math.ceil(problem.retry.afterMs / 1000));
+  if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
+  const body = correlationId ? { ...problem.toJSON(), correlationId } : problem.toJSON();
+  return { status: problem.status, headers, body };
+}
+
+function checkAccess(operation: OperationDescription, context: CallContext): void {
+  const { kind } = context.caller;
+  if (operation.access.includes('anonymous') || operation.access.includes(kind)) return;
+  // An admin may do what staff may.
+  if (kind === 'admin' && operation.access.includes('staff')) return;
+  throw kind === 'anonymous' ? contractProblems.unauthenticated() : contractProblems.forbidden();
+}
+
+const idempotencyKeyPattern = /^[\x21-\x7e]{1,255}$/;
+
+function checkIdempotencyKey(context: CallContext): void {
+  const key = context.idempotencyKey;
+  if (key === undefined || key === '') throw contractProblems['idempotency-key-missing']();
+  if (!idempotencyKeyPattern.test(key)) throw contractProblems['idempotency-key-invalid']();
+}
+
+/** Throws 412 unless If-Match names the current version. */
+export function checkIfMatch(context: CallContext, currentEtag: string): void {
+  const wanted = context.headers['if-match'];
+  if (wanted === undefined) throw contractProblems['precondition-required']();
+  if (wanted !== '*' && !wanted.split(',').some((tag) => tag.trim() === currentEtag)) {
+    throw contractProblems['precondition-failed']({ data: { currentEtag } });
+  }
+}

@@ -1,0 +1,118 @@
+import { hash } from 'node:crypto';
+import type { Queryable, Transaction } from '#kit/runtime';
+import type { Migrations } from '#kit/store';
+
+/** The table that this capability needs in the database of whoever uses it. */
+export const idempotencyMigrations: Migrations = {
+  directory: `${import.meta.dirname}/schema`,
+  table: 'schema_idempotency',
+};
+
+export interface Claim {
+  /** Who asks: results are never shown to another scope. */
+  readonly scope: string;
+  readonly key: string;
+  /** See `fingerprintOf`. */
+  readonly fingerprint: string;
+}
+
+/**
+ * What became of a claim. `claimed`: go on and do the work in this transaction. `done`: it was done before, this is its
+ * result. `in-flight`: someone is at it. `mismatch`: the key was used with another payload.
+ */
+export type ClaimState =
+  | { readonly state: 'claimed' }
+  | { readonly state: 'done'; readonly result: unknown }
+  | { readonly state: 'in-flight' }
+  | { readonly state: 'mismatch' };
+
+/** A hash of a payload. Key order counts: a repeat by the same program sends the same text. */
+export function fingerprintOf(payload: unknown): string {
+  return hash('sha256', JSON.stringify(payload) ?? '', 'base64url').slice(0, 22);
+}
+
+const claimSql = `
+  insert into idempotency_key (scope, key, fingerprint)
+  select scope, key, fingerprint from unnest($1::text[], $2::text[], $3::text[]) as claim (scope, key, fingerprint)
+  order by scope, key
+  on conflict do nothing
+  returning scope, key`;
+
+const lookUpSql = `
+  select scope, key, fingerprint, result
+  from idempotency_key join unnest($1::text[], $2::text[]) as wanted (scope, key) using (scope, key)`;
+
+/**
+ * Claims many keys in the transaction of their effects. Of two claims for one key in the same call the first wins. A
+ * claim held by another transaction is waited for: its outcome decides. Keys are taken in order, so that two batches
+ * can't deadlock.
+ */
+export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Promise<ClaimState[]> {
+  if (claims.length === 0) return [];
+  const scopes = claims.map((claim) => claim.scope);
+  const keys = claims.map((claim) => claim.key);
+  const inserted = await tx.query<{ scope: string; key: string }>(claimSql, [
+    scopes,
+    keys,
+    claims.map((claim) => claim.fingerprint),
+  ]);
+  const fresh = new Set(inserted.rows.map(nameOf));
+  const states: (ClaimState | undefined)[] = claims.map((claim) =>
+    fresh.delete(nameOf(claim)) ? { state: 'claimed' } : undefined,
+  );
+  if (states.every((state) => state !== undefined)) return states as ClaimState[];
+
+  const found = await tx.query<Claim & { result: unknown }>(lookUpSql, [scopes, keys]);
+  const known = new Map(found.rows.map((row) => [nameOf(row), row]));
+  return claims.map((claim, i) => states[i] ?? stateOf(claim, known.get(nameOf(claim))));
+}
+
+function stateOf(claim: Claim, row: (Claim & { result: unknown }) | undefined): ClaimState {
+  // The other transaction rolled back between our two statements: nobody has the key, so the caller may try again.
+  if (!row) return { state: 'in-flight' };
+  if (row.fingerprint !== claim.fingerprint) return { state: 'mismatch' };
+  return row.result === null ? { state: 'in-flight' } : { state: 'done', result: row.result };
+}
+
+function nameOf(claim: { readonly scope: string; readonly key: string }): string {
+  return `${claim.scope}\n${claim.key}`;
+}
+
+export interface Completion {
+  readonly scope: string;
+  readonly key: string;
+  /** Any JSON value but null. */
+  readonly result: unknown;
+}
+
+const completeSql = `
+  update idempotency_key set result = done.result
+  from unnest($1::text[], $2::text[], $3::jsonb[]) as done (scope, key, result)
+  where idempotency_key.scope = done.scope and idempotency_key.key = done.key and idempotency_key.result is null`;
+
+/** Records results in the transaction that ends the operations. A result, once there, never changes. */
+export async function completeKeys(tx: Transaction, completions: readonly Completion[]): Promise<void> {
+  if (completions.length === 0) return;
+  await tx.query(completeSql, [
+    completions.map((completion) => completion.scope),
+    completions.map((completion) => completion.key),
+    completions.map((completion) => JSON.stringify(completion.result)),
+  ]);
+}
+
+const sweepSql = `
+  delete from idempotency_key where ctid = any (array(
+    select ctid from idempotency_key
+    where result is not null and created_at < now() - make_interval(secs => $1::double precision) limit $2))`;
+
+/** Rows removed in one statement: small enough not to hold locks for long. */
+const sweepRowsMax = 5_000;
+
+/** Forgets results older than `keepMs`. Operations under way are kept however old they are. Returns rows removed. */
+export async function sweepKeys(database: Queryable, keepMs: number): Promise<number> {
+  const { count } = await database.query(sweepSql, [keepMs / 1000, sweepRowsMax]);
+  return count;
+}
+
+/** How long results are kept by default: three days outlast any client's retries and a long weekend. */
+export const keepMsDefault = 72 * 3600 * 1000;

@@ -1,0 +1,153 @@
+import type { Clock, Database, Logger, Timers, Transaction } from '#kit/runtime';
+import { CommitOutcomeUnknown, isConnectionLoss, StoreOverloaded } from './errors.ts';
+
+/** What `apply` says of one command: its result, or the error that this command alone gets. */
+export type Verdict<Result> = { readonly ok: Result } | { readonly error: unknown };
+
+export interface BatchWriterOptions<Command, Result> {
+  readonly name: string;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Logger;
+  /**
+   * Applies the commands inside one transaction and returns a verdict for each, in order. It may run again with the
+   * same commands (alone or in other company) after a deadlock, a lost connection or an unknown commit, so every
+   * command must be idempotent by its business key and `apply` must have no effect but SQL.
+   */
+  readonly apply: (tx: Transaction, commands: readonly Command[]) => Promise<readonly Verdict<Result>[]>;
+  /** Commands in one commit. Larger saves commits, smaller saves memory and lock time. Default 128. */
+  readonly batchMax?: number;
+  /** Commands that may wait; one more is refused with `StoreOverloaded`. Default 5,000. */
+  readonly waitingMax?: number;
+  /** Batches under way at once. One is best where batches touch the same rows. Default 1. */
+  readonly lanes?: number;
+  /** How long commands are repeated while the database is away or a commit's outcome unknown. Default 5,000 ms. */
+  readonly patienceMs?: number;
+  /** Told after each commit: batch size and time, for metrics and for waking the outbox relay. */
+  readonly onCommit?: (batch: { readonly size: number; readonly durationMs: number }) => void;
+}
+
+/**
+ * Group commit in the application (DESIGN §4.4): commands that arrive while a batch is under way go together into the
+ * next one. An idle writer starts at once, so nothing is waited for; a busy one amortises round trips and commits.
+ * One bad command never fails its neighbours: a batch that fails is halved until the culprit stands alone.
+ */
+export interface BatchWriter<Command, Result> {
+  /** Resolves after the commit that made the command durable. */
+  submit(command: Command): Promise<Result>;
+  /** Refuses new commands and resolves when those accepted have ended. */
+  drain(): Promise<void>;
+  readonly waiting: number;
+}
+
+interface Entry<Command, Result> {
+  readonly command: Command;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+  readonly acceptedAtMs: number;
+}
+
+const repeatDelayMs = 50;
+
+export function createBatchWriter<Command, Result>(
+  options: BatchWriterOptions<Command, Result>,
+): BatchWriter<Command, Result> {
+  const { name, database, clock, timers, log, apply, onCommit } = options;
+  const { batchMax = 128, waitingMax = 5_000, lanes = 1, patienceMs = 5_000 } = options;
+  let queue: Entry<Command, Result>[] = [];
+  let running = 0;
+  let scheduled = false;
+  let draining: { promise: Promise<void>; resolve: () => void } | undefined;
+
+  /** Starts after the current turn, so that commands of the same turn share a commit. */
+  function schedule(): void {
+    if (scheduled || running >= lanes || queue.length === 0) return;
+    scheduled = true;
+    timers.soon(() => {
+      scheduled = false;
+      while (running < lanes && queue.length > 0) void runLane();
+    });
+  }
+
+  async function runLane(): Promise<void> {
+    running += 1;
+    const batch = queue.length <= batchMax ? queue : queue.slice(0, batchMax);
+    queue = queue.length <= batchMax ? [] : queue.slice(batchMax);
+    await commitBatch(batch);
+    running -= 1;
+    if (running === 0 && queue.length === 0) draining?.resolve();
+    schedule();
+  }
+
+  async function commitBatch(batch: Entry<Command, Result>[]): Promise<void> {
+    const startMs = clock.monotonicMs();
+    let verdicts: readonly Verdict<Result>[];
+    try {
+      verdicts = await database.transaction((tx) =>
+        apply(
+          tx,
+          batch.map((entry) => entry.command),
+        ),
+      );
+    } catch (error) {
+      await repeat(batch, error);
+      return;
+    }
+    onCommit?.({ size: batch.length, durationMs: clock.monotonicMs() - startMs });
+    for (let i = 0; i < batch.length; i++) {
+      const entry = batch[i] as Entry<Command, Result>;
+      const verdict = verdicts[i];
+      if (verdict === undefined) entry.reject(new Error(`${name}: apply gave no verdict for a command`));
+      else if ('error' in verdict) entry.reject(verdict.error);
+      else entry.resolve(verdict.ok);
+    }
+  }
+
+  /** The batch as a whole failed. Trouble with the database is waited out; anything else is narrowed to its culprit. */
+  async function repeat(batch: Entry<Command, Result>[], error: unknown): Promise<void> {
+    if (error instanceof CommitOutcomeUnknown || isConnectionLoss(error)) {
+      const nowMs = clock.monotonicMs();
+      const [tired, patient] = split(batch, (entry) => nowMs - entry.acceptedAtMs > patienceMs);
+      for (const entry of tired) entry.reject(error);
+      if (patient.length === 0) return;
+      log.debug('batch repeated', { writer: name, size: patient.length, error });
+      await timers.sleep(repeatDelayMs);
+      return commitBatch(patient);
+    }
+    if (batch.length === 1) {
+      (batch[0] as Entry<Command, Result>).reject(error);
+      return;
+    }
+    log.debug('batch halved', { writer: name, size: batch.length, error });
+    const half = batch.length >> 1;
+    await commitBatch(batch.slice(0, half));
+    await commitBatch(batch.slice(half));
+  }
+
+  return {
+    get waiting() {
+      return queue.length;
+    },
+    submit(command) {
+      if (draining) return Promise.reject(new StoreOverloaded(`${name}: shutting down`));
+      if (queue.length >= waitingMax) return Promise.reject(new StoreOverloaded(name));
+      return new Promise((resolve, reject) => {
+        queue.push({ command, resolve, reject, acceptedAtMs: clock.monotonicMs() });
+        schedule();
+      });
+    },
+    drain() {
+      draining ??= Promise.withResolvers<void>();
+      if (running === 0 && queue.length === 0) draining.resolve();
+      return draining.promise;
+    },
+  };
+}
+
+function split<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
+  const yes: T[] = [];
+  const no: T[] = [];
+  for (const item of items) (first(item) ? yes : no).push(item);
+  return [yes, no];
+}

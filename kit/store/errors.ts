@@ -1,0 +1,63 @@
+/**
+ * The connection was lost while COMMIT was under way: the transaction may be durable or not. Repeat it if it is
+ * idempotent, or look for its business key; never assume.
+ */
+export class CommitOutcomeUnknown extends Error {
+  readonly category = 'unavailable';
+  readonly retry = 'same-key';
+
+  constructor(database: string, cause: unknown) {
+    super(`${database}: the outcome of a commit is unknown`, { cause });
+    this.name = 'CommitOutcomeUnknown';
+  }
+}
+
+/** The database can't be reached, is starting or is shutting down. Nothing was done. */
+export class DatabaseUnavailable extends Error {
+  readonly category = 'unavailable';
+  readonly retry = { afterMs: 500 };
+
+  constructor(database: string, cause: unknown) {
+    super(`${database}: the database can not be reached (${cause instanceof Error ? cause.message : cause})`, {
+      cause,
+    });
+    this.name = 'DatabaseUnavailable';
+  }
+}
+
+/** A pool or queue is full: refused at once rather than late. Nothing was done. */
+export class StoreOverloaded extends Error {
+  readonly category = 'unavailable';
+  readonly retry = { afterMs: 200 };
+
+  constructor(what: string) {
+    super(`${what}: too much is waiting already`);
+    this.name = 'StoreOverloaded';
+  }
+}
+
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Serialisation failure and deadlock: the transaction was rolled back and may simply run again. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}
+
+/**
+ * Connection trouble rather than a refused statement: class 08, the shutdown and recovery states of class 57, an I/O
+ * error of the server (58030: its fsync may fail after the row became durable), or a socket error without a state.
+ */
+export function isConnectionLoss(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailable || error instanceof CommitOutcomeUnknown) return true;
+  const state = sqlState(error);
+  if (state !== undefined) return state.startsWith('08') || state.startsWith('57P') || state.startsWith('58');
+  const { code, message = '' } = error as { code?: string; message?: string };
+  if (code !== undefined && /^E[A-Z]+$/.test(code)) return true;
+  return /connection (terminated|error|timeout)|not queryable|timeout exceeded when trying to connect|client was closed/i.test(
+    message,
+  );
+}

@@ -1,0 +1,11 @@
+export { type BatchWriter, type BatchWriterOptions, createBatchWriter, type Verdict } from './batch-writer.ts';
+export { createDatabase, type DatabaseOptions } from './database.ts';
+export {
+  CommitOutcomeUnknown,
+  DatabaseUnavailable,
+  isConnectionLoss,
+  isTransient,
+  StoreOverloaded,
+  sqlState,
+} from './errors.ts';
+export { type ExecuteSql, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
