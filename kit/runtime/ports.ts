@@ -58,7 +58,7 @@ export type SqlValue = string | number | bigint | boolean | null | Date | Uint8A
 
 export type Row = Record<string, unknown>;
 
-export interface QueryResult<R extends Row = Row> {
+export interface QueryResult<R extends object = Row> {
   readonly rows: readonly R[];
   /** Rows inserted, updated, deleted or selected. */
   readonly count: number;
@@ -71,7 +71,7 @@ export interface Queryable {
    * respectively, timestamptz as Date, json as parsed values.
    * Statements sent without awaiting each other are pipelined, in order, on one round trip.
    */
-  query<R extends Row = Row>(text: string, values?: readonly SqlValue[]): Promise<QueryResult<R>>;
+  query<R extends object = Row>(text: string, values?: readonly SqlValue[]): Promise<QueryResult<R>>;
 }
 
 /** Statements of one transaction: all commit together or none does. */

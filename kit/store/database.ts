@@ -60,7 +60,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     return statement;
   }
 
-  async function run<R extends Row>(
+  async function run<R extends object>(
     client: pg.PoolClient,
     text: string,
     values?: readonly SqlValue[],
