@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Cancel, Database, Logger, QueryResult, Random, Row, SqlValue, Timers, Transaction } from '#kit/runtime';
+import type { Cancel, Database, Logger, QueryResult, Random, SqlValue, Timers, Transaction } from '#kit/runtime';
 import { CommitOutcomeUnknown, DatabaseUnavailable, isConnectionLoss, isTransient, StoreOverloaded } from './errors.ts';
 
 export interface DatabaseOptions {

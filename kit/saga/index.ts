@@ -1,0 +1,28 @@
+export {
+  defineSaga,
+  type LocalStep,
+  pivotOf,
+  type Refusal,
+  type RemoteStep,
+  type SagaDefinition,
+  type Step,
+  type StepContext,
+  type StepOutcome,
+  type StepRetry,
+} from './definition.ts';
+export { createSagaEngine, type SagaEngine, type SagaEngineOptions } from './engine.ts';
+export { isEnded, type JournalEntry, newSaga, type SagaRecord, type SagaStatus } from './record.ts';
+export {
+  abandonSaga,
+  insertSagas,
+  inspectSaga,
+  listSagas,
+  releaseOwner,
+  renewOwner,
+  resumeSaga,
+  SagaFenced,
+  type SagaListItem,
+  sagaMigrations,
+  takeOverSagas,
+  writeSagas,
+} from './store.ts';

@@ -1,0 +1,106 @@
+import type { Refusal, SagaDefinition } from './definition.ts';
+
+export type SagaStatus = 'running' | 'compensating' | 'completed' | 'refused' | 'stuck' | 'abandoned';
+
+/** One line of a saga's history. Times are of the instance that wrote it: for people, never for order. */
+export interface JournalEntry {
+  readonly step: string;
+  readonly event: 'done' | 'refused' | 'failed' | 'compensated' | 'taken-over' | 'gave-up' | 'resumed' | 'abandoned';
+  readonly at: number;
+  readonly attempts?: number;
+  readonly durationMs?: number;
+  readonly detail?: string;
+}
+
+/** A saga as it stands in the database. Plain data: the pure functions below move it on. */
+export interface SagaRecord {
+  readonly id: string;
+  readonly definition: string;
+  readonly version: number;
+  readonly status: SagaStatus;
+  readonly step: number;
+  readonly input: unknown;
+  readonly results: Readonly<Record<string, unknown>>;
+  readonly journal: readonly JournalEntry[];
+  readonly cause: Refusal | null;
+  readonly fence: number;
+  readonly owner: string | null;
+}
+
+/** A saga's history keeps its newest entries: a step that fails for days must not grow its row for days. */
+export const journalEntriesMax = 64;
+
+export function newSaga<Input>(definition: SagaDefinition<Input>, id: string, input: Input, owner: string): SagaRecord {
+  return {
+    id,
+    definition: definition.name,
+    version: definition.version,
+    status: 'running',
+    step: 0,
+    input,
+    results: {},
+    journal: [],
+    cause: null,
+    fence: 1,
+    owner,
+  };
+}
+
+export function isEnded(record: SagaRecord): boolean {
+  return record.status === 'completed' || record.status === 'refused' || record.status === 'abandoned';
+}
+
+/** The step under way succeeded: on to the next, or the end. */
+export function stepDone(
+  record: SagaRecord,
+  stepName: string,
+  stepCount: number,
+  result: unknown,
+  entry: JournalEntry,
+): SagaRecord {
+  const step = record.step + 1;
+  return {
+    ...record,
+    step,
+    status: step === stepCount ? 'completed' : 'running',
+    results: result === undefined ? record.results : { ...record.results, [stepName]: result },
+    journal: journalWith(record, entry),
+  };
+}
+
+/**
+ * Turns round. `includeCurrent`: the step under way may have happened, so it is compensated too; a clear refusal by the
+ * step itself says that it has not.
+ */
+export function turnRound(
+  record: SagaRecord,
+  cause: Refusal,
+  includeCurrent: boolean,
+  entry: JournalEntry,
+): SagaRecord {
+  return {
+    ...record,
+    status: 'compensating',
+    step: includeCurrent ? record.step : record.step - 1,
+    cause,
+    journal: journalWith(record, entry),
+  };
+}
+
+/** The step at `record.step` was undone: on to the one before. Below 0 all is undone. */
+export function stepCompensated(record: SagaRecord, entry: JournalEntry | undefined): SagaRecord {
+  return { ...record, step: record.step - 1, journal: entry ? journalWith(record, entry) : record.journal };
+}
+
+export function refusedFor(record: SagaRecord): SagaRecord {
+  return { ...record, status: 'refused' };
+}
+
+export function stuckFor(record: SagaRecord, cause: Refusal, entry: JournalEntry): SagaRecord {
+  return { ...record, status: 'stuck', cause, owner: null, journal: journalWith(record, entry) };
+}
+
+export function journalWith(record: SagaRecord, entry: JournalEntry): readonly JournalEntry[] {
+  const journal = [...record.journal, entry];
+  return journal.length > journalEntriesMax ? journal.slice(-journalEntriesMax) : journal;
+}

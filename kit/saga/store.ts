@@ -1,0 +1,218 @@
+import type { Database, Queryable, Transaction } from '#kit/runtime';
+import type { Migrations } from '#kit/store';
+import { isEnded, type SagaRecord, type SagaStatus } from './record.ts';
+
+export const sagaMigrations: Migrations = { directory: `${import.meta.dirname}/schema`, table: 'schema_saga' };
+
+/** Another instance has taken the saga over: whoever gets this must stop working on it. */
+export class SagaFenced extends Error {
+  constructor(id: string) {
+    super(`saga ${id} was taken over by another instance`);
+    this.name = 'SagaFenced';
+  }
+}
+
+const insertSql = `
+  insert into saga (id, definition, version, status, step, input, results, journal, cause, fence, owner)
+  select id, definition, version, status, step, input, results, journal, nullif(cause, 'null'), fence, owner
+  from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+    $9::jsonb[], $10::int[], $11::text[])
+    as new (id, definition, version, status, step, input, results, journal, cause, fence, owner)
+  on conflict (id) do nothing`;
+
+/** Adds new sagas in the transaction that accepts their work. A repeat (same id) is left as it is. */
+export async function insertSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<void> {
+  if (sagas.length === 0) return;
+  await tx.query(insertSql, [
+    sagas.map((saga) => saga.id),
+    sagas.map((saga) => saga.definition),
+    sagas.map((saga) => saga.version),
+    sagas.map((saga) => saga.status),
+    sagas.map((saga) => saga.step),
+    sagas.map((saga) => JSON.stringify(saga.input)),
+    sagas.map((saga) => JSON.stringify(saga.results)),
+    sagas.map((saga) => JSON.stringify(saga.journal)),
+    sagas.map((saga) => JSON.stringify(saga.cause)),
+    sagas.map((saga) => saga.fence),
+    sagas.map((saga) => saga.owner),
+  ]);
+}
+
+// An ended saga stays as it is: a repeat of the write that ended it matches no row and must not count as fenced, so
+// the statement returns what it found as well as what it changed.
+const writeSql = `
+  with wanted as (
+    select * from unnest($1::text[], $2::int[], $3::text[], $4::int[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::text[])
+      as wanted (id, fence, status, step, results, journal, cause, owner)
+  )
+  update saga set status = wanted.status, step = wanted.step, results = wanted.results, journal = wanted.journal,
+    cause = nullif(wanted.cause, 'null'), owner = wanted.owner, updated_at = now()
+  from wanted
+  where saga.id = wanted.id and saga.fence = wanted.fence and saga.status not in ('completed', 'refused', 'abandoned')
+  returning saga.id`;
+
+const endedAsSql = `
+  select id, fence, status from saga where id = any ($1::text[])`;
+
+/**
+ * Writes progress under the fencing token of each record, and tells for each (in order) whether it holds: `false`
+ * means that the saga belongs to someone else now. Repeating the write that ended a saga holds.
+ */
+export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<boolean[]> {
+  if (sagas.length === 0) return [];
+  const written = await tx.query<{ id: string }>(writeSql, [
+    sagas.map((saga) => saga.id),
+    sagas.map((saga) => saga.fence),
+    sagas.map((saga) => saga.status),
+    sagas.map((saga) => saga.step),
+    sagas.map((saga) => JSON.stringify(saga.results)),
+    sagas.map((saga) => JSON.stringify(saga.journal)),
+    sagas.map((saga) => JSON.stringify(saga.cause)),
+    sagas.map((saga) => (isEnded(saga) ? null : saga.owner)),
+  ]);
+  const done = new Set(written.rows.map((row) => row.id));
+  if (done.size === sagas.length) return sagas.map(() => true);
+  const missed = sagas.filter((saga) => !done.has(saga.id));
+  const found = await tx.query<{ id: string; fence: number; status: SagaStatus }>(endedAsSql, [
+    missed.map((saga) => saga.id),
+  ]);
+  const now = new Map(found.rows.map((row) => [row.id, row]));
+  return sagas.map((saga) => {
+    const row = now.get(saga.id);
+    return done.has(saga.id) || (row?.fence === saga.fence && row.status === saga.status);
+  });
+}
+
+const renewSql = `
+  insert into saga_owner (owner, expires_at) values ($1, now() + make_interval(secs => $2::double precision))
+  on conflict (owner) do update set expires_at = excluded.expires_at`;
+
+export async function renewOwner(database: Queryable, owner: string, leaseMs: number): Promise<void> {
+  await database.query(renewSql, [owner, leaseMs / 1000]);
+}
+
+/** On an orderly stop: sagas not ended are free at once. Long dead owners are forgotten on the way. */
+export async function releaseOwner(database: Queryable, owner: string): Promise<void> {
+  await database.query(`delete from saga_owner where owner = $1 or expires_at < now() - interval '1 day'`, [owner]);
+}
+
+const columns = 'id, definition, version, status, step, input, results, journal, cause, fence, owner';
+
+// The database's clock alone decides whether a lease has ended: no two machines' clocks are compared. The join is a
+// re-check under the row lock, so two instances never take the same saga with the same token.
+const takeOverSql = `
+  with orphans as (
+    select saga.id from saga
+    where saga.status in ('running', 'compensating')
+      and (saga.wake_at is null or saga.wake_at <= now())
+      and not exists (select from saga_owner where saga_owner.owner = saga.owner and saga_owner.expires_at > now())
+      and (saga.definition || '@' || saga.version) = any ($2::text[])
+    order by saga.created_at
+    limit $3
+    for update of saga skip locked
+  )
+  update saga set owner = $1, fence = saga.fence + 1, updated_at = now()
+  from orphans where saga.id = orphans.id
+  returning ${columns.replaceAll(/\w+/g, 'saga.$&')}`;
+
+/** Takes over up to `max` sagas whose owner's lease has ended, of the definitions this instance knows. */
+export async function takeOverSagas(
+  database: Queryable,
+  owner: string,
+  known: readonly string[],
+  max: number,
+): Promise<readonly SagaRecord[]> {
+  const { rows } = await database.query<SagaRecord>(takeOverSql, [owner, known, max]);
+  return rows;
+}
+
+export interface SagaListItem {
+  readonly id: string;
+  readonly definition: string;
+  readonly version: number;
+  readonly status: SagaStatus;
+  readonly step: number;
+  readonly cause: unknown;
+  readonly owner: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const listSql = `
+  select id, definition, version, status, step, cause, owner, created_at as "createdAt", updated_at as "updatedAt"
+  from saga
+  where ($1::text is null or status = $1) and ($2::text is null or id > $2)
+  order by id limit $3`;
+
+/** Sagas by status, oldest first; `after` is the id that the page before ended with. */
+export async function listSagas(
+  database: Queryable,
+  filter: { readonly status?: SagaStatus; readonly after?: string; readonly limit: number },
+): Promise<readonly SagaListItem[]> {
+  const { rows } = await database.query<SagaListItem>(listSql, [
+    filter.status ?? null,
+    filter.after ?? null,
+    filter.limit,
+  ]);
+  return rows;
+}
+
+export async function inspectSaga(database: Queryable, id: string): Promise<SagaRecord | undefined> {
+  const { rows } = await database.query<SagaRecord>(`select ${columns} from saga where id = $1`, [id]);
+  return rows[0];
+}
+
+const adviseSql = `
+  update saga set status = $2, owner = null, fence = fence + 1, wake_at = null, updated_at = now(),
+    step = $5, cause = coalesce(cause, $6::jsonb),
+    journal = journal || jsonb_build_array(jsonb_build_object(
+      'step', $3::text, 'event', $4::text, 'at', floor(extract(epoch from now()) * 1000), 'detail', $7::text))
+  where id = $1 and status = any ($8::text[])
+  returning id`;
+
+/** Frees a stuck saga so that an instance tries its step again. False when it was not stuck. */
+export async function resumeSaga(database: Database, id: string, who: string): Promise<boolean> {
+  const saga = await inspectSaga(database, id);
+  if (saga?.status !== 'stuck') return false;
+  // A saga stuck on its way back has a cause from before; which way it was going is told by its journal.
+  const wasCompensating = saga.journal.some((entry) => entry.event === 'refused' || entry.event === 'gave-up');
+  const { count } = await database.query(adviseSql, [
+    id,
+    wasCompensating ? 'compensating' : 'running',
+    '',
+    'resumed',
+    saga.step,
+    null,
+    `by ${who}`,
+    ['stuck'],
+  ]);
+  return count === 1;
+}
+
+/**
+ * Gives a saga up. Before the pivot it turns round and compensates; past it nothing can be undone, so it is closed as
+ * `abandoned` with the reason, for people to settle. False when it had ended already.
+ */
+export async function abandonSaga(
+  database: Database,
+  id: string,
+  pivot: number,
+  who: string,
+  reason: string,
+): Promise<boolean> {
+  const saga = await inspectSaga(database, id);
+  if (!saga || isEnded(saga)) return false;
+  const status = saga.step > pivot ? 'abandoned' : 'compensating';
+  const cause = JSON.stringify({ reason: 'abandoned', detail: reason });
+  const { count } = await database.query(adviseSql, [
+    id,
+    status,
+    '',
+    'abandoned',
+    saga.step,
+    cause,
+    `by ${who}: ${reason}`,
+    [saga.status],
+  ]);
+  return count === 1;
+}
