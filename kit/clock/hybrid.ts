@@ -1,0 +1,98 @@
+import type { Clock } from '#kit/runtime';
+import { ClockSkewError } from './errors.ts';
+import { compareTimestamps, counterMax, type HybridTimestamp, wallMsMax } from './timestamp.ts';
+
+/** Something is wrong with a clock, ours or a peer's: worth a metric, a log line and a look at the time daemon. */
+export type ClockAlarm =
+  /** A peer's timestamp was further ahead of our clock than the bound, and was refused. */
+  | { readonly kind: 'remote-ahead'; readonly aheadMs: number; readonly remote: HybridTimestamp }
+  /** Our wall clock moved by `byMs` (may be negative) against the monotonic clock: it was set, or the machine slept. */
+  | { readonly kind: 'local-jump'; readonly byMs: number };
+
+export interface HybridClockOptions {
+  readonly clock: Clock;
+  /**
+   * How far a peer's timestamp may be ahead of our clock. Default 500 ms: machines that run a time daemon are within
+   * tens of milliseconds of each other, CockroachDB takes the same figure for its maximum offset, and an ordering
+   * that is half a second ahead of wall time surprises nobody who reads it. Smaller finds broken clocks sooner and
+   * refuses healthy peers during a leap smear or a slow start of the daemon; larger lets one broken clock drag the
+   * timestamps of all others ahead by that much.
+   */
+  readonly skewMsMax?: number;
+  /** Told of every refused timestamp and every jump beyond `skewMsMax`. Must not throw. */
+  readonly onAlarm?: (alarm: ClockAlarm) => void;
+  /** Highest timestamp known from before a restart; the clock starts after it. */
+  readonly start?: HybridTimestamp;
+}
+
+/**
+ * A hybrid logical clock (Kulkarni, Demirbas, Madappa, Avva, Leone: "Logical Physical Clocks", OPODIS 2014, figure 5).
+ * If one event can have caused another, its timestamp is less, whatever the machines' clocks say; and timestamps stay
+ * within `skewMsMax` of physical time, so that they also mean something to people.
+ */
+export interface HybridClock {
+  /** The timestamp of the latest event. */
+  readonly latest: HybridTimestamp;
+  /** A new event here, or a message about to be sent: greater than everything seen so far. */
+  tick(): HybridTimestamp;
+  /**
+   * The event of receiving a message stamped `remote`: greater than both. Throws `ClockSkewError`, and doesn't move,
+   * when `remote` is further ahead than the bound.
+   */
+  receive(remote: HybridTimestamp): HybridTimestamp;
+}
+
+export function createHybridClock(options: HybridClockOptions): HybridClock {
+  const { clock, skewMsMax = 500, onAlarm } = options;
+  let latest: HybridTimestamp = options.start ?? { wallMs: 0, counter: 0 };
+  /** Wall minus monotonic time: constant unless the wall clock is set. */
+  let driftMs = clock.now() - clock.monotonicMs();
+
+  function physicalMs(): number {
+    const nowMs = clock.now();
+    if (onAlarm) {
+      const newDriftMs = nowMs - clock.monotonicMs();
+      const jumpMs = newDriftMs - driftMs;
+      if (jumpMs > skewMsMax || jumpMs < -skewMsMax) {
+        driftMs = newDriftMs;
+        onAlarm({ kind: 'local-jump', byMs: Math.round(jumpMs) });
+      }
+    }
+    return nowMs;
+  }
+
+  return {
+    get latest() {
+      return latest;
+    },
+    tick() {
+      const nowMs = physicalMs();
+      latest = nowMs > latest.wallMs ? { wallMs: nowMs, counter: 0 } : successor(latest);
+      return latest;
+    },
+    receive(remote) {
+      const nowMs = physicalMs();
+      const aheadMs = remote.wallMs - nowMs;
+      // Written so that NaN is refused too.
+      if (!(aheadMs <= skewMsMax) || !isWithinBounds(remote)) {
+        onAlarm?.({ kind: 'remote-ahead', aheadMs, remote });
+        throw new ClockSkewError(aheadMs, skewMsMax);
+      }
+      const newest = compareTimestamps(remote, latest) > 0 ? remote : latest;
+      latest = nowMs > newest.wallMs ? { wallMs: nowMs, counter: 0 } : successor(newest);
+      return latest;
+    },
+  };
+}
+
+/**
+ * The paper leaves the counter unbounded; ours has 16 bits and carries into the milliseconds, which keeps the order
+ * and moves the clock ahead by one millisecond for every 65,536 events it can't tell apart by time.
+ */
+function successor({ wallMs, counter }: HybridTimestamp): HybridTimestamp {
+  return counter < counterMax ? { wallMs, counter: counter + 1 } : { wallMs: wallMs + 1, counter: 0 };
+}
+
+function isWithinBounds({ wallMs, counter }: HybridTimestamp): boolean {
+  return wallMs >= 0 && wallMs <= wallMsMax && counter >= 0 && counter <= counterMax;
+}
