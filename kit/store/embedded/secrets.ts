@@ -1,0 +1,50 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import type { Random } from '#kit/runtime';
+import { systemCode } from './errors.ts';
+
+/** Generated passwords by name, in one file that only its owner can read. Never printed or logged. */
+export interface Secrets {
+  get(name: string): string | undefined;
+  /** The secret of that name, generated and saved when there is none. */
+  ensure(name: string): string;
+}
+
+/** 24 bytes: out of reach of guessing, and 32 characters that need no escaping in a URL. */
+const secretBytes = 24;
+
+export function openSecrets(path: string, random: Random): Secrets {
+  const secrets = readSecrets(path);
+  return {
+    get: (name) => secrets[name],
+    ensure(name) {
+      const known = secrets[name];
+      if (known !== undefined) return known;
+      const secret = Buffer.from(random.bytes(secretBytes)).toString('base64url');
+      secrets[name] = secret;
+      writeSecrets(path, secrets);
+      return secret;
+    },
+  };
+}
+
+function readSecrets(path: string): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+/** Complete or not at all, and on the disk before anyone is told the secret. */
+function writeSecrets(path: string, secrets: Record<string, string>): void {
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(secrets, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+}
