@@ -154,7 +154,7 @@ test('hybrid clock: every timestamp is at least the physical time, and at most t
   const forward = schedules.map((steps) => steps.filter((s) => s.kind !== 'jump'));
   fc.assert(
     fc.property(forward, (steps) => {
-      play(steps, (clock) => {
+      play<HybridTimestamp>(steps, (clock) => {
         const hlc = hybrid(clock);
         const check = (stamp: HybridTimestamp) => {
           expect(stamp.wallMs).toBeGreaterThanOrEqual(clock.now());
