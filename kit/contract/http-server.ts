@@ -55,7 +55,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/(?:[\w.-]+\+)?json(?:;|$)/, { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, parseJson(body as Buffer, request.headers['content-type'] ?? ''));
+      const { raw } = request.routeOptions.config as { raw?: boolean };
+      done(null, raw ? decode(body as Buffer) : parseJson(body as Buffer, request.headers['content-type'] ?? ''));
     } catch (error) {
       done(error as Error);
     }
@@ -73,6 +74,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     app.route({
       method: route.operation.method,
       url: route.operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      config: { raw: route.operation.rawBody ?? false },
       ...(route.operation.bodySizeBytesMax ? { bodyLimit: route.operation.bodySizeBytesMax } : {}),
       handler: (request, reply) => serve(route, request, reply, admit),
     });
@@ -174,18 +176,21 @@ function decodeChunk(decoder: InstanceType<typeof TextDecoder>, chunk: Buffer): 
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
+function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw contractProblems['malformed-json']({ detail: 'the body is not UTF-8' });
+  }
+}
+
 function parseJson(body: Buffer, contentType: string): unknown {
   const charset = /charset="?([^";\s]+)/i.exec(contentType)?.[1];
   if (charset && !/^utf-?8$/i.test(charset)) {
     throw contractProblems['unsupported-media-type']({ detail: `charset ${charset} is not supported` });
   }
   if (body.length === 0) throw contractProblems['malformed-json']({ detail: 'the body is empty' });
-  let text: string;
-  try {
-    text = utf8.decode(body);
-  } catch {
-    throw contractProblems['malformed-json']({ detail: 'the body is not UTF-8' });
-  }
+  const text = decode(body);
   checkNesting(text);
   try {
     return JSON.parse(text);

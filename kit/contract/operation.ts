@@ -31,6 +31,8 @@ export interface OperationDescription {
   readonly bodySizeBytesMax?: number;
   /** `ndjson`: request or reply is a stream of JSON lines (an async iterable of values in code). */
   readonly stream?: 'request' | 'reply';
+  /** The body reaches the handler as the text that was sent, for signatures over it. */
+  readonly rawBody?: boolean;
 }
 
 export interface ServiceContract<

@@ -42,7 +42,10 @@ export interface StepRetry {
   readonly delayMs?: number;
   /** Default 10,000 ms. */
   readonly delayMsMax?: number;
-  /** After this the step counts as refused (reason `gave-up`) and is compensated, unless the pivot is past. Default 15 min. */
+  /**
+   * After this a remote step counts as refused (reason `gave-up`) and is compensated, unless the pivot is past. A local
+   * step is never given up: its own database has to come back for anything to be recorded at all. Default 15 min.
+   */
   readonly giveUpAfterMs?: number;
 }
 
@@ -61,7 +64,13 @@ export interface LocalStep<Input> extends StepCommon<Input> {
   readonly run: (context: StepContext<Input>, progress: SagaRecord) => Promise<StepOutcome>;
 }
 
-export type Step<Input> = RemoteStep<Input> | LocalStep<Input>;
+/** Sleeps durably: the saga lies in the database, owned by nobody, and any instance takes it up when it is due. */
+export interface WaitStep<Input> extends StepCommon<Input> {
+  readonly kind: 'wait';
+  readonly delayMs: (input: Input) => number;
+}
+
+export type Step<Input> = RemoteStep<Input> | LocalStep<Input> | WaitStep<Input>;
 
 /**
  * A saga as data (Garcia-Molina and Salem 1987): steps in order, each with what undoes it. Steps up to the pivot can be

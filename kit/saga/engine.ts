@@ -6,12 +6,14 @@ import {
   type Step,
   type StepContext,
   type StepOutcome,
+  type WaitStep,
 } from './definition.ts';
 import {
+  asleep,
   isEnded,
   type JournalEntry,
-  journalWith,
   newSaga,
+  noted,
   refusedFor,
   type SagaRecord,
   stepCompensated,
@@ -118,13 +120,14 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
 
   async function drive(saga: ActiveSaga): Promise<void> {
     const definition = definitionOf(saga.record);
-    while (saga.record.status === 'running') await forward(saga, definition);
+    while (saga.record.status === 'running' && saga.record.wakeAfterMs === undefined) await forward(saga, definition);
     while (saga.record.status === 'compensating') await backward(saga, definition);
   }
 
   async function forward(saga: ActiveSaga, definition: SagaDefinition): Promise<void> {
     const step = definition.steps[saga.record.step] as Step<unknown>;
     const pastPivot = saga.record.step > pivotOf(definition as SagaDefinition<never>);
+    if (step.kind === 'wait') return wait(saga, definition, step);
     const startMs = clock.monotonicMs();
     for (let attempt = 1; ; attempt++) {
       const attempted = await attemptStep(saga, definition, step, attempt);
@@ -150,12 +153,18 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
       if ('refused' in attempted) {
         const journalEntry = entry('refused', attempted.refused.reason);
         onStep?.(saga.record, journalEntry);
-        if (pastPivot) await saveNow(saga, stuckFor(saga.record, attempted.refused, journalEntry));
-        else await saveNow(saga, turnRound(saga.record, attempted.refused, false, journalEntry));
+        if (pastPivot) {
+          log.error('saga stuck: a step past the pivot was refused', {
+            saga: saga.record.id,
+            step: step.name,
+            refusal: attempted.refused,
+          });
+          await saveNow(saga, stuckFor(saga.record, attempted.refused, { ...journalEntry, event: 'failed' }));
+        } else await saveNow(saga, turnRound(saga.record, attempted.refused, false, journalEntry));
         return;
       }
       const { giveUpAfterMs, ...retry } = { ...retryDefaults, ...step.retry };
-      if (!pastPivot && clock.monotonicMs() - startMs > giveUpAfterMs) {
+      if (!pastPivot && step.kind === 'remote' && clock.monotonicMs() - startMs > giveUpAfterMs) {
         const cause = { reason: 'gave-up', detail: `${step.name}: ${describe(attempted.failed)}` };
         await saveNow(saga, turnRound(saga.record, cause, true, entry('gave-up', cause.detail)));
         return;
@@ -173,10 +182,18 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
     }
   }
 
+  async function wait(saga: ActiveSaga, definition: SagaDefinition, step: WaitStep<unknown>): Promise<void> {
+    if (saga.record.results[step.name] === 'waiting') {
+      const entry: JournalEntry = { step: step.name, event: 'done', at: clock.now() };
+      onStep?.(saga.record, entry);
+      await advance(saga, stepDone(saga.record, step.name, definition.steps.length, 'over', entry));
+    } else await saveNow(saga, asleep(saga.record, step.name, step.delayMs(saga.record.input)));
+  }
+
   async function attemptStep(
     saga: ActiveSaga,
     definition: SagaDefinition,
-    step: Step<unknown>,
+    step: Exclude<Step<unknown>, WaitStep<unknown>>,
     attempt: number,
   ): Promise<StepOutcome | { readonly failed: unknown }> {
     const startMs = clock.monotonicMs();
@@ -265,7 +282,7 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   /** Runs one attempt under its time limit. Definite refusals become outcomes; everything else may be tried again. */
   async function withTimeout(
     saga: ActiveSaga,
-    step: Pick<Step<unknown>, 'name' | 'timeoutMs'> & { readonly kind: 'remote' | 'local' },
+    step: Pick<Step<unknown>, 'name' | 'timeoutMs'> & { readonly kind: string },
     attempt: number,
     work: (context: StepContext) => Promise<StepOutcome>,
   ): Promise<StepOutcome | { readonly failed: unknown }> {
@@ -322,7 +339,7 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   }
 
   function noteFailure(saga: ActiveSaga, entry: JournalEntry): void {
-    saga.record = { ...saga.record, journal: journalWith(saga.record, entry) };
+    saga.record = noted(saga.record, entry);
     saga.unsavedSinceMs ??= clock.monotonicMs();
     onStep?.(saga.record, entry);
   }
@@ -353,7 +370,7 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
         at: clock.now(),
         detail: owner,
       };
-      void run({ ...orphan, journal: journalWith(orphan, entry) });
+      void run(noted(orphan, entry));
     }
   }
 

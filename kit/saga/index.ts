@@ -9,6 +9,7 @@ export {
   type StepContext,
   type StepOutcome,
   type StepRetry,
+  type WaitStep,
 } from './definition.ts';
 export { createSagaEngine, type SagaEngine, type SagaEngineOptions } from './engine.ts';
 export { isEnded, type JournalEntry, newSaga, type SagaRecord, type SagaStatus } from './record.ts';

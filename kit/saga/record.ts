@@ -24,7 +24,11 @@ export interface SagaRecord {
   readonly journal: readonly JournalEntry[];
   readonly cause: Refusal | null;
   readonly fence: number;
+  /** Grows with every change. Writes may overtake one another; only a higher revision replaces a lower one. */
+  readonly revision: number;
   readonly owner: string | null;
+  /** Set while a wait step sleeps: the saga belongs to nobody until so long after it was written. */
+  readonly wakeAfterMs?: number;
 }
 
 /** A saga's history keeps its newest entries: a step that fails for days must not grow its row for days. */
@@ -42,6 +46,7 @@ export function newSaga<Input>(definition: SagaDefinition<Input>, id: string, in
     journal: [],
     cause: null,
     fence: 1,
+    revision: 1,
     owner,
   };
 }
@@ -61,6 +66,7 @@ export function stepDone(
   const step = record.step + 1;
   return {
     ...record,
+    revision: record.revision + 1,
     step,
     status: step === stepCount ? 'completed' : 'running',
     results: result === undefined ? record.results : { ...record.results, [stepName]: result },
@@ -80,6 +86,7 @@ export function turnRound(
 ): SagaRecord {
   return {
     ...record,
+    revision: record.revision + 1,
     status: 'compensating',
     step: includeCurrent ? record.step : record.step - 1,
     cause,
@@ -89,15 +96,43 @@ export function turnRound(
 
 /** The step at `record.step` was undone: on to the one before. Below 0 all is undone. */
 export function stepCompensated(record: SagaRecord, entry: JournalEntry | undefined): SagaRecord {
-  return { ...record, step: record.step - 1, journal: entry ? journalWith(record, entry) : record.journal };
+  return {
+    ...record,
+    revision: record.revision + 1,
+    step: record.step - 1,
+    journal: entry ? journalWith(record, entry) : record.journal,
+  };
 }
 
 export function refusedFor(record: SagaRecord): SagaRecord {
-  return { ...record, status: 'refused' };
+  return { ...record, revision: record.revision + 1, status: 'refused' };
 }
 
 export function stuckFor(record: SagaRecord, cause: Refusal, entry: JournalEntry): SagaRecord {
-  return { ...record, status: 'stuck', cause, owner: null, journal: journalWith(record, entry) };
+  return {
+    ...record,
+    revision: record.revision + 1,
+    status: 'stuck',
+    cause,
+    owner: null,
+    journal: journalWith(record, entry),
+  };
+}
+
+/** Adds a line of history without moving the saga on. */
+export function noted(record: SagaRecord, entry: JournalEntry): SagaRecord {
+  return { ...record, revision: record.revision + 1, journal: journalWith(record, entry) };
+}
+
+/** Lays the saga down for a wait step; whoever finds it due takes it up again. */
+export function asleep(record: SagaRecord, stepName: string, delayMs: number): SagaRecord {
+  return {
+    ...record,
+    revision: record.revision + 1,
+    owner: null,
+    results: { ...record.results, [stepName]: 'waiting' },
+    wakeAfterMs: delayMs,
+  };
 }
 
 export function journalWith(record: SagaRecord, entry: JournalEntry): readonly JournalEntry[] {

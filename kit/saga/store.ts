@@ -13,11 +13,11 @@ export class SagaFenced extends Error {
 }
 
 const insertSql = `
-  insert into saga (id, definition, version, status, step, input, results, journal, cause, fence, owner)
-  select id, definition, version, status, step, input, results, journal, nullif(cause, 'null'), fence, owner
+  insert into saga (id, definition, version, status, step, input, results, journal, cause, fence, revision, owner)
+  select id, definition, version, status, step, input, results, journal, nullif(cause, 'null'), fence, revision, owner
   from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
-    $9::jsonb[], $10::int[], $11::text[])
-    as new (id, definition, version, status, step, input, results, journal, cause, fence, owner)
+    $9::jsonb[], $10::int[], $11::int[], $12::text[])
+    as new (id, definition, version, status, step, input, results, journal, cause, fence, revision, owner)
   on conflict (id) do nothing`;
 
 /** Adds new sagas in the transaction that accepts their work. A repeat (same id) is left as it is. */
@@ -34,52 +34,59 @@ export async function insertSagas(tx: Transaction, sagas: readonly SagaRecord[])
     sagas.map((saga) => JSON.stringify(saga.journal)),
     sagas.map((saga) => JSON.stringify(saga.cause)),
     sagas.map((saga) => saga.fence),
+    sagas.map((saga) => saga.revision),
     sagas.map((saga) => saga.owner),
   ]);
 }
 
-// An ended saga stays as it is: a repeat of the write that ended it matches no row and must not count as fenced, so
-// the statement returns what it found as well as what it changed.
 const writeSql = `
   with wanted as (
-    select * from unnest($1::text[], $2::int[], $3::text[], $4::int[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::text[])
-      as wanted (id, fence, status, step, results, journal, cause, owner)
+    select * from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+      $9::text[], $10::double precision[])
+      as wanted (id, fence, revision, status, step, results, journal, cause, owner, wake_after_ms)
   )
   update saga set status = wanted.status, step = wanted.step, results = wanted.results, journal = wanted.journal,
-    cause = nullif(wanted.cause, 'null'), owner = wanted.owner, updated_at = now()
+    cause = nullif(wanted.cause, 'null'), revision = wanted.revision, owner = wanted.owner,
+    wake_at = now() + make_interval(secs => wanted.wake_after_ms / 1000), updated_at = now()
   from wanted
-  where saga.id = wanted.id and saga.fence = wanted.fence and saga.status not in ('completed', 'refused', 'abandoned')
+  where saga.id = wanted.id and saga.fence = wanted.fence and saga.revision < wanted.revision
   returning saga.id`;
 
-const endedAsSql = `
-  select id, fence, status from saga where id = any ($1::text[])`;
+const standingSql = `select id, fence, revision from saga where id = any ($1::text[])`;
 
 /**
  * Writes progress under the fencing token of each record, and tells for each (in order) whether it holds: `false`
- * means that the saga belongs to someone else now. Repeating the write that ended a saga holds.
+ * means that the saga belongs to someone else now. A write that was overtaken by a later one of the same owner, or is a
+ * repeat, changes nothing and holds.
  */
 export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<boolean[]> {
   if (sagas.length === 0) return [];
+  const newest = new Map<string, SagaRecord>();
+  for (const saga of sagas) {
+    const other = newest.get(saga.id);
+    if (!other || other.revision < saga.revision) newest.set(saga.id, saga);
+  }
+  const wanted = [...newest.values()];
   const written = await tx.query<{ id: string }>(writeSql, [
-    sagas.map((saga) => saga.id),
-    sagas.map((saga) => saga.fence),
-    sagas.map((saga) => saga.status),
-    sagas.map((saga) => saga.step),
-    sagas.map((saga) => JSON.stringify(saga.results)),
-    sagas.map((saga) => JSON.stringify(saga.journal)),
-    sagas.map((saga) => JSON.stringify(saga.cause)),
-    sagas.map((saga) => (isEnded(saga) ? null : saga.owner)),
+    wanted.map((saga) => saga.id),
+    wanted.map((saga) => saga.fence),
+    wanted.map((saga) => saga.revision),
+    wanted.map((saga) => saga.status),
+    wanted.map((saga) => saga.step),
+    wanted.map((saga) => JSON.stringify(saga.results)),
+    wanted.map((saga) => JSON.stringify(saga.journal)),
+    wanted.map((saga) => JSON.stringify(saga.cause)),
+    wanted.map((saga) => (isEnded(saga) ? null : saga.owner)),
+    wanted.map((saga) => saga.wakeAfterMs ?? null),
   ]);
+  if (written.rows.length === wanted.length) return sagas.map(() => true);
   const done = new Set(written.rows.map((row) => row.id));
-  if (done.size === sagas.length) return sagas.map(() => true);
-  const missed = sagas.filter((saga) => !done.has(saga.id));
-  const found = await tx.query<{ id: string; fence: number; status: SagaStatus }>(endedAsSql, [
-    missed.map((saga) => saga.id),
-  ]);
-  const now = new Map(found.rows.map((row) => [row.id, row]));
+  const missed = wanted.filter((saga) => !done.has(saga.id)).map((saga) => saga.id);
+  const found = await tx.query<{ id: string; fence: number; revision: number }>(standingSql, [missed]);
+  const standing = new Map(found.rows.map((row) => [row.id, row]));
   return sagas.map((saga) => {
-    const row = now.get(saga.id);
-    return done.has(saga.id) || (row?.fence === saga.fence && row.status === saga.status);
+    const row = standing.get(saga.id);
+    return done.has(saga.id) || (row !== undefined && row.fence === saga.fence && row.revision >= saga.revision);
   });
 }
 
@@ -96,10 +103,10 @@ export async function releaseOwner(database: Queryable, owner: string): Promise<
   await database.query(`delete from saga_owner where owner = $1 or expires_at < now() - interval '1 day'`, [owner]);
 }
 
-const columns = 'id, definition, version, status, step, input, results, journal, cause, fence, owner';
+const columns = 'id, definition, version, status, step, input, results, journal, cause, fence, revision, owner';
 
-// The database's clock alone decides whether a lease has ended: no two machines' clocks are compared. The join is a
-// re-check under the row lock, so two instances never take the same saga with the same token.
+// The database's clock alone decides whether a lease has ended: no two machines' clocks are compared. The row lock makes
+// sure that two instances never take the same saga with the same token.
 const takeOverSql = `
   with orphans as (
     select saga.id from saga
@@ -111,7 +118,7 @@ const takeOverSql = `
     limit $3
     for update of saga skip locked
   )
-  update saga set owner = $1, fence = saga.fence + 1, updated_at = now()
+  update saga set owner = $1, fence = saga.fence + 1, wake_at = null, updated_at = now()
   from orphans where saga.id = orphans.id
   returning ${columns.replaceAll(/\w+/g, 'saga.$&')}`;
 
@@ -163,11 +170,11 @@ export async function inspectSaga(database: Queryable, id: string): Promise<Saga
 }
 
 const adviseSql = `
-  update saga set status = $2, owner = null, fence = fence + 1, wake_at = null, updated_at = now(),
-    step = $5, cause = coalesce(cause, $6::jsonb),
+  update saga set status = $2, owner = null, fence = fence + 1, revision = revision + 1, wake_at = null,
+    updated_at = now(), cause = coalesce(cause, $5::jsonb),
     journal = journal || jsonb_build_array(jsonb_build_object(
-      'step', $3::text, 'event', $4::text, 'at', floor(extract(epoch from now()) * 1000), 'detail', $7::text))
-  where id = $1 and status = any ($8::text[])
+      'step', $3::text, 'event', $4::text, 'at', floor(extract(epoch from now()) * 1000), 'detail', $6::text))
+  where id = $1 and revision = $7 and fence = $8
   returning id`;
 
 /** Frees a stuck saga so that an instance tries its step again. False when it was not stuck. */
@@ -181,10 +188,10 @@ export async function resumeSaga(database: Database, id: string, who: string): P
     wasCompensating ? 'compensating' : 'running',
     '',
     'resumed',
-    saga.step,
     null,
     `by ${who}`,
-    ['stuck'],
+    saga.revision,
+    saga.fence,
   ]);
   return count === 1;
 }
@@ -209,10 +216,10 @@ export async function abandonSaga(
     status,
     '',
     'abandoned',
-    saga.step,
     cause,
     `by ${who}: ${reason}`,
-    [saga.status],
+    saga.revision,
+    saga.fence,
   ]);
   return count === 1;
 }

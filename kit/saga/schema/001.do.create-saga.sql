@@ -15,8 +15,9 @@ create table saga (
   journal    jsonb not null,          -- what was tried and how it ended, for people
   cause      jsonb,                   -- why it compensates, was refused or is stuck
   fence      int not null,            -- raised at each takeover: a write with an older one is refused
+  revision   int not null,            -- raised with each change: a write that was overtaken changes nothing
   owner      text,
-  wake_at    timestamptz,             -- not to be taken over before
+  wake_at    timestamptz,             -- a waiting saga sleeps here, owned by nobody, until then
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );

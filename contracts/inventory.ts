@@ -1,0 +1,224 @@
+import Type, { type Static } from 'typebox';
+import { defineService, problemTable } from '#kit/contract';
+import { closed, pageOf, pageQuery, Quantity, Sku, Timestamp } from './common.ts';
+
+export const OrderId = Type.String({ pattern: '^ord_[0-9A-Z]{26}$' });
+
+const StockLine = closed({ sku: Sku, quantity: Quantity });
+export type StockLine = Static<typeof StockLine>;
+
+const stockLines = Type.Array(StockLine, { minItems: 1, maxItems: 2000 });
+
+/** What is left of a SKU after an operation, and the version that the operation gave it. */
+const StockAnswer = closed({
+  sku: Sku,
+  available: Type.Integer(),
+  version: Type.Integer({ description: 'Grows by one with every change of this SKU at this holder' }),
+});
+export type StockAnswer = Static<typeof StockAnswer>;
+
+const Hold = closed({
+  orderId: OrderId,
+  status: Type.Union([
+    Type.Literal('held'),
+    Type.Literal('sold'),
+    Type.Literal('released'),
+    Type.Literal('expired'),
+    Type.Literal('refused'),
+  ]),
+  lines: Type.Array(closed({ sku: Sku, quantity: Quantity, version: Type.Integer() })),
+  stock: Type.Array(StockAnswer),
+});
+export type Hold = Static<typeof Hold>;
+
+const StockLevel = closed({
+  sku: Sku,
+  holder: Type.String(),
+  received: Type.Integer(),
+  onHand: Type.Integer(),
+  held: Type.Integer(),
+  sold: Type.Integer(),
+  writtenOff: Type.Integer(),
+  version: Type.Integer(),
+});
+export type StockLevel = Static<typeof StockLevel>;
+
+const Movement = closed({
+  sku: Sku,
+  version: Type.Integer(),
+  kind: Type.String({ description: 'receive, hold, release, expire, commit, restock, write-off, find' }),
+  quantity: Quantity,
+  reference: Type.String(),
+  at: Timestamp,
+});
+
+const Changed = closed({ reference: Type.String(), stock: Type.Array(StockAnswer) });
+
+export const inventoryProblems = problemTable('inventory', {
+  'out-of-stock': {
+    status: 409,
+    title: 'There is not enough stock',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'shortages names the SKUs and what is left of them.',
+  },
+  'hold-ended': {
+    status: 409,
+    title: 'The hold has ended',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'The hold was released, or it expired and its units were sold to others.',
+  },
+  'not-enough-on-hand': {
+    status: 409,
+    title: 'More would be written off than there is',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Count again, or wait until holds on these units have ended.',
+  },
+  'not-sold': {
+    status: 409,
+    title: 'These units were not sold to this order',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Only units that an order has bought, and not returned yet, can come back.',
+  },
+});
+
+const ofOrder = closed({ orderId: OrderId });
+
+export const inventory = defineService({
+  service: 'inventory',
+  problems: inventoryProblems,
+  operations: {
+    hold: {
+      method: 'POST',
+      path: '/inventory/holds',
+      summary: 'Sets stock aside for an order, all lines or none. A repeat for the same order is the same hold.',
+      access: ['service'],
+      body: closed({
+        orderId: OrderId,
+        lines: stockLines,
+        expiresInMs: Type.Optional(Type.Integer({ minimum: 1_000, maximum: 86_400_000 })),
+      }),
+      responses: { 200: Hold },
+      problems: ['inventory/out-of-stock', 'inventory/hold-ended'],
+      deadlineMs: 5_000,
+    },
+    commit: {
+      method: 'POST',
+      path: '/inventory/holds/{orderId}/commit',
+      summary: 'Turns a hold into a sale. An expired hold is taken again if the stock is still there.',
+      access: ['service'],
+      params: ofOrder,
+      responses: { 200: Hold },
+      problems: ['inventory/hold-ended', 'inventory/out-of-stock'],
+      deadlineMs: 5_000,
+    },
+    release: {
+      method: 'POST',
+      path: '/inventory/holds/{orderId}/release',
+      summary:
+        'Gives the units of an order back, held or sold. Of an unknown order it leaves word that it may not hold.',
+      access: ['service'],
+      params: ofOrder,
+      responses: { 200: Hold },
+      deadlineMs: 5_000,
+    },
+    restock: {
+      method: 'POST',
+      path: '/inventory/returns',
+      summary: 'Takes sold units back, to the shelf or as damaged. A repeat with the same return id changes nothing.',
+      access: ['service'],
+      body: closed({
+        returnId: Type.String({ maxLength: 64 }),
+        orderId: OrderId,
+        lines: stockLines,
+        sellable: Type.Boolean({ description: 'false: the units are written off' }),
+      }),
+      responses: { 200: Changed },
+      problems: ['inventory/not-sold'],
+      deadlineMs: 5_000,
+    },
+    receive: {
+      method: 'POST',
+      path: '/inventory/receipts',
+      summary: 'Books goods that came in.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      body: closed({ lines: stockLines, note: Type.Optional(Type.String({ maxLength: 500 })) }),
+      responses: { 201: Changed },
+      deadlineMs: 10_000,
+    },
+    adjust: {
+      method: 'POST',
+      path: '/inventory/adjustments',
+      summary: 'Corrects stock: a positive change was found, a negative one is written off.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      body: closed({
+        lines: Type.Array(closed({ sku: Sku, change: Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 }) }), {
+          minItems: 1,
+          maxItems: 2000,
+        }),
+        reason: Type.String({ minLength: 1, maxLength: 200, description: 'damaged, lost, found, counted …' }),
+      }),
+      responses: { 201: Changed },
+      problems: ['inventory/not-enough-on-hand'],
+      deadlineMs: 10_000,
+    },
+    availability: {
+      method: 'GET',
+      path: '/inventory/availability',
+      summary: 'What can be sold of each SKU just now.',
+      access: ['anonymous'],
+      consistency: 'strong',
+      query: closed({ sku: Type.Array(Sku, { minItems: 1, maxItems: 100 }) }),
+      responses: { 200: closed({ items: Type.Array(StockAnswer) }) },
+    },
+    levels: {
+      method: 'GET',
+      path: '/inventory/levels',
+      summary: 'Stock by SKU and holder, by SKU.',
+      access: ['staff', 'service'],
+      consistency: 'strong',
+      query: closed({ ...pageQuery, sku: Type.Optional(Type.Array(Sku, { maxItems: 100 })) }),
+      responses: { 200: pageOf(StockLevel) },
+    },
+    exportLevels: {
+      method: 'GET',
+      path: '/inventory/levels/export',
+      summary: 'All stock levels as JSON lines.',
+      access: ['staff', 'service'],
+      stream: 'reply',
+      responses: { 200: StockLevel },
+      deadlineMs: 60_000,
+    },
+    movements: {
+      method: 'GET',
+      path: '/inventory/movements',
+      summary: 'Every change of a SKU, newest first.',
+      access: ['staff', 'service'],
+      query: closed({ ...pageQuery, sku: Sku }),
+      responses: { 200: pageOf(Movement) },
+    },
+    conservation: {
+      method: 'GET',
+      path: '/inventory/conservation',
+      summary: 'Units that are not accounted for, by SKU: must be none.',
+      access: ['staff', 'service'],
+      responses: {
+        200: closed({
+          skus: Type.Integer(),
+          received: Type.Integer(),
+          onHand: Type.Integer(),
+          held: Type.Integer(),
+          sold: Type.Integer(),
+          writtenOff: Type.Integer(),
+          violations: Type.Array(StockLevel),
+        }),
+      },
+      deadlineMs: 30_000,
+    },
+  },
+});

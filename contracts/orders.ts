@@ -1,0 +1,373 @@
+import Type, { type Static } from 'typebox';
+import { defineService, problemTable } from '#kit/contract';
+import {
+  Address,
+  AmountMinor,
+  CountryCode,
+  Currency,
+  closed,
+  Email,
+  pageOf,
+  pageQuery,
+  Quantity,
+  Sku,
+  Timestamp,
+} from './common.ts';
+import { OrderId } from './inventory.ts';
+
+export { OrderId } from './inventory.ts';
+
+/** Which kinds of line take stock: goods only. */
+const LineKind = Type.Union([
+  Type.Literal('goods'),
+  Type.Literal('shipping'),
+  Type.Literal('fee'),
+  Type.Literal('discount'),
+]);
+
+const OrderLine = closed({
+  kind: LineKind,
+  sku: Type.Optional(Sku),
+  name: Type.String(),
+  quantity: Quantity,
+  unitPriceMinor: AmountMinor,
+  totalMinor: AmountMinor,
+});
+export type OrderLine = Static<typeof OrderLine>;
+
+export const OrderState = Type.Union([
+  Type.Literal('received', { description: 'durable, not yet decided' }),
+  Type.Literal('held', { description: 'stock is set aside' }),
+  Type.Literal('authorized', { description: 'the amount is reserved' }),
+  Type.Literal('confirmed'),
+  Type.Literal('refused'),
+  Type.Literal('cancelling'),
+  Type.Literal('cancelled'),
+  Type.Literal('returned', { description: 'all goods came back' }),
+]);
+export type OrderState = Static<typeof OrderState>;
+
+/** Why an order was refused, as a problem the shopper can act on. */
+const Reason = closed({
+  code: Type.String({ description: 'inventory/out-of-stock, payments/declined …' }),
+  detail: Type.String(),
+  data: Type.Optional(Type.Unknown()),
+});
+export type Reason = Static<typeof Reason>;
+
+const ReturnRecord = closed({
+  returnId: Type.String(),
+  state: Type.Union([Type.Literal('pending'), Type.Literal('done'), Type.Literal('refused')]),
+  lines: Type.Array(closed({ sku: Sku, quantity: Quantity })),
+  refundMinor: AmountMinor,
+  reason: Type.String(),
+});
+export type ReturnRecord = Static<typeof ReturnRecord>;
+
+export const Order = closed({
+  id: OrderId,
+  state: OrderState,
+  reason: Type.Optional(Reason),
+  email: Email,
+  customerId: Type.Optional(Type.String()),
+  channel: Type.String(),
+  currency: Currency,
+  totalMinor: AmountMinor,
+  country: Type.Optional(CountryCode),
+  lines: Type.Array(OrderLine),
+  shippingAddress: Type.Optional(Address),
+  refundedMinor: AmountMinor,
+  returns: Type.Array(ReturnRecord),
+  placedAt: Timestamp,
+  decidedAt: Type.Optional(Timestamp),
+});
+export type Order = Static<typeof Order>;
+
+/** A line as it is asked for. Price, name and lines without stock are for staff and imports only. */
+const WantedLine = closed({
+  kind: Type.Optional(LineKind),
+  sku: Type.Optional(Sku),
+  quantity: Quantity,
+  name: Type.Optional(Type.String({ maxLength: 300 })),
+  unitPriceMinor: Type.Optional(AmountMinor),
+  totalMinor: Type.Optional(AmountMinor),
+});
+export type WantedLine = Static<typeof WantedLine>;
+
+const PlaceOrder = closed({
+  email: Email,
+  currency: Currency,
+  lines: Type.Array(WantedLine, { minItems: 1, maxItems: 2000 }),
+  payment: closed({
+    method: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'A token of the payment provider, never a card number',
+    }),
+  }),
+  shippingAddress: Type.Optional(Address),
+  country: Type.Optional(CountryCode),
+  expectedTotalMinor: Type.Optional(
+    Type.Integer({ description: 'What the shopper saw; the order is not placed at another total' }),
+  ),
+  channel: Type.Optional(Type.Union([Type.Literal('web'), Type.Literal('till'), Type.Literal('import')])),
+  placedAt: Type.Optional(Timestamp),
+});
+export type PlaceOrder = Static<typeof PlaceOrder>;
+
+export const ordersProblems = problemTable('orders', {
+  'unknown-sku': {
+    status: 422,
+    title: 'The catalogue does not sell this',
+    category: 'input',
+    retry: 'never',
+    hint: 'errors points at the lines; GET /products lists what is sold in which currency.',
+  },
+  'price-changed': {
+    status: 409,
+    title: 'The total is not what you expected',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Show the new total in totalMinor to the shopper and place the order with it, under a new Idempotency-Key.',
+  },
+  'nothing-to-pay': {
+    status: 422,
+    title: 'The total of an order can not be negative',
+    category: 'input',
+    retry: 'never',
+    hint: 'Record a refund or a return instead.',
+  },
+  'not-permitted': {
+    status: 403,
+    title: 'Only staff may set prices, lines without stock, channel or time',
+    category: 'auth',
+    retry: 'never',
+    hint: 'Leave these fields out; prices come from the catalogue.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is no such order',
+    category: 'input',
+    retry: 'never',
+    hint: 'Check the id; an order placed signed in is shown to its customer and to staff only.',
+  },
+  'not-decided-yet': {
+    status: 409,
+    title: 'The order is still being processed',
+    category: 'conflict',
+    retry: { afterMs: 1_000 },
+    hint: 'Try again when it is confirmed.',
+  },
+  'not-possible': {
+    status: 409,
+    title: 'This can not be done with the order as it stands',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Read the order again: its state, returns and refunds say what is left to do.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Too many orders are being processed',
+    category: 'unavailable',
+    retry: { afterMs: 1_000 },
+    hint: 'The order was not accepted. Repeat it with the same Idempotency-Key after Retry-After.',
+  },
+  'saga-not-possible': {
+    status: 409,
+    title: 'The saga is not in a state that permits this',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Only stuck sagas can be resumed, and only sagas that have not ended can be abandoned.',
+  },
+});
+
+const ofOrder = closed({ orderId: OrderId });
+const accepted = closed(
+  { id: OrderId, state: OrderState },
+  { description: 'Durable; it will end by itself. See Location.' },
+);
+
+const SagaView = closed({
+  id: Type.String(),
+  definition: Type.String(),
+  version: Type.Integer(),
+  status: Type.String(),
+  step: Type.Integer(),
+  owner: Type.Union([Type.String(), Type.Null()]),
+  cause: Type.Unknown(),
+  createdAt: Type.Optional(Timestamp),
+  updatedAt: Type.Optional(Timestamp),
+  results: Type.Optional(Type.Unknown()),
+  journal: Type.Optional(Type.Array(Type.Unknown())),
+});
+
+export const orders = defineService({
+  service: 'orders',
+  problems: ordersProblems,
+  operations: {
+    place: {
+      method: 'POST',
+      path: '/orders',
+      summary:
+        'Places an order. 201: decided (confirmed, or refused with the reason). 202: accepted, will end by itself.',
+      access: ['anonymous'],
+      idempotency: 'required',
+      body: PlaceOrder,
+      responses: { 201: Order, 202: accepted },
+      problems: [
+        'orders/unknown-sku',
+        'orders/price-changed',
+        'orders/nothing-to-pay',
+        'orders/not-permitted',
+        'orders/overloaded',
+      ],
+      deadlineMs: 10_000,
+    },
+    get: {
+      method: 'GET',
+      path: '/orders/{orderId}',
+      summary: 'An order. Of a guest: to whoever knows its id.',
+      access: ['anonymous'],
+      consistency: 'strong',
+      params: ofOrder,
+      responses: { 200: Order },
+      problems: ['orders/not-found'],
+    },
+    list: {
+      method: 'GET',
+      path: '/orders',
+      summary: 'Orders, newest first: your own, or all for staff.',
+      access: ['customer', 'staff', 'service'],
+      consistency: 'strong',
+      query: closed({ ...pageQuery, state: Type.Optional(OrderState), email: Type.Optional(Email) }),
+      responses: { 200: pageOf(Order) },
+    },
+    export: {
+      method: 'GET',
+      path: '/orders/export',
+      summary: 'All orders as JSON lines, oldest first.',
+      access: ['staff', 'service'],
+      stream: 'reply',
+      query: closed({ channel: Type.Optional(Type.String({ maxLength: 20 })) }),
+      responses: { 200: Order },
+      deadlineMs: 120_000,
+    },
+    cancel: {
+      method: 'POST',
+      path: '/orders/{orderId}/cancel',
+      summary: 'Calls a confirmed order off: the money goes back, the goods to the shelf.',
+      access: ['anonymous'],
+      idempotency: 'required',
+      params: ofOrder,
+      body: closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) }),
+      responses: { 200: Order, 202: accepted },
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
+      deadlineMs: 10_000,
+    },
+    return: {
+      method: 'POST',
+      path: '/orders/{orderId}/returns',
+      summary: 'Takes goods back, to the shelf or as damaged, and refunds their price.',
+      access: ['customer', 'staff', 'service'],
+      idempotency: 'required',
+      params: ofOrder,
+      body: closed({
+        lines: Type.Array(closed({ sku: Sku, quantity: Quantity }), { minItems: 1, maxItems: 2000 }),
+        reason: Type.Optional(Type.String({ maxLength: 500 })),
+        sellable: Type.Optional(Type.Boolean({ description: 'Default true; false writes the units off (staff)' })),
+        refundMinor: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 1_000_000_000_000,
+            description: 'Default: the price of the lines (staff)',
+          }),
+        ),
+      }),
+      responses: { 200: Order, 202: accepted },
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible', 'orders/not-permitted'],
+      deadlineMs: 10_000,
+    },
+    refund: {
+      method: 'POST',
+      path: '/orders/{orderId}/refunds',
+      summary: 'Refunds part or all of an order without goods coming back.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      params: ofOrder,
+      body: closed({
+        amountMinor: Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 }),
+        reason: Type.Optional(Type.String({ maxLength: 500 })),
+      }),
+      responses: { 200: Order, 202: accepted },
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
+      deadlineMs: 10_000,
+    },
+    listSagas: {
+      method: 'GET',
+      path: '/orders/sagas',
+      summary: 'Sagas by status, oldest first.',
+      access: ['staff', 'service'],
+      query: closed({ ...pageQuery, status: Type.Optional(Type.String({ maxLength: 20 })) }),
+      responses: { 200: pageOf(SagaView) },
+    },
+    inspectSaga: {
+      method: 'GET',
+      path: '/orders/sagas/{sagaId}',
+      summary: 'A saga with its history.',
+      access: ['staff', 'service'],
+      params: closed({ sagaId: Type.String({ maxLength: 100 }) }),
+      responses: { 200: SagaView },
+      problems: ['orders/not-found'],
+    },
+    resumeSaga: {
+      method: 'POST',
+      path: '/orders/sagas/{sagaId}/resume',
+      summary: 'Lets a stuck saga try again.',
+      access: ['staff', 'service'],
+      params: closed({ sagaId: Type.String({ maxLength: 100 }) }),
+      responses: { 200: SagaView },
+      problems: ['orders/not-found', 'orders/saga-not-possible'],
+    },
+    abandonSaga: {
+      method: 'POST',
+      path: '/orders/sagas/{sagaId}/abandon',
+      summary: 'Gives a saga up: it compensates, or past its pivot is closed for people to settle.',
+      access: ['admin', 'service'],
+      params: closed({ sagaId: Type.String({ maxLength: 100 }) }),
+      body: closed({ reason: Type.String({ minLength: 1, maxLength: 500 }) }),
+      responses: { 200: SagaView },
+      problems: ['orders/not-found', 'orders/saga-not-possible'],
+    },
+  },
+});
+
+/** What order events carry. `subject` is the order id; events of one order keep their order. */
+export interface OrderEvent {
+  readonly orderId: string;
+  readonly businessKey: string;
+  readonly state: OrderState;
+  readonly customer: { readonly id?: string; readonly email: string };
+  readonly channel: string;
+  /** RFC 3339; business time, historic for imports. */
+  readonly placedAt: string;
+  readonly decidedAt?: string;
+  readonly currency: string;
+  readonly totalMinor: number;
+  readonly country?: string;
+  readonly lines: readonly OrderLine[];
+  readonly reason?: Reason;
+  /** Money given back by this event. */
+  readonly refundMinor?: number;
+  /** Goods that came back by this event. */
+  readonly returned?: readonly { readonly sku: string; readonly quantity: number }[];
+}
+
+export const orderEventTypes = [
+  'order.received',
+  'order.confirmed',
+  'order.refused',
+  'order.cancelled',
+  'order.returned',
+  'order.refunded',
+] as const;
+export type OrderEventType = (typeof orderEventTypes)[number];

@@ -1,0 +1,170 @@
+import Type, { type Static } from 'typebox';
+import { defineService, problemTable } from '#kit/contract';
+import { AmountMinor, Currency, closed, Timestamp } from './common.ts';
+import { OrderId } from './inventory.ts';
+
+const positiveAmount = Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 });
+
+const Payment = closed({
+  orderId: OrderId,
+  status: Type.Union([
+    Type.Literal('requested', { description: 'recorded; the provider has not answered yet' }),
+    Type.Literal('authorized'),
+    Type.Literal('declined'),
+    Type.Literal('captured'),
+    Type.Literal('voiding', { description: 'is to be undone; the provider has not answered yet' }),
+    Type.Literal('voided'),
+  ]),
+  amountMinor: AmountMinor,
+  currency: Currency,
+  capturedMinor: AmountMinor,
+  refundedMinor: AmountMinor,
+  providerRef: Type.Optional(Type.String()),
+  decline: Type.Optional(closed({ code: Type.String(), message: Type.String() })),
+});
+export type Payment = Static<typeof Payment>;
+
+const Refund = closed({
+  refundId: Type.String(),
+  orderId: OrderId,
+  amountMinor: AmountMinor,
+  status: Type.Union([Type.Literal('requested'), Type.Literal('succeeded')]),
+});
+
+const ExportedPayment = closed({
+  orderId: OrderId,
+  status: Type.String(),
+  amountMinor: AmountMinor,
+  currency: Currency,
+  capturedMinor: AmountMinor,
+  refundedMinor: AmountMinor,
+  createdAt: Timestamp,
+});
+
+export const paymentsProblems = problemTable('payments', {
+  declined: {
+    status: 402,
+    title: 'The payment was declined',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Use another card or payment method; declineCode says why the bank refused.',
+  },
+  voided: {
+    status: 409,
+    title: 'The payment was called off',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'The order it belonged to was given up; place a new order.',
+  },
+  'not-captured': {
+    status: 409,
+    title: 'There is no captured payment of this amount to refund',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Refunds can not exceed what was captured less what was refunded before.',
+  },
+  'provider-unavailable': {
+    status: 503,
+    title: 'The payment provider does not answer',
+    category: 'unavailable',
+    retry: { afterMs: 1_000 },
+    hint: 'Nothing is charged twice: repeat with the same Idempotency-Key.',
+  },
+  'provider-refused': {
+    status: 422,
+    title: 'The payment provider refused the request',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Look at the detail: the payment method, currency or amount is not acceptable to the provider.',
+  },
+  'webhook-refused': {
+    status: 400,
+    title: 'The webhook is not signed by the provider',
+    category: 'auth',
+    retry: 'never',
+    hint: 'Check the signing secret on both sides and the clock of this machine.',
+  },
+});
+
+const ofOrder = closed({ orderId: OrderId });
+
+export const payments = defineService({
+  service: 'payments',
+  problems: paymentsProblems,
+  operations: {
+    authorize: {
+      method: 'POST',
+      path: '/payments',
+      summary: 'Reserves the amount on the payment method. A repeat for the same order is the same payment.',
+      access: ['service'],
+      body: closed({
+        orderId: OrderId,
+        amountMinor: positiveAmount,
+        currency: Currency,
+        method: Type.String({ minLength: 1, maxLength: 200 }),
+      }),
+      responses: { 200: Payment },
+      problems: ['payments/declined', 'payments/voided', 'payments/provider-unavailable', 'payments/provider-refused'],
+      deadlineMs: 6_000,
+    },
+    capture: {
+      method: 'POST',
+      path: '/payments/{orderId}/capture',
+      summary: 'Takes the reserved amount. Of a payment called off meanwhile it takes nothing and says so.',
+      access: ['service'],
+      params: ofOrder,
+      responses: { 200: Payment },
+      problems: ['payments/provider-unavailable', 'payments/provider-refused'],
+      deadlineMs: 6_000,
+    },
+    void: {
+      method: 'POST',
+      path: '/payments/{orderId}/void',
+      summary: 'Makes sure that nothing is taken: releases the reservation, or refunds what was captured.',
+      access: ['service'],
+      params: ofOrder,
+      responses: { 200: Payment },
+      problems: ['payments/provider-unavailable'],
+      deadlineMs: 6_000,
+    },
+    refund: {
+      method: 'POST',
+      path: '/payments/{orderId}/refunds',
+      summary: 'Gives back part or all of what was captured. A repeat with the same refund id is the same refund.',
+      access: ['service'],
+      params: ofOrder,
+      body: closed({ refundId: Type.String({ minLength: 1, maxLength: 64 }), amountMinor: positiveAmount }),
+      responses: { 200: Refund },
+      problems: ['payments/not-captured', 'payments/provider-unavailable', 'payments/provider-refused'],
+      deadlineMs: 6_000,
+    },
+    get: {
+      method: 'GET',
+      path: '/payments/{orderId}',
+      summary: 'The payment of an order.',
+      access: ['staff', 'service'],
+      consistency: 'strong',
+      params: ofOrder,
+      responses: { 200: Payment },
+    },
+    export: {
+      method: 'GET',
+      path: '/payments/export',
+      summary: 'All payments as JSON lines.',
+      access: ['staff', 'service'],
+      stream: 'reply',
+      responses: { 200: ExportedPayment },
+      deadlineMs: 60_000,
+    },
+    webhook: {
+      method: 'POST',
+      path: '/payments/webhooks/provider',
+      summary: 'Signed messages from the payment provider.',
+      access: ['anonymous'],
+      rawBody: true,
+      body: Type.String(),
+      responses: { 200: closed({ received: Type.Literal(true) }) },
+      problems: ['payments/webhook-refused'],
+    },
+  },
+});
