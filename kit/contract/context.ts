@@ -37,6 +37,10 @@ export const headerNames = {
   step: 'holdfast-step',
   deadlineMs: 'holdfast-deadline-ms',
   logicalTime: 'holdfast-hlc',
+  /** Set by the public door: the network address that the request came from. */
+  source: 'holdfast-source',
+  /** Set by the public door: the session of the caller's access token. */
+  session: 'holdfast-session',
   idempotencyKey: 'idempotency-key',
   traceparent: 'traceparent',
 } as const;

@@ -13,6 +13,11 @@ export interface OperationDescription {
   readonly path: string;
   readonly summary: string;
   readonly access: readonly Access[];
+  /**
+   * `ignored`: the public door doesn't look at the Authorization header. For operations that bring their own proof
+   * (signing in, refreshing a token): a stale access token in the request must not keep the caller from renewing it.
+   */
+  readonly identity?: 'ignored';
   readonly params?: TSchema;
   readonly query?: TSchema;
   readonly body?: TSchema;
