@@ -1,0 +1,62 @@
+/** All operations of a set of files, lazily, in a stated order: per file products, receipts, then invoice by invoice. */
+import { type ClassifiedInvoice, classifyInvoice } from './classify.ts';
+import { groupInvoices } from './group.ts';
+import type { InvoiceBooks } from './invoice.ts';
+import type { Operation, ReceiveStock, UpsertProducts } from './operations.ts';
+import { readRows } from './read.ts';
+import type { FileSurvey } from './survey.ts';
+
+export const PRODUCTS_PER_BATCH = 200;
+export const RECEIPT_LINES_PER_BATCH = 200;
+
+/** Change it when the rules change what a file means: progress made under other rules is then not continued. */
+export const RULES_VERSION = 1;
+
+export interface PlanOptions {
+  readonly files: readonly FileSurvey[];
+  readonly books: InvoiceBooks;
+  readonly currency: string;
+  /** Sees each invoice before its operations: for the tally. */
+  readonly onInvoice?: (invoice: ClassifiedInvoice) => void;
+}
+
+export async function* planOperations(options: PlanOptions): AsyncGenerator<Operation> {
+  for (const file of options.files) yield* planFile(file, options);
+}
+
+async function* planFile(file: FileSurvey, { books, currency, onInvoice }: PlanOptions): AsyncGenerator<Operation> {
+  yield* productsOf(file, currency);
+  yield* receiptsOf(file);
+  // Nothing is sold before it is on the shelf.
+  yield { type: 'barrier' };
+  for await (const part of groupInvoices(readRows(file.path), file.counts)) {
+    if ('reject' in part) {
+      yield part.reject;
+      continue;
+    }
+    const invoice = classifyInvoice(part.invoice);
+    onInvoice?.(invoice);
+    yield* invoice.rejects;
+    if (invoice.rows.length > 0) yield* books.operationsOf(invoice);
+  }
+}
+
+function* productsOf(file: FileSurvey, currency: string): Generator<UpsertProducts> {
+  for (const [index, products] of batches(file.products, PRODUCTS_PER_BATCH)) {
+    const priced = products.map((product) => ({ ...product, currency }));
+    yield { type: 'products', key: `products/${file.digest}/${index}`, products: priced };
+  }
+}
+
+/** Keyed by the file's content: the same file is received once, however often and under whatever name it is replayed. */
+function* receiptsOf(file: FileSurvey): Generator<ReceiveStock> {
+  const lines = [...file.taken].map(([sku, quantity]) => ({ sku, quantity }));
+  lines.sort((left, right) => (left.sku < right.sku ? -1 : 1));
+  for (const [index, batch] of batches(lines, RECEIPT_LINES_PER_BATCH)) {
+    yield { type: 'receipt', key: `receipt/${file.digest}/${index}`, occurredAt: file.firstAt, lines: batch };
+  }
+}
+
+function* batches<T>(items: readonly T[], size: number): Generator<[number, T[]]> {
+  for (let start = 0; start < items.length; start += size) yield [start / size, items.slice(start, start + size)];
+}

@@ -1,0 +1,285 @@
+/**
+ * Reads an input file as a stream of raw rows in bounded memory: CSV or NDJSON, gzip or plain, with or without a
+ * byte-order mark. The format is seen in the content, never guessed from the name.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type CsvError, type Info, parse } from 'csv-parse';
+import type { RawRow } from './row.ts';
+
+/** A record longer than this is a quote that was never closed, not a line of an invoice. */
+const RECORD_BYTES_MAX = 64 * 1024;
+const SNIFF_BYTES = 2;
+
+type Field = 'invoice' | 'code' | 'description' | 'quantity' | 'at' | 'unitPrice' | 'customer' | 'country' | 'kind';
+
+/** Column names in lower case without spaces and underscores; the first is the documented one. */
+const COLUMNS: Readonly<Record<Field, readonly string[]>> = {
+  invoice: ['invoice', 'invoiceno', 'invoicenumber'],
+  code: ['code', 'stockcode', 'sku'],
+  description: ['description', 'name'],
+  quantity: ['quantity'],
+  at: ['at', 'invoicedate', 'date', 'placedat'],
+  unitPrice: ['unitprice', 'price'],
+  customer: ['customer', 'customerid'],
+  country: ['country'],
+  kind: ['kind'],
+};
+const REQUIRED: readonly Field[] = ['invoice', 'code', 'quantity', 'at', 'unitPrice'];
+
+/** The file as a whole can't be used: nothing of it was booked. */
+export class InputFileError extends Error {
+  override readonly name = 'InputFileError';
+}
+
+export interface ReadOptions {
+  /** Receives the SHA-256 of the uncompressed content (24 hex digits) once the end is reached. */
+  readonly onDigest?: (digest: string) => void;
+}
+
+/** Yields every record after the header. Throws `InputFileError` for what makes the whole file unusable. */
+export async function* readRows(path: string, options: ReadOptions = {}): AsyncGenerator<RawRow> {
+  const file = basename(path);
+  const hash = createHash('sha256');
+  const tap = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  const source = createReadStream(path);
+  const stages = (await isGzip(path)) ? [source, createGunzip(), tap] : [source, tap];
+  // The reader below sees a failure of any stage through `tap`, which `pipeline` destroys with the same error.
+  const flowing = pipeline(stages as [Readable, Transform]).catch(() => {});
+  try {
+    yield* readText(tap, file);
+    options.onDigest?.(hash.digest('hex').slice(0, 24));
+  } catch (error) {
+    throw fileError(file, error);
+  } finally {
+    tap.destroy();
+    source.destroy();
+    await flowing;
+  }
+}
+
+async function isGzip(path: string): Promise<boolean> {
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'no such file' : error.message;
+    throw new InputFileError(`can't read ${path}: ${why}`, { cause: error });
+  });
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
+    return bytesRead === SNIFF_BYTES && buffer[0] === 0x1f && buffer[1] === 0x8b;
+  } catch (error) {
+    throw new InputFileError(`can't read ${path}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** NDJSON begins with a brace; every header we know begins with a letter. */
+async function* readText(text: Readable, file: string): AsyncGenerator<RawRow> {
+  const first = await firstChunk(text);
+  if (first === undefined) throw new InputFileError(`${file} is empty: expected a header line`);
+  const start = first
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
+  yield* start.startsWith('{') ? readNdjson(text, file) : readCsv(text, file);
+}
+
+async function firstChunk(stream: Readable): Promise<Buffer | undefined> {
+  for (;;) {
+    const chunk = stream.read() as Buffer | null;
+    if (chunk !== null) {
+      stream.unshift(chunk);
+      return chunk;
+    }
+    if (stream.readableEnded) return undefined;
+    const ended = await new Promise<boolean>((resolve, reject) => {
+      stream.once('readable', () => resolve(false));
+      stream.once('end', () => resolve(true));
+      stream.once('error', reject);
+    });
+    if (ended) return undefined;
+  }
+}
+
+async function* readCsv(text: Readable, file: string): AsyncGenerator<RawRow> {
+  const parser = text.pipe(
+    parse({
+      bom: true,
+      info: true,
+      max_record_size: RECORD_BYTES_MAX,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+    }),
+  );
+  text.once('error', (error) => parser.destroy(error));
+  let columns: Columns | undefined;
+  let lineLast = 0;
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
+      // `info.lines` is where the record ends; a quoted description may span several lines.
+      const line = info.lines - lineBreaks(record);
+      lineLast = info.lines;
+      if (columns === undefined) columns = readHeader(record, file);
+      else yield csvRow(record, columns, file, line);
+    }
+  } catch (error) {
+    throw csvError(file, lineLast + 1, error);
+  }
+  if (columns === undefined) throw new InputFileError(`${file} is empty: expected a header line`);
+}
+
+interface Columns {
+  readonly count: number;
+  readonly index: Readonly<Partial<Record<Field, number>>>;
+}
+
+function readHeader(names: readonly string[], file: string): Columns {
+  const known = names.map((name) => name.toLowerCase().replace(/[\s_]+/g, ''));
+  const index: Partial<Record<Field, number>> = {};
+  for (const field of Object.keys(COLUMNS) as Field[]) {
+    const at = known.findIndex((name) => COLUMNS[field].includes(name));
+    if (at >= 0) index[field] = at;
+  }
+  const missing = REQUIRED.filter((field) => index[field] === undefined);
+  if (missing.length > 0) {
+    throw new InputFileError(
+      `${file}: the header has no column for ${missing.join(', ')}. Found: ${names.join(',').slice(0, 200)}. ` +
+        'Expected InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country or ' +
+        'invoice,code,description,quantity,at,unitPrice,customer,country,kind (see docs/guides/import.md).',
+    );
+  }
+  return { count: names.length, index };
+}
+
+function csvRow(record: readonly string[], columns: Columns, file: string, line: number): RawRow {
+  const { count, index } = columns;
+  const kindStated = index.kind !== undefined;
+  if (record.length !== count) {
+    return damagedRow(file, line, record, kindStated, `${record.length} fields where the header has ${count}`);
+  }
+  const field = (name: Field) => {
+    const at = index[name];
+    return at === undefined ? '' : (record[at] ?? '').trim();
+  };
+  return {
+    file,
+    line,
+    invoice: field('invoice'),
+    code: field('code'),
+    description: field('description'),
+    quantity: field('quantity'),
+    at: field('at'),
+    unitPrice: field('unitPrice'),
+    customer: field('customer'),
+    country: field('country'),
+    kind: field('kind'),
+    kindStated,
+    fields: record,
+  };
+}
+
+async function* readNdjson(text: Readable, file: string): AsyncGenerator<RawRow> {
+  const lines = createInterface({ input: text.pipe(lineLengthGuard(file)), crlfDelay: Number.POSITIVE_INFINITY });
+  let line = 0;
+  for await (const content of lines) {
+    line += 1;
+    const json = (line === 1 ? content.replace(/^\uFEFF/, '') : content).trim();
+    if (json !== '') yield ndjsonRow(json, file, line);
+  }
+}
+
+function ndjsonRow(json: string, file: string, line: number): RawRow {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return damagedRow(file, line, [json], true, 'the line is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return damagedRow(file, line, [json], true, 'the line is not a JSON object');
+  }
+  const fields = value as Record<string, unknown>;
+  const field = (name: Field) => {
+    const content = fields[name];
+    return typeof content === 'string' ? content.trim() : typeof content === 'number' ? String(content) : '';
+  };
+  return {
+    file,
+    line,
+    invoice: field('invoice'),
+    code: field('code'),
+    description: field('description'),
+    quantity: field('quantity'),
+    at: field('at'),
+    unitPrice: field('unitPrice'),
+    customer: field('customer'),
+    country: field('country'),
+    kind: field('kind'),
+    kindStated: true,
+    fields: [json],
+  };
+}
+
+/** readline keeps a line until its end: this ends the file instead when a line grows without bound. */
+function lineLengthGuard(file: string): Transform {
+  let sinceBreakBytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const firstBreak = chunk.indexOf(10);
+      const longest = sinceBreakBytes + (firstBreak < 0 ? chunk.length : firstBreak);
+      sinceBreakBytes = firstBreak < 0 ? longest : chunk.length - 1 - chunk.lastIndexOf(10);
+      if (longest > RECORD_BYTES_MAX) {
+        done(new InputFileError(`${file}: a line is longer than ${RECORD_BYTES_MAX} bytes`));
+      } else done(null, chunk);
+    },
+  });
+}
+
+function damagedRow(
+  file: string,
+  line: number,
+  fields: readonly string[],
+  kindStated: boolean,
+  damage: string,
+): RawRow {
+  const none = { invoice: '', code: '', description: '', quantity: '', at: '', unitPrice: '' };
+  return { file, line, ...none, customer: '', country: '', kind: '', kindStated, damage, fields };
+}
+
+function lineBreaks(record: readonly string[]): number {
+  let breaks = 0;
+  for (const field of record) {
+    for (let at = field.indexOf('\n'); at >= 0; at = field.indexOf('\n', at + 1)) breaks += 1;
+  }
+  return breaks;
+}
+
+function csvError(file: string, line: number, error: unknown): unknown {
+  const { code } = error as CsvError;
+  if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') return error;
+  return new InputFileError(`${file}: the record that begins at line ${line} opens a quote and never closes it`, {
+    cause: error,
+  });
+}
+
+function fileError(file: string, error: unknown): unknown {
+  if (error instanceof InputFileError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'Z_BUF_ERROR') return new InputFileError(`${file}: the gzip file is cut off`, { cause: error });
+  if (code?.startsWith('Z_') === true || code?.startsWith('CSV_') === true || code === 'EISDIR') {
+    return new InputFileError(`${file}: ${message}`, { cause: error });
+  }
+  return error;
+}
