@@ -1,0 +1,222 @@
+import type { StockAnswer, StockLine } from '#contracts/inventory';
+import { contractProblems } from '#kit/contract';
+import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
+import type { Transaction } from '#kit/runtime';
+import type { Verdict } from '#kit/store';
+import {
+  adjustStock,
+  answersOf,
+  type Book,
+  commitHold,
+  expireHold,
+  type HoldRecord,
+  holdStock,
+  newBook,
+  receiveStock,
+  releaseHold,
+  restockReturn,
+  type StockChange,
+} from './model.ts';
+import {
+  addReturns,
+  knownReturns,
+  type LockedHolds,
+  lockHolds,
+  lockStock,
+  type ReturnRow,
+  returnedUnits,
+  writeBook,
+} from './store.ts';
+
+/** A saga needs seconds; a till or a slow bank a few minutes. After that the units go back on sale. */
+export const holdExpiryMsDefault = 15 * 60_000;
+
+export type Command =
+  | {
+      readonly kind: 'hold';
+      readonly orderId: string;
+      readonly lines: readonly StockLine[];
+      readonly expiresInMs: number;
+    }
+  | { readonly kind: 'commit' | 'release' | 'expire'; readonly orderId: string }
+  | {
+      readonly kind: 'restock';
+      readonly returnId: string;
+      readonly orderId: string;
+      readonly lines: readonly StockLine[];
+      readonly sellable: boolean;
+    }
+  | (Claim & { readonly kind: 'receive'; readonly lines: readonly StockLine[] })
+  | (Claim & { readonly kind: 'adjust'; readonly changes: readonly StockChange[]; readonly reason: string });
+
+export interface CommandResult {
+  readonly hold?: HoldRecord;
+  readonly stock: readonly StockAnswer[];
+  /** The stored answer, when the key had been used before. */
+  readonly replayed?: unknown;
+}
+
+type KeyedCommand = Extract<Command, Claim>;
+
+/**
+ * Applies a batch in one transaction: lock what it touches, decide in memory one command after the other, write the sum.
+ * A hot SKU so becomes one row update a batch instead of a queue of row locks.
+ */
+export async function applyCommands(
+  tx: Transaction,
+  holder: string,
+  commands: readonly Command[],
+): Promise<Verdict<CommandResult>[]> {
+  const keyed = commands.filter((command): command is KeyedCommand => 'key' in command);
+  const orderIds = [...new Set(commands.flatMap((command) => ('orderId' in command ? [command.orderId] : [])))].sort();
+  const restocks = commands.filter((command) => command.kind === 'restock');
+  const [claims, locked, seenReturns] = await Promise.all([
+    claimKeys(tx, keyed),
+    lockHolds(tx, orderIds),
+    knownReturns(
+      tx,
+      restocks.map((command) => command.returnId),
+    ),
+  ]);
+  // What came back before matters only to releases of sold orders and to returns; both are rare.
+  const [returned, stock] = await Promise.all([
+    returnedUnits(tx, ordersToCheckForReturns(commands, locked)),
+    lockStock(tx, holder, skusOf(commands, locked), skusToCreate(commands)),
+  ]);
+
+  const book = newBook(stock, locked.holds);
+  const claimOf = new Map(keyed.map((command, i) => [command, claims[i] as ClaimState]));
+  const newReturns: ReturnRow[] = [];
+  const completions: { scope: string; key: string; result: unknown }[] = [];
+
+  const verdicts = commands.map((command): Verdict<CommandResult> => {
+    try {
+      return { ok: decide(command) };
+    } catch (error) {
+      return { error };
+    }
+  });
+
+  function decide(command: Command): CommandResult {
+    switch (command.kind) {
+      case 'hold':
+        return withStock(book, holdStock(book, command.orderId, command.lines), command.lines);
+      case 'commit':
+        return withStock(book, commitHold(book, command.orderId));
+      case 'release':
+        return withStock(book, releaseHold(book, command.orderId, returned.get(command.orderId) ?? new Map()));
+      case 'expire': {
+        const hold = locked.due.has(command.orderId)
+          ? expireHold(book, command.orderId)
+          : book.holds.get(command.orderId);
+        return { ...(hold ? { hold } : {}), stock: [] };
+      }
+      case 'restock':
+        return restock(command);
+      case 'receive':
+      case 'adjust':
+        return change(command);
+    }
+  }
+
+  function restock(command: Extract<Command, { kind: 'restock' }>): CommandResult {
+    const answer = () => ({
+      stock: answersOf(
+        book,
+        command.lines.map((line) => line.sku),
+      ),
+    });
+    if (seenReturns.has(command.returnId)) return answer();
+    const before = returned.get(command.orderId) ?? new Map<string, number>();
+    restockReturn(book, command.orderId, command.returnId, command.lines, command.sellable, before);
+    seenReturns.add(command.returnId);
+    for (const { sku, quantity } of command.lines) before.set(sku, (before.get(sku) ?? 0) + quantity);
+    returned.set(command.orderId, before);
+    newReturns.push(command);
+    return answer();
+  }
+
+  function change(command: KeyedCommand): CommandResult {
+    const claim = claimOf.get(command);
+    if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+    if (claim?.state === 'in-flight') throw contractProblems['idempotency-key-in-flight']();
+    if (claim?.state === 'done') return { stock: [], replayed: claim.result };
+    if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
+    else adjustStock(book, command.changes, command.key);
+    const lines = command.kind === 'receive' ? command.lines : command.changes;
+    const stockAnswers = answersOf(
+      book,
+      lines.map((line) => line.sku),
+    );
+    completions.push({
+      scope: command.scope,
+      key: command.key,
+      result: { reference: command.key, stock: stockAnswers },
+    });
+    return { stock: stockAnswers };
+  }
+
+  // A keyed command that was refused must leave no claim behind, so that its key may be used again once the cause is
+  // gone: the batch fails, and the writer narrows it down until the culprit stands alone.
+  const refused = verdicts.find(
+    (verdict, i) => 'error' in verdict && claimOf.get(commands[i] as KeyedCommand)?.state === 'claimed',
+  );
+  if (refused && 'error' in refused) throw refused.error;
+
+  const before = new Set(locked.holds.map((hold) => hold.orderId));
+  const expiry = new Map(
+    commands.flatMap((command) => (command.kind === 'hold' ? [[command.orderId, command.expiresInMs] as const] : [])),
+  );
+  const touched = new Set(book.movements.map((movement) => movement.sku));
+  const changedHolds = [...book.changedHolds.values()];
+  await Promise.all([
+    writeBook(tx, holder, {
+      stock: stock.filter((row) => touched.has(row.sku)),
+      movements: book.movements,
+      newHolds: changedHolds
+        .filter((hold) => !before.has(hold.orderId))
+        .map((hold) => ({ ...hold, expiresInMs: expiry.get(hold.orderId) ?? holdExpiryMsDefault })),
+      changedHolds: changedHolds.filter((hold) => before.has(hold.orderId)),
+    }),
+    addReturns(tx, newReturns),
+    completeKeys(tx, completions),
+  ]);
+  return verdicts;
+}
+
+function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }[] = hold.lines): CommandResult {
+  return {
+    hold,
+    stock: answersOf(
+      book,
+      lines.map((line) => line.sku),
+    ),
+  };
+}
+
+function skusOf(commands: readonly Command[], locked: LockedHolds): string[] {
+  const skus = new Set<string>();
+  for (const command of commands) {
+    if (command.kind === 'adjust') for (const { sku } of command.changes) skus.add(sku);
+    else if ('lines' in command) for (const { sku } of command.lines) skus.add(sku);
+  }
+  for (const hold of locked.holds) for (const { sku } of hold.lines) skus.add(sku);
+  return [...skus];
+}
+
+function skusToCreate(commands: readonly Command[]): string[] {
+  const skus = new Set<string>();
+  for (const command of commands) {
+    if (command.kind === 'receive') for (const { sku } of command.lines) skus.add(sku);
+    if (command.kind === 'adjust') for (const { sku } of command.changes) skus.add(sku);
+  }
+  return [...skus];
+}
+
+function ordersToCheckForReturns(commands: readonly Command[], locked: LockedHolds): string[] {
+  const sold = new Set(locked.holds.filter((hold) => hold.status === 'sold').map((hold) => hold.orderId));
+  const orders = commands.flatMap((command) =>
+    command.kind === 'restock' || (command.kind === 'release' && sold.has(command.orderId)) ? [command.orderId] : [],
+  );
+  return [...new Set(orders)];
+}

@@ -1,0 +1,115 @@
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import type { Hold, inventory, StockAnswer } from '#contracts/inventory';
+import { type Handlers, invalidInput } from '#kit/contract';
+import { fingerprintOf } from '#kit/idempotency';
+import type { Database } from '#kit/runtime';
+import type { BatchWriter } from '#kit/store';
+import { type Command, type CommandResult, holdExpiryMsDefault } from './commands.ts';
+import { outOfStock } from './model.ts';
+import { type LevelRow, readAvailability, readLevels, readMovements, readTotals, readViolations } from './store.ts';
+
+const pageSizeDefault = 20;
+const exportPageSize = 1000;
+
+export function createHandlers(
+  database: Database,
+  writer: BatchWriter<Command, CommandResult>,
+): Handlers<typeof inventory> {
+  async function holdReply(command: Command): Promise<{ status: 200; body: Hold }> {
+    const { hold, stock } = await writer.submit(command);
+    if (!hold) throw new Error('no hold came back');
+    const { orderId, status, lines, shortages } = hold;
+    if (command.kind === 'hold' && status === 'refused') throw outOfStock(shortages);
+    return { status: 200, body: { orderId, status, lines: [...lines], stock: [...stock] } };
+  }
+
+  async function changed(command: Command & { key: string }): Promise<{ reference: string; stock: StockAnswer[] }> {
+    const { stock, replayed } = await writer.submit(command);
+    return (replayed as { reference: string; stock: StockAnswer[] }) ?? { reference: command.key, stock: [...stock] };
+  }
+
+  return {
+    hold: ({ body }) =>
+      holdReply({
+        kind: 'hold',
+        orderId: body.orderId,
+        lines: body.lines,
+        expiresInMs: body.expiresInMs ?? holdExpiryMsDefault,
+      }),
+    commit: ({ params }) => holdReply({ kind: 'commit', orderId: params.orderId }),
+    release: ({ params }) => holdReply({ kind: 'release', orderId: params.orderId }),
+    restock: async ({ body }) => {
+      const { stock } = await writer.submit({ kind: 'restock', ...body });
+      return { status: 200, body: { reference: body.returnId, stock: [...stock] } };
+    },
+    receive: async ({ body }, { caller, idempotencyKey = '' }) => {
+      const scope = `${caller.kind}:${caller.id}`;
+      const command = {
+        kind: 'receive',
+        scope,
+        key: idempotencyKey,
+        fingerprint: fingerprintOf(body),
+        lines: body.lines,
+      } as const;
+      return { status: 201, body: await changed(command) };
+    },
+    adjust: async ({ body }, { caller, idempotencyKey = '' }) => {
+      const scope = `${caller.kind}:${caller.id}`;
+      const command = {
+        kind: 'adjust',
+        scope,
+        key: idempotencyKey,
+        fingerprint: fingerprintOf(body),
+        changes: body.lines,
+        reason: body.reason,
+      } as const;
+      return { status: 201, body: await changed(command) };
+    },
+    availability: async ({ query }) => {
+      const known = new Map((await readAvailability(database, query.sku)).map((row) => [row.sku, row]));
+      const items = query.sku.map((sku) => known.get(sku) ?? { sku, available: 0, version: 0 });
+      return { status: 200, body: { items } };
+    },
+    levels: async ({ query }) => {
+      const { limit = pageSizeDefault } = query;
+      const after = positionOf(query.cursor) ?? ['', ''];
+      const rows = await readLevels(database, [String(after[0]), String(after[1])], limit + 1, query.sku ?? null);
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.sku, last.holder]) } : {};
+      return { status: 200, body: { items: [...items], ...more } };
+    },
+    exportLevels: async () => ({ status: 200, body: exportLevels(database) }),
+    movements: async ({ query }) => {
+      const { limit = pageSizeDefault } = query;
+      const [before = null] = positionOf(query.cursor) ?? [];
+      const rows = await readMovements(database, query.sku, before === null ? null : Number(before), limit + 1);
+      const items = rows.slice(0, limit).map((row) => ({ ...row, at: row.at.toISOString() }));
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version]) } : {};
+      return { status: 200, body: { items, ...more } };
+    },
+    conservation: async () => {
+      const [totals, violations] = await Promise.all([readTotals(database), readViolations(database)]);
+      return { status: 200, body: { ...totals, violations: [...violations] } };
+    },
+  };
+}
+
+function positionOf(cursor: string | undefined): (string | number | null)[] | undefined {
+  if (cursor === undefined) return undefined;
+  const position = decodeCursor(cursor);
+  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  return position;
+}
+
+async function* exportLevels(database: Database): AsyncIterable<LevelRow> {
+  let after: readonly [string, string] = ['', ''];
+  for (;;) {
+    const rows = await readLevels(database, after, exportPageSize, null);
+    yield* rows;
+    const last = rows.at(-1);
+    if (!last || rows.length < exportPageSize) return;
+    after = [last.sku, last.holder];
+  }
+}

@@ -1,0 +1,80 @@
+import { inventory } from '#contracts/inventory';
+import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
+import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
+import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { createBatchWriter, type Migrations } from '#kit/store';
+import { applyCommands, type Command, type CommandResult } from './commands.ts';
+import { createHandlers } from './handlers.ts';
+import { dueHolds } from './store.ts';
+
+export const inventoryMigrations: readonly Migrations[] = [
+  idempotencyMigrations,
+  { directory: `${import.meta.dirname}/schema`, table: 'schema_inventory' },
+];
+
+export interface InventoryOptions {
+  readonly world: World;
+  readonly database: Database;
+  readonly server?: Partial<ServerOptions>;
+  /** Who owns the stock that this instance sells from. Default `main`. */
+  readonly holder?: string;
+  /** How often holds are looked at whose time is up. Default 1,000 ms. */
+  readonly expiryPeriodMs?: number;
+}
+
+export interface Service {
+  readonly server: ServiceServer;
+  readonly component: Component;
+}
+
+const expiriesPerRun = 500;
+const sweepPeriodMs = 60_000;
+
+/** Owns stock: all-or-nothing holds, sales, returns, receipts and adjustments, with every unit accounted for. */
+export function createInventory(options: InventoryOptions): Service {
+  const { world, database, holder = 'main', expiryPeriodMs = 1_000 } = options;
+  const { clock, timers, log } = world;
+  const writer = createBatchWriter<Command, CommandResult>({
+    name: 'inventory',
+    database,
+    clock,
+    timers,
+    log,
+    apply: (tx, commands) => applyCommands(tx, holder, commands),
+  });
+  let cancels: Cancel[] = [];
+
+  async function expire(): Promise<void> {
+    const due = await dueHolds(database, expiriesPerRun);
+    await Promise.all(due.map((orderId) => writer.submit({ kind: 'expire', orderId })));
+    if (due.length > 0) log.info('holds expired', { count: due.length });
+  }
+
+  const quietly = (what: string, work: () => Promise<unknown>) => async () => {
+    try {
+      await work();
+    } catch (error) {
+      log.warn(`${what} failed, will be repeated`, { error });
+    }
+  };
+
+  return {
+    server: implement(inventory, createHandlers(database, writer), { clock, ...options.server }),
+    component: {
+      name: 'inventory',
+      async start() {
+        cancels = [
+          timers.every(expiryPeriodMs, quietly('hold expiry', expire)),
+          timers.every(
+            sweepPeriodMs,
+            quietly('idempotency sweep', () => sweepKeys(database, keepMsDefault)),
+          ),
+        ];
+      },
+      drain: () => writer.drain(),
+      async stop() {
+        for (const cancel of cancels) cancel();
+      },
+    },
+  };
+}

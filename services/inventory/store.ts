@@ -1,0 +1,302 @@
+import type { Queryable, Transaction } from '#kit/runtime';
+import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
+
+/** A transaction that another one overtook: `Database.transaction` runs it again, as after a serialisation failure. */
+export class Overtaken extends Error {
+  readonly code = '40001';
+}
+
+interface HoldRow {
+  readonly orderId: string;
+  readonly status: HoldStatus;
+  readonly lines: readonly [string, number, number][];
+  readonly shortages: readonly Shortage[] | null;
+  readonly due: boolean | null;
+}
+
+const lockHoldsSql = `
+  select order_id as "orderId", status, lines, shortages, expires_at < now() as due
+  from hold where order_id = any ($1::text[]) order by order_id for update`;
+
+export interface LockedHolds {
+  readonly holds: readonly HoldRecord[];
+  /** Orders whose hold's time is up, by the database's clock. */
+  readonly due: ReadonlySet<string>;
+}
+
+/** Reads and locks the holds of these orders. Rows are always locked in one order: holds, then stock, each by key. */
+export async function lockHolds(tx: Transaction, orderIds: readonly string[]): Promise<LockedHolds> {
+  if (orderIds.length === 0) return { holds: [], due: new Set() };
+  const { rows } = await tx.query<HoldRow>(lockHoldsSql, [orderIds]);
+  return {
+    holds: rows.map((row) => ({
+      orderId: row.orderId,
+      status: row.status,
+      lines: row.lines.map(([sku, quantity, version]) => ({ sku, quantity, version })),
+      shortages: row.shortages ?? [],
+    })),
+    due: new Set(rows.filter((row) => row.due === true).map((row) => row.orderId)),
+  };
+}
+
+const addStockSql = `
+  insert into stock (holder, sku) select $1, sku from unnest($2::text[]) as new (sku) order by sku
+  on conflict do nothing`;
+
+const lockStockSql = `
+  select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version
+  from stock where holder = $1 and sku = any ($2::text[]) order by sku for update`;
+
+/** Reads and locks stock rows; those in `create` are made first where they are new. */
+export async function lockStock(
+  tx: Transaction,
+  holder: string,
+  skus: readonly string[],
+  create: readonly string[],
+): Promise<readonly Stock[]> {
+  if (create.length > 0) await tx.query(addStockSql, [holder, create]);
+  if (skus.length === 0) return [];
+  const { rows } = await tx.query<Stock>(lockStockSql, [holder, skus]);
+  return rows;
+}
+
+const writeStockSql = `
+  update stock set received = new.received, on_hand = new.on_hand, held = new.held, sold = new.sold,
+    written_off = new.written_off, version = new.version
+  from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+    as new (sku, received, on_hand, held, sold, written_off, version)
+  where stock.holder = $1 and stock.sku = new.sku`;
+
+const addMovementsSql = `
+  insert into movement (holder, sku, version, kind, quantity, reference)
+  select $1, sku, version, kind, quantity, reference
+  from unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[])
+    as new (sku, version, kind, quantity, reference)`;
+
+const addHoldsSql = `
+  insert into hold (order_id, holder, status, lines, shortages, expires_at)
+  select order_id, $1, status, lines, nullif(shortages, '[]'), now() + make_interval(secs => expires_in_ms / 1000)
+  from unnest($2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::double precision[])
+    as new (order_id, status, lines, shortages, expires_in_ms)
+  on conflict do nothing`;
+
+const writeHoldsSql = `
+  update hold set status = new.status, lines = new.lines, shortages = nullif(new.shortages, '[]'),
+    expires_at = case when new.status = 'held' then hold.expires_at end
+  from unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[]) as new (order_id, status, lines, shortages)
+  where hold.order_id = new.order_id`;
+
+export interface BookChanges {
+  readonly stock: readonly Stock[];
+  readonly movements: readonly Movement[];
+  readonly newHolds: readonly (HoldRecord & { readonly expiresInMs: number })[];
+  readonly changedHolds: readonly HoldRecord[];
+}
+
+/** Writes what a batch has decided: at most four statements, sent together, however many commands there were. */
+export async function writeBook(tx: Transaction, holder: string, changes: BookChanges): Promise<void> {
+  const { stock, movements, newHolds, changedHolds } = changes;
+  const writes: Promise<unknown>[] = [];
+  if (newHolds.length > 0) writes.push(addHolds(tx, holder, newHolds));
+  if (changedHolds.length > 0) {
+    writes.push(
+      tx.query(writeHoldsSql, [
+        changedHolds.map((hold) => hold.orderId),
+        changedHolds.map((hold) => hold.status),
+        changedHolds.map((hold) => linesText(hold.lines)),
+        changedHolds.map((hold) => JSON.stringify(hold.shortages)),
+      ]),
+    );
+  }
+  if (stock.length > 0) {
+    writes.push(
+      tx.query(writeStockSql, [
+        holder,
+        stock.map((row) => row.sku),
+        stock.map((row) => row.received),
+        stock.map((row) => row.onHand),
+        stock.map((row) => row.held),
+        stock.map((row) => row.sold),
+        stock.map((row) => row.writtenOff),
+        stock.map((row) => row.version),
+      ]),
+    );
+  }
+  if (movements.length > 0) {
+    writes.push(
+      tx.query(addMovementsSql, [
+        holder,
+        movements.map((row) => row.sku),
+        movements.map((row) => row.version),
+        movements.map((row) => row.kind),
+        movements.map((row) => row.quantity),
+        movements.map((row) => row.reference),
+      ]),
+    );
+  }
+  await Promise.all(writes);
+}
+
+async function addHolds(tx: Transaction, holder: string, holds: BookChanges['newHolds']): Promise<void> {
+  const { count } = await tx.query(addHoldsSql, [
+    holder,
+    holds.map((hold) => hold.orderId),
+    holds.map((hold) => hold.status),
+    holds.map((hold) => linesText(hold.lines)),
+    holds.map((hold) => JSON.stringify(hold.shortages)),
+    holds.map((hold) => (hold.status === 'held' ? hold.expiresInMs : null)),
+  ]);
+  // Another instance made one of these holds after we looked: decide again on what it left.
+  if (count !== holds.length) throw new Overtaken('a hold was made elsewhere at the same time');
+}
+
+function linesText(lines: readonly HeldLine[]): string {
+  return JSON.stringify(lines.map((line) => [line.sku, line.quantity, line.version]));
+}
+
+const returnedSql = `
+  select r.order_id as "orderId", line ->> 'sku' as sku, sum((line ->> 'quantity')::bigint)::bigint as quantity
+  from stock_return r, jsonb_array_elements(r.lines) as line
+  where r.order_id = any ($1::text[]) group by 1, 2`;
+
+/** Units that came back already, by order and SKU. */
+export async function returnedUnits(
+  tx: Transaction,
+  orderIds: readonly string[],
+): Promise<Map<string, Map<string, number>>> {
+  const returned = new Map<string, Map<string, number>>();
+  if (orderIds.length === 0) return returned;
+  const { rows } = await tx.query<{ orderId: string; sku: string; quantity: number }>(returnedSql, [orderIds]);
+  for (const { orderId, sku, quantity } of rows) {
+    const units = returned.get(orderId) ?? new Map<string, number>();
+    returned.set(orderId, units.set(sku, quantity));
+  }
+  return returned;
+}
+
+export async function knownReturns(tx: Transaction, returnIds: readonly string[]): Promise<Set<string>> {
+  if (returnIds.length === 0) return new Set();
+  const { rows } = await tx.query<{ id: string }>(
+    'select return_id as id from stock_return where return_id = any ($1::text[])',
+    [returnIds],
+  );
+  return new Set(rows.map((row) => row.id));
+}
+
+export interface ReturnRow {
+  readonly returnId: string;
+  readonly orderId: string;
+  readonly lines: unknown;
+  readonly sellable: boolean;
+}
+
+export async function addReturns(tx: Transaction, returns: readonly ReturnRow[]): Promise<void> {
+  if (returns.length === 0) return;
+  await tx.query(
+    `insert into stock_return (return_id, order_id, lines, sellable)
+     select * from unnest($1::text[], $2::text[], $3::jsonb[], $4::boolean[])`,
+    [
+      returns.map((row) => row.returnId),
+      returns.map((row) => row.orderId),
+      returns.map((row) => JSON.stringify(row.lines)),
+      returns.map((row) => row.sellable),
+    ],
+  );
+}
+
+export async function dueHolds(database: Queryable, max: number): Promise<readonly string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `select order_id as id from hold where status = 'held' and expires_at < now() order by expires_at limit $1`,
+    [max],
+  );
+  return rows.map((row) => row.id);
+}
+
+const levelColumns = `sku, holder, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version`;
+
+export interface LevelRow extends Readonly<Stock> {
+  readonly holder: string;
+}
+
+export async function readLevels(
+  database: Queryable,
+  after: readonly [string, string],
+  limit: number,
+  skus: readonly string[] | null,
+): Promise<readonly LevelRow[]> {
+  const { rows } = await database.query<LevelRow>(
+    `select ${levelColumns} from stock
+     where (sku, holder) > ($1, $2) and ($3::text[] is null or sku = any ($3)) order by sku, holder limit $4`,
+    [after[0], after[1], skus, limit],
+  );
+  return rows;
+}
+
+export async function readAvailability(
+  database: Queryable,
+  skus: readonly string[],
+): Promise<readonly { sku: string; available: number; version: number }[]> {
+  const { rows } = await database.query<{ sku: string; available: number; version: number }>(
+    `select sku, sum(on_hand)::bigint as available, sum(version)::bigint as version
+     from stock where sku = any ($1::text[]) group by sku`,
+    [skus],
+  );
+  return rows;
+}
+
+export interface MovementRow extends Movement {
+  readonly at: Date;
+}
+
+export async function readMovements(
+  database: Queryable,
+  sku: string,
+  before: number | null,
+  limit: number,
+): Promise<readonly MovementRow[]> {
+  const { rows } = await database.query<MovementRow>(
+    `select sku, version, kind, quantity, reference, at from movement
+     where sku = $1 and ($2::bigint is null or version < $2) order by version desc limit $3`,
+    [sku, before, limit],
+  );
+  return rows;
+}
+
+export interface Totals {
+  readonly skus: number;
+  readonly received: number;
+  readonly onHand: number;
+  readonly held: number;
+  readonly sold: number;
+  readonly writtenOff: number;
+}
+
+export async function readTotals(database: Queryable): Promise<Totals> {
+  const { rows } = await database.query<Totals>(
+    `select count(*)::bigint as skus, coalesce(sum(received), 0)::bigint as received,
+       coalesce(sum(on_hand), 0)::bigint as "onHand", coalesce(sum(held), 0)::bigint as held,
+       coalesce(sum(sold), 0)::bigint as sold, coalesce(sum(written_off), 0)::bigint as "writtenOff"
+     from stock`,
+  );
+  return rows[0] as Totals;
+}
+
+/**
+ * Rows that don't add up, against the journal of movements as well as within themselves: the check constraint makes the
+ * second impossible, so this finds what happened behind the application's back.
+ */
+export async function readViolations(database: Queryable): Promise<readonly LevelRow[]> {
+  const { rows } = await database.query<LevelRow>(
+    `with journal as (
+       select holder, sku, max(version) as version, count(*) as changes,
+         sum(quantity) filter (where kind in ('receive', 'find')) as received
+       from movement group by holder, sku)
+     select sku, holder, stock.received, on_hand as "onHand", held, sold, written_off as "writtenOff", stock.version
+     from stock left join journal using (holder, sku)
+     where stock.received <> stock.on_hand + stock.held + stock.sold + stock.written_off
+        or coalesce(journal.version, 0) <> stock.version or coalesce(journal.changes, 0) <> stock.version
+        or coalesce(journal.received, 0) <> stock.received
+     limit 100`,
+  );
+  return rows;
+}
