@@ -36,6 +36,14 @@ export class StoreOverloaded extends Error {
   }
 }
 
+/**
+ * What a transaction had read was changed by another before it could write: `Database.transaction` runs it again, as
+ * after a serialisation failure.
+ */
+export class Overtaken extends Error {
+  readonly code = '40001';
+}
+
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;

@@ -5,6 +5,7 @@ export {
   DatabaseUnavailable,
   isConnectionLoss,
   isTransient,
+  Overtaken,
   StoreOverloaded,
   sqlState,
 } from './errors.ts';

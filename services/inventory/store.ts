@@ -1,10 +1,6 @@
 import type { Queryable, Transaction } from '#kit/runtime';
+import { Overtaken } from '#kit/store';
 import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
-
-/** A transaction that another one overtook: `Database.transaction` runs it again, as after a serialisation failure. */
-export class Overtaken extends Error {
-  readonly code = '40001';
-}
 
 interface HoldRow {
   readonly orderId: string;

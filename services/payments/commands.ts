@@ -1,0 +1,114 @@
+import type { Transaction } from '#kit/runtime';
+import type { Verdict } from '#kit/store';
+import {
+  authorized,
+  captured,
+  type Decline,
+  declined,
+  type PaymentRecord,
+  type PaymentRequest,
+  type RefundRecord,
+  refundRefused,
+  requestPayment,
+  startRefund,
+  startVoid,
+  voided,
+} from './model.ts';
+import { lockPayments, readRefunds, writePayments } from './store.ts';
+
+export type Command = { readonly orderId: string } & (
+  | (PaymentRequest & { readonly kind: 'request' })
+  | { readonly kind: 'authorized'; readonly providerRef: string }
+  | { readonly kind: 'declined'; readonly decline: Decline; readonly providerRef: string | null }
+  | { readonly kind: 'captured'; readonly capturedMinor: number; readonly providerRef: string }
+  | { readonly kind: 'start-void' }
+  | { readonly kind: 'voided' }
+  | { readonly kind: 'start-refund'; readonly refundId: string; readonly amountMinor: number | 'rest' }
+  | { readonly kind: 'refunded'; readonly refundId: string; readonly providerRef: string }
+  | { readonly kind: 'refund-refused'; readonly refundId: string }
+);
+
+export interface CommandResult {
+  readonly payment: PaymentRecord;
+  readonly refund?: RefundRecord;
+}
+
+/** Applies a batch in one transaction: lock the payments, decide in memory, write what changed. */
+export async function applyCommands(tx: Transaction, commands: readonly Command[]): Promise<Verdict<CommandResult>[]> {
+  const orderIds = [...new Set(commands.map((command) => command.orderId))].sort();
+  const refundIds = commands.flatMap((command) => ('refundId' in command ? [command.refundId] : []));
+  const [rows, refundRows] = await Promise.all([lockPayments(tx, orderIds), readRefunds(tx, refundIds)]);
+  const before = new Map(rows.map((row) => [row.orderId, row]));
+  const payments = new Map(before);
+  const refunds = new Map(refundRows.map((row) => [row.refundId, row]));
+  const changedRefunds = new Map<string, RefundRecord>();
+
+  const verdicts = commands.map((command): Verdict<CommandResult> => {
+    try {
+      return { ok: decide(command) };
+    } catch (error) {
+      return { error };
+    }
+  });
+
+  function decide(command: Command): CommandResult {
+    const known = payments.get(command.orderId);
+    if (command.kind === 'request') return keep(requestPayment(known, command));
+    if (command.kind === 'start-void') return keep(startVoid(known, command.orderId));
+    if (!known) throw new Error(`there is no payment of ${command.orderId}`);
+    switch (command.kind) {
+      case 'authorized':
+        return keep(authorized(known, command.providerRef));
+      case 'declined':
+        return keep(declined(known, command.decline, command.providerRef));
+      case 'captured':
+        return keep(captured(known, command.capturedMinor, command.providerRef));
+      case 'voided':
+        return keep(voided(known));
+      case 'start-refund':
+        return openRefund(known, command.refundId, command.amountMinor);
+      default:
+        return closeRefund(known, command);
+    }
+  }
+
+  function keep(payment: PaymentRecord, refund?: RefundRecord): CommandResult {
+    payments.set(payment.orderId, payment);
+    if (!refund) return { payment };
+    refunds.set(refund.refundId, refund);
+    changedRefunds.set(refund.refundId, refund);
+    return { payment, refund };
+  }
+
+  function openRefund(known: PaymentRecord, refundId: string, wanted: number | 'rest'): CommandResult {
+    const earlier = refunds.get(refundId);
+    if (earlier && earlier.status !== 'refused') return { payment: known, refund: earlier };
+    const amountMinor = wanted === 'rest' ? known.capturedMinor - known.refundedMinor : wanted;
+    if (amountMinor === 0) return { payment: known };
+    const started = startRefund(known, refundId, amountMinor);
+    return keep(started.payment, started.refund);
+  }
+
+  function closeRefund(
+    known: PaymentRecord,
+    command: Extract<Command, { kind: 'refunded' | 'refund-refused' }>,
+  ): CommandResult {
+    const refund = refunds.get(command.refundId);
+    if (!refund) throw new Error(`there is no refund ${command.refundId}`);
+    if (refund.status !== 'requested') return { payment: known, refund };
+    if (command.kind === 'refunded') {
+      return keep(known, { ...refund, status: 'succeeded', providerRef: command.providerRef });
+    }
+    const undone = refundRefused(known, refund);
+    return keep(undone.payment, undone.refund);
+  }
+
+  const changed = [...payments.values()].filter((payment) => before.get(payment.orderId) !== payment);
+  await writePayments(tx, {
+    added: changed.filter((payment) => !before.has(payment.orderId)),
+    // A row that was added and moved on within one batch was decided in memory: it is written as it ended.
+    changed: changed.filter((payment) => before.has(payment.orderId) || payment.status !== 'requested'),
+    refunds: [...changedRefunds.values()],
+  });
+  return verdicts;
+}

@@ -1,0 +1,215 @@
+import { type Payment, type payments, paymentsProblems } from '#contracts/payments';
+import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
+import type { Database } from '#kit/runtime';
+import type { BatchWriter } from '#kit/store';
+import type { Command, CommandResult } from './commands.ts';
+import type { PaymentRecord, RefundRecord } from './model.ts';
+import { isProviderError, type PaymentProvider } from './provider/index.ts';
+import { readPayment, readPayments } from './store.ts';
+
+export interface HandlerOptions {
+  readonly database: Database;
+  readonly writer: BatchWriter<Command, CommandResult>;
+  readonly provider: PaymentProvider;
+}
+
+/** The provider forgets keys after a day: an older call is looked up before it is repeated. */
+const keyAgeMsMax = 20 * 3600 * 1000;
+const exportPageSize = 1000;
+
+/**
+ * Around every movement of money: the intention is committed, the provider is called with a key made from the order,
+ * the outcome is committed. A crash anywhere leaves a row that says what to ask the provider, and asking twice is
+ * harmless.
+ */
+export function createHandlers({ database, writer, provider }: HandlerOptions): Handlers<typeof payments> {
+  const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
+
+  /** Asks for the amount, or learns how an earlier request ended. Resolves only with what is certain. */
+  async function settleAuthorization(payment: PaymentRecord, signal: AbortSignal): Promise<PaymentRecord> {
+    const { orderId, amountMinor, currency, method } = payment;
+    if (payment.ageMs > keyAgeMsMax) {
+      const known = await settleByLookUp(orderId, signal);
+      if (known) return known;
+    }
+    try {
+      const key = keyOf(orderId, 'authorize');
+      const result = await provider.authorize({ key, orderId, amountMinor, currency, paymentMethod: method, signal });
+      if (result.kind === 'authorized')
+        return await record({ kind: 'authorized', orderId, providerRef: result.providerRef });
+      const decline = { code: result.declineCode, message: result.message };
+      return await record({ kind: 'declined', orderId, decline, providerRef: result.providerRef ?? null });
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      if (error.outcome === 'refused') {
+        const decline = { code: error.providerCode ?? error.code, message: error.message };
+        return record({ kind: 'declined', orderId, decline, providerRef: null });
+      }
+      // A stored 5xx comes back for ever: only looking can tell what it hides.
+      const known = error.retry === 'never' ? await settleByLookUp(orderId, signal) : undefined;
+      if (known) return known;
+      throw providerProblem(error);
+    }
+  }
+
+  async function settleByLookUp(orderId: string, signal: AbortSignal): Promise<PaymentRecord | undefined> {
+    const found = await provider.find({ orderId, signal });
+    if (!found || found.status === 'pending') return undefined;
+    const { providerRef } = found;
+    if (found.status === 'captured') {
+      return record({ kind: 'captured', orderId, providerRef, capturedMinor: found.capturedMinor });
+    }
+    if (found.status === 'authorized') return record({ kind: 'authorized', orderId, providerRef });
+    const decline = { code: found.decline?.declineCode ?? found.status, message: 'The payment was not accepted.' };
+    return record({ kind: 'declined', orderId, decline, providerRef });
+  }
+
+  async function record(command: Command): Promise<PaymentRecord> {
+    return (await writer.submit(command)).payment;
+  }
+
+  async function capture(orderId: string, signal: AbortSignal): Promise<PaymentRecord> {
+    const payment = await readPayment(database, orderId);
+    if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
+    if (payment.status !== 'authorized' || !payment.providerRef) return payment;
+    const { providerRef } = payment;
+    try {
+      const result = await provider.capture({ key: keyOf(orderId, 'capture'), providerRef, signal });
+      return await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      const known = error.code === 'already_captured' ? await settleByLookUp(orderId, signal) : undefined;
+      if (known) return known;
+      // Called off while we asked: there is nothing to take, and that is as it should be.
+      if (error.code === 'already_voided') return (await readPayment(database, orderId)) ?? payment;
+      throw providerProblem(error);
+    }
+  }
+
+  async function callOff(orderId: string, signal: AbortSignal): Promise<PaymentRecord> {
+    let payment = await record({ kind: 'start-void', orderId });
+    if (payment.status === 'voiding' && !payment.providerRef) {
+      // Whether the amount was ever set aside is not known. A look-up that finds it is enough; one that does not proves
+      // nothing, because the lost call may still arrive: repeating it under its key makes sure that it has.
+      payment = (await settleByLookUp(orderId, signal)) ?? (await settleAuthorization(payment, signal));
+    }
+    if (payment.status === 'voiding') {
+      const { providerRef } = payment;
+      if (!providerRef)
+        throw paymentsProblems['provider-unavailable']({ detail: 'the payment is not known there yet' });
+      try {
+        await provider.void({ key: keyOf(orderId, 'void'), providerRef, signal });
+      } catch (error) {
+        if (!isProviderError(error)) throw error;
+        if (error.code === 'already_captured') await settleByLookUp(orderId, signal);
+        else if (error.code !== 'already_voided') throw providerProblem(error);
+      }
+      payment = await record({ kind: 'voided', orderId });
+    }
+    if (payment.status !== 'captured') return payment;
+    const refundId = keyOf(orderId, 'void');
+    const opened = await writer.submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
+    if (opened.refund) await payBack(opened.payment, opened.refund, signal);
+    return opened.payment;
+  }
+
+  async function payBack(payment: PaymentRecord, refund: RefundRecord, signal: AbortSignal): Promise<RefundRecord> {
+    const { orderId } = payment;
+    const { refundId, amountMinor } = refund;
+    if (refund.status === 'succeeded') return refund;
+    const providerRef = payment.providerRef ?? '';
+    try {
+      const result = await provider.refund({ key: refundId, providerRef, amountMinor, signal });
+      const closed = await writer.submit({
+        kind: 'refunded',
+        orderId,
+        refundId,
+        providerRef: result.providerRefundRef,
+      });
+      return closed.refund ?? refund;
+    } catch (error) {
+      if (!isProviderError(error)) throw error;
+      if (error.outcome === 'refused') await writer.submit({ kind: 'refund-refused', orderId, refundId });
+      throw providerProblem(error);
+    }
+  }
+
+  return {
+    authorize: async ({ body }, { signal }) => {
+      let { payment } = await writer.submit({ kind: 'request', ...body });
+      if (payment.status === 'requested') payment = await settleAuthorization(payment, signal);
+      if (payment.status === 'declined') throw declinedProblem(payment);
+      if (payment.status === 'voiding' || payment.status === 'voided') throw paymentsProblems.voided();
+      return { status: 200, body: viewOf(payment) };
+    },
+    capture: async ({ params }, { signal }) => ({ status: 200, body: viewOf(await capture(params.orderId, signal)) }),
+    void: async ({ params }, { signal }) => ({ status: 200, body: viewOf(await callOff(params.orderId, signal)) }),
+    refund: async ({ params, body }, { signal }) => {
+      const { orderId } = params;
+      const { payment, refund } = await writer.submit({ kind: 'start-refund', orderId, ...body });
+      if (!refund) throw new Error(`no refund came back for ${body.refundId}`);
+      const { refundId, amountMinor } = refund;
+      await payBack(payment, refund, signal);
+      return { status: 200, body: { refundId, orderId, amountMinor, status: 'succeeded' } };
+    },
+    get: async ({ params }) => {
+      const payment = await readPayment(database, params.orderId);
+      if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${params.orderId}` });
+      return { status: 200, body: viewOf(payment) };
+    },
+    export: async () => ({ status: 200, body: exportPayments(database) }),
+    webhook: async ({ body }, context) => {
+      await takeWebhook(body, context);
+      return { status: 200, body: { received: true } };
+    },
+  };
+
+  /** A webhook is a hint, never a fact: what it is about is looked up at the provider. */
+  async function takeWebhook(body: string, context: CallContext): Promise<void> {
+    let orderId: string | undefined;
+    try {
+      ({ orderId } = provider.verifyWebhook(body, context.headers['stripe-signature'] ?? ''));
+    } catch (error) {
+      throw paymentsProblems['webhook-refused']({ cause: error });
+    }
+    const payment = orderId === undefined ? undefined : await readPayment(database, orderId);
+    if (payment?.status === 'requested' || payment?.status === 'authorized') {
+      await settleByLookUp(payment.orderId, context.signal);
+    }
+  }
+}
+
+function declinedProblem(payment: PaymentRecord): Problem {
+  const { code, message } = payment.decline ?? { code: 'declined', message: 'The payment was declined.' };
+  return paymentsProblems.declined({ detail: message, data: { declineCode: code } });
+}
+
+function providerProblem(error: { readonly outcome: string; readonly message: string }): Problem {
+  const name = error.outcome === 'refused' ? 'provider-refused' : 'provider-unavailable';
+  return paymentsProblems[name]({ detail: error.message, cause: error });
+}
+
+function viewOf(payment: PaymentRecord): Payment {
+  const { orderId, status, amountMinor, currency, capturedMinor, refundedMinor, providerRef, decline } = payment;
+  return {
+    orderId,
+    status,
+    amountMinor,
+    currency: currency || 'XXX',
+    capturedMinor,
+    refundedMinor,
+    ...(providerRef === null ? {} : { providerRef }),
+    ...(decline === null ? {} : { decline }),
+  };
+}
+
+async function* exportPayments(database: Database): AsyncIterable<unknown> {
+  let after = '';
+  for (;;) {
+    const rows = await readPayments(database, after, exportPageSize);
+    for (const row of rows) yield { ...row, currency: row.currency || 'XXX', createdAt: row.createdAt.toISOString() };
+    const last = rows.at(-1);
+    if (!last || rows.length < exportPageSize) return;
+    after = last.orderId;
+  }
+}
