@@ -1,14 +1,13 @@
 /** Adds up what the shop says it has done: the other side of the reconciliation. */
 import type { BookEntries } from './operations.ts';
-import {
-  type AdjustmentRecord,
-  type EntriesRecord,
-  KEYS_PER_READ,
-  type OrderRecord,
-  type ReceiptRecord,
-  type ReturnRecord,
-  type ShopApi,
-  type StockRecord,
+import type {
+  EntriesRecord,
+  MovementRecord,
+  OrderRecord,
+  RefundRecord,
+  ReturnRecord,
+  ShopApi,
+  StockRecord,
 } from './shop-api.ts';
 import { bucket, type ClassSums, noSums, type Tally, type UnitSums, unitsOf } from './tally.ts';
 
@@ -19,9 +18,12 @@ export interface SystemBooks {
   /** Money by business key, as the shop has it. Only confirmed orders count. */
   readonly orders: Map<string, number>;
   readonly returns: Map<string, number>;
+  readonly refunds: Map<string, number>;
   readonly entries: Map<string, number>;
   readonly receipts: Set<string>;
   readonly adjustments: Set<string>;
+  /** Business keys that the shop holds more than once. */
+  readonly repeated: string[];
   /** Orders the shop knows that did not end confirmed. */
   readonly unconfirmed: Map<string, string>;
   /** Both sides of every order's money: what the orders service says, and what the payments ledger says. */
@@ -44,54 +46,37 @@ export function createSystemBooks(): SystemBooks {
     units: new Map(),
     orders: new Map(),
     returns: new Map(),
+    refunds: new Map(),
     entries: new Map(),
     receipts: new Set(),
     adjustments: new Set(),
+    repeated: [],
     unconfirmed: new Map(),
     payments: new Map(),
     stock: new Map(),
   };
 }
 
-/** Asks the shop for every operation the replay expects, a page at a time. */
+/** Asks the shop for every operation that the replay expects. Keys that come back twice are kept as such. */
 export async function readSystemBooks(shop: ShopApi, tally: Tally, signal?: AbortSignal): Promise<SystemBooks> {
   const books = createSystemBooks();
-  const orderKeys = new Set([...tally.orders.keys(), ...tally.refundsByOrder.keys()]);
-  await eachPage(orderKeys, async (keys) => {
-    for (const order of await shop.readOrders(keys, signal)) bookOrder(books, order, tally.orders.has(order.key));
-  });
-  await eachPage(tally.returns.keys(), async (keys) => {
-    for (const record of await shop.readReturns(keys, signal)) bookReturn(books, record);
-  });
-  await eachPage(tally.receipts, async (keys) => {
-    for (const record of await shop.readReceipts(keys, signal)) bookReceipt(books, record);
-  });
-  await eachPage(tally.adjustments, async (keys) => {
-    for (const record of await shop.readAdjustments(keys, signal)) bookMoves(books, record);
-  });
-  await eachPage(tally.entries.keys(), async (keys) => {
-    for (const record of await shop.readEntries(keys, signal)) bookEntryLines(books, record);
-  });
-  await eachPage(tally.units.keys(), async (skus) => {
-    for (const stock of await shop.readStock(skus, signal)) books.stock.set(stock.sku, stock);
-  });
+  const { orders, returns, refunds, entries, receipts, adjustments, units } = tally;
+  const orderKeys = new Set([...orders.keys(), ...tally.refundsByOrder.keys()]);
+  const keys = (map: ReadonlyMap<string, unknown>) => new Set(map.keys());
+  for await (const order of shop.readOrders(orderKeys, signal)) bookOrder(books, order, orders.has(order.key));
+  for await (const record of shop.readReturns(keys(returns), signal)) bookReturn(books, record);
+  for await (const record of shop.readRefunds(keys(refunds), signal)) bookRefund(books, record);
+  for await (const record of shop.readReceipts(receipts, signal)) bookMovement(books, record, 'receipt');
+  for await (const record of shop.readAdjustments(adjustments, signal)) bookMovement(books, record, 'adjustment');
+  for await (const record of shop.readEntries(keys(entries), signal)) bookEntryLines(books, record);
+  for await (const stock of shop.readStock(keys(units), signal)) books.stock.set(stock.sku, stock);
   return books;
-}
-
-async function eachPage(keys: Iterable<string>, read: (page: string[]) => Promise<void>): Promise<void> {
-  let page: string[] = [];
-  for (const key of keys) {
-    page.push(key);
-    if (page.length < KEYS_PER_READ) continue;
-    await read(page);
-    page = [];
-  }
-  if (page.length > 0) await read(page);
 }
 
 /** An order that an earlier replay placed and this one took something back from is checked, but not counted. */
 function bookOrder(books: SystemBooks, order: OrderRecord, expected: boolean): void {
   const { returnedMinor, capturedMinor, refundedMinor } = order;
+  noteRepeat(books, 'order', order.key, books.payments);
   const orderedMinor = order.state === 'confirmed' ? order.totalMinor : 0;
   books.payments.set(order.key, { orderedMinor, returnedMinor, capturedMinor, refundedMinor });
   if (!expected) return;
@@ -107,32 +92,39 @@ function bookOrder(books: SystemBooks, order: OrderRecord, expected: boolean): v
 }
 
 function bookReturn(books: SystemBooks, record: ReturnRecord): void {
-  let refundMinor = 0;
-  for (const line of record.lines) {
-    refundMinor += line.refundMinor;
-    bookMoney(books, record, line.kind === 'goods' ? 'returned' : 'fees', -line.refundMinor);
-    if (line.kind === 'goods') unitsOf(books.units, line.sku).returned += line.quantity;
+  noteRepeat(books, 'return', record.key, books.returns);
+  books.returns.set(record.key, record.refundMinor);
+  bookMoney(books, record, 'returned', -record.refundMinor);
+  for (const { sku, quantity } of record.lines) unitsOf(books.units, sku).returned += quantity;
+}
+
+function bookRefund(books: SystemBooks, record: RefundRecord): void {
+  noteRepeat(books, 'refund', record.key, books.refunds);
+  books.refunds.set(record.key, record.amountMinor);
+  bookMoney(books, record, 'fees', -record.amountMinor);
+}
+
+function bookMovement(books: SystemBooks, record: MovementRecord, what: 'receipt' | 'adjustment'): void {
+  const keys = what === 'receipt' ? books.receipts : books.adjustments;
+  noteRepeat(books, what, record.key, keys);
+  keys.add(record.key);
+  for (const { sku, quantity } of record.lines) {
+    unitsOf(books.units, sku)[what === 'receipt' ? 'received' : 'adjusted'] += quantity;
   }
-  books.returns.set(record.key, refundMinor);
-}
-
-function bookReceipt(books: SystemBooks, record: ReceiptRecord): void {
-  books.receipts.add(record.key);
-  for (const { sku, quantity } of record.lines) unitsOf(books.units, sku).received += quantity;
-}
-
-function bookMoves(books: SystemBooks, record: AdjustmentRecord): void {
-  books.adjustments.add(record.key);
-  for (const { sku, quantity } of record.lines) unitsOf(books.units, sku).adjusted += quantity;
 }
 
 function bookEntryLines(books: SystemBooks, record: EntriesRecord): void {
+  noteRepeat(books, 'entries', record.key, books.entries);
   let total = 0;
   for (const { kind, amountMinor } of record.lines) {
     total += amountMinor;
     bookMoney(books, record, kind === 'foreign-return' ? 'returned' : 'fees', amountMinor);
   }
   books.entries.set(record.key, total);
+}
+
+function noteRepeat(books: SystemBooks, what: string, key: string, known: { has(key: string): boolean }): void {
+  if (known.has(key)) books.repeated.push(`${what} ${key}`);
 }
 
 function bookMoney(

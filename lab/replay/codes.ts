@@ -28,7 +28,7 @@ const KNOWN_CODES: Readonly<Record<string, LineKind>> = {
   M: 'manual',
   S: 'sample',
   PADS: 'other',
-  'BANK CHARGES': 'bank-charges',
+  BANK_CHARGES: 'bank-charges',
   AMAZONFEE: 'marketplace-fee',
   CRUK: 'commission',
   B: 'bad-debt',

@@ -6,7 +6,7 @@ import type { Invoice } from './classify.ts';
 import { parseRow, type RawRow, type Reject, type Row, rejectRow } from './row.ts';
 
 /** The longest real invoice has about 1,100 lines; an order without bound would be a message without bound. */
-export const INVOICE_LINES_MAX = 5_000;
+export const INVOICE_LINES_MAX = 2_000;
 
 export type GroupCounts = Map<string, number>;
 

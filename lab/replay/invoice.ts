@@ -1,7 +1,8 @@
 /** Turns a classified invoice into operations. Pure but for the sales book, which remembers what may be returned. */
 import { createHash } from 'node:crypto';
 import { type ClassifiedInvoice, type ClassifiedRow, splitOrder } from './classify.ts';
-import { adjustmentReason } from './codes.ts';
+import { type AdjustmentReason, adjustmentReason } from './codes.ts';
+import { countryCode } from './countries.ts';
 import { decimalText } from './decimal.ts';
 import type {
   AdjustStock,
@@ -9,14 +10,15 @@ import type {
   EntryKind,
   OrderLine,
   PlaceOrder,
-  ReturnLine,
+  RefundOrder,
   ReturnOrder,
 } from './operations.ts';
-import { type CreditResult, createSalesBook, type SalesBookState } from './sales-book.ts';
+import { type CreditResult, createSalesBook, type SalesBook, type SalesBookState } from './sales-book.ts';
 
 const NOTE_LENGTH_MAX = 200;
+const NAME_LENGTH_MAX = 300;
 
-export type InvoiceOperation = PlaceOrder | ReturnOrder | AdjustStock | BookEntries;
+export type InvoiceOperation = PlaceOrder | ReturnOrder | RefundOrder | AdjustStock | BookEntries;
 
 /** What earlier runs already decided: a repeat must say the same again, whatever has been learnt since. */
 export interface InvoiceBooksState {
@@ -50,10 +52,7 @@ export function createInvoiceBooks({ currency, state }: InvoiceBooksOptions): In
       if (order !== undefined && !repeated) {
         const { customer, country } = invoice.first;
         // Only what has a price of its own can be credited: a discount is not something to bring back.
-        const lines = orderRows
-          .map(({ row }, orderLine) => ({ row, orderLine }))
-          .filter(({ row }) => row.quantity > 0 && row.unitPrice.units >= 0n)
-          .map(({ row: { sku, quantity, unitPrice }, orderLine }) => ({ sku, quantity, unitPrice, orderLine }));
+        const lines = orderRows.map(({ row }) => row).filter((row) => row.quantity > 0 && row.unitPrice.units >= 0n);
         book.addOrder({ orderKey: key, customer, country, totalMinor: order.totalMinor, lines });
       }
       const credited = [
@@ -68,8 +67,8 @@ export function createInvoiceBooks({ currency, state }: InvoiceBooksOptions): In
       const credits = credited.map((line, index) => ({ line, result: results[index] as CreditResult }));
       return [
         ...(order === undefined ? [] : [order]),
-        ...returnsOf(invoice, key, credits, currency),
-        ...adjustmentOf(invoice, key, credits),
+        ...moneyBackOf(invoice, key, credits, currency),
+        ...adjustmentsOf(invoice, key, credits),
         ...entriesOf(invoice, key, entries, credits, currency),
       ];
     },
@@ -112,7 +111,8 @@ function orderOf(
   const lines = rows.map(orderLineOf);
   const totalMinor = lines.reduce((sum, line) => sum + line.totalMinor, 0);
   const customer = first.customer === '' ? null : first.customer;
-  return { type: 'order', key, customer, country: first.country, occurredAt: first.at, currency, lines, totalMinor };
+  const country = countryCode(first.country);
+  return { type: 'order', key, customer, country, occurredAt: first.at, currency, lines, totalMinor };
 }
 
 function orderLineOf({ row, kind }: ClassifiedRow): OrderLine {
@@ -121,7 +121,7 @@ function orderLineOf({ row, kind }: ClassifiedRow): OrderLine {
   const unitPrice = { units: row.quantity < 0 ? -units : units, scale };
   return {
     sku: row.sku,
-    name: row.description || row.sku,
+    name: row.description.slice(0, NAME_LENGTH_MAX) || row.sku,
     kind,
     quantity: Math.abs(row.quantity),
     unitPriceText: decimalText(unitPrice),
@@ -139,60 +139,95 @@ function isCreditable({ row, kind }: ClassifiedRow): boolean {
   return row.quantity < 0 && row.unitPrice.units > 0n && (kind === 'postage' || kind === 'manual' || kind === 'other');
 }
 
-function creditRow(
-  { row }: ClassifiedRow,
-  credit: (line: Parameters<ReturnType<typeof createSalesBook>['credit']>[0]) => CreditResult,
-): CreditResult {
+function creditRow({ row }: ClassifiedRow, credit: SalesBook['credit']): CreditResult {
   const { customer, country, sku, unitPrice } = row;
   return credit({ customer, country, sku, quantity: -row.quantity, unitPrice });
 }
 
-/** One return an order, in the order in which the credit note first names it. */
-function returnsOf(
+/** One return and at most one refund an order, in the order in which the credit note first names it. */
+function moneyBackOf(
   { first }: ClassifiedInvoice,
   key: string,
   credits: readonly Credit[],
   currency: string,
-): ReturnOrder[] {
-  const byOrder = new Map<string, ReturnLine[]>();
+): (ReturnOrder | RefundOrder)[] {
+  const common = { country: countryCode(first.country), occurredAt: first.at, currency };
+  return [...byOrder(credits)].flatMap(([orderKey, { units, goodsMinor, otherMinor }]) => {
+    const operations: (ReturnOrder | RefundOrder)[] = [];
+    if (units.size > 0) {
+      const lines = [...units].map(([sku, quantity]) => ({ sku, quantity }));
+      operations.push({
+        type: 'return',
+        key: `${key}/${orderKey}`,
+        orderKey,
+        ...common,
+        lines,
+        refundMinor: goodsMinor,
+      });
+    }
+    if (otherMinor > 0) {
+      operations.push({
+        type: 'refund',
+        key: `${key}/${orderKey}/refund`,
+        orderKey,
+        ...common,
+        amountMinor: otherMinor,
+      });
+    }
+    return operations;
+  });
+}
+
+interface OrderCredit {
+  readonly units: Map<string, number>;
+  goodsMinor: number;
+  otherMinor: number;
+}
+
+function byOrder(credits: readonly Credit[]): Map<string, OrderCredit> {
+  const orders = new Map<string, OrderCredit>();
   for (const { line, result } of credits) {
-    for (const { orderKey, orderLine, quantity, refundMinor } of result.matches) {
-      const lines = byOrder.get(orderKey) ?? [];
-      byOrder.set(orderKey, lines);
-      lines.push({ orderLine, sku: line.row.sku, kind: line.kind, quantity, refundMinor });
+    for (const { orderKey, quantity, refundMinor } of result.matches) {
+      const order = orders.get(orderKey) ?? { units: new Map(), goodsMinor: 0, otherMinor: 0 };
+      orders.set(orderKey, order);
+      if (line.kind === 'goods') {
+        addUnits(order.units, line.row.sku, quantity);
+        order.goodsMinor += refundMinor;
+      } else order.otherMinor += refundMinor;
     }
   }
-  return [...byOrder].map(([orderKey, lines]) => ({
-    type: 'return',
-    key: `${key}/${orderKey}`,
-    orderKey,
-    country: first.country,
-    occurredAt: first.at,
-    currency,
-    lines,
-    refundMinor: lines.reduce((sum, line) => sum + line.refundMinor, 0),
+  return orders;
+}
+
+/** One adjustment a reason and direction, so that every one of them is plainly "found" or "written off". */
+function adjustmentsOf(invoice: ClassifiedInvoice, key: string, credits: readonly Credit[]): AdjustStock[] {
+  const groups = new Map<string, { reason: AdjustmentReason; note: string; units: Map<string, number> }>();
+  const add = (reason: AdjustmentReason, sku: string, quantity: number, note: string) => {
+    const name = `${reason}-${quantity > 0 ? 'in' : 'out'}`;
+    const group = groups.get(name) ?? { reason, note: note.slice(0, NOTE_LENGTH_MAX), units: new Map() };
+    groups.set(name, group);
+    addUnits(group.units, sku, quantity);
+  };
+  for (const { row, class: rowClass } of invoice.rows) {
+    if (rowClass !== 'adjusted') continue;
+    add(adjustmentReason(row.description, row.quantity), row.sku, row.quantity, row.description);
+  }
+  for (const { line, result } of credits) {
+    if (line.kind !== 'goods' || result.foreign.quantity === 0) continue;
+    add('foreign-return', line.row.sku, result.foreign.quantity, `credit note ${invoice.number}`);
+  }
+  return [...groups].map(([name, { reason, note, units }]) => ({
+    type: 'adjust',
+    key: `${key}/stock/${name}`,
+    occurredAt: invoice.first.at,
+    reason,
+    note,
+    lines: [...units].map(([sku, quantity]) => ({ sku, quantity })),
   }));
 }
 
-function adjustmentOf(invoice: ClassifiedInvoice, key: string, credits: readonly Credit[]): AdjustStock[] {
-  const corrected = invoice.rows
-    .filter((line) => line.class === 'adjusted')
-    .map(({ row }) => ({
-      sku: row.sku,
-      quantity: row.quantity,
-      reason: adjustmentReason(row.description, row.quantity),
-      note: row.description.slice(0, NOTE_LENGTH_MAX),
-    }));
-  const broughtBack = credits
-    .filter(({ line, result }) => line.kind === 'goods' && result.foreign.quantity > 0)
-    .map(({ line, result }) => ({
-      sku: line.row.sku,
-      quantity: result.foreign.quantity,
-      reason: 'foreign-return' as const,
-      note: `credit note ${invoice.number}`,
-    }));
-  const lines = [...corrected, ...broughtBack];
-  return lines.length === 0 ? [] : [{ type: 'adjust', key: `${key}/stock`, occurredAt: invoice.first.at, lines }];
+function addUnits(units: Map<string, number>, sku: string, quantity: number): void {
+  units.set(sku, (units.get(sku) ?? 0) + quantity);
 }
 
 function entriesOf(
@@ -215,7 +250,8 @@ function entriesOf(
   const lines = [...booked, ...foreign];
   if (lines.length === 0) return [];
   const totalMinor = lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  const { country, at: occurredAt } = first;
+  const country = countryCode(first.country);
+  const occurredAt = first.at;
   return [{ type: 'entries', key: `${key}/entries`, country, occurredAt, currency, lines, totalMinor }];
 }
 

@@ -44,6 +44,7 @@ export interface PlaceOrder {
   readonly key: string;
   /** `null` for a sale without a known customer. */
   readonly customer: string | null;
+  /** ISO 3166-1 alpha-2; `ZZ` where the file names none that is known. */
   readonly country: string;
   /** The shop's local time, `2010-12-01T08:26:00`. */
   readonly occurredAt: string;
@@ -52,16 +53,7 @@ export interface PlaceOrder {
   readonly totalMinor: number;
 }
 
-export interface ReturnLine {
-  /** Index into the order's lines. */
-  readonly orderLine: number;
-  readonly sku: string;
-  readonly kind: LineKind;
-  readonly quantity: number;
-  readonly refundMinor: number;
-}
-
-/** Goods (and other lines) of one earlier order taken back and refunded. Key: `<credit note>/<order key>`. */
+/** Goods of one earlier order taken back and refunded. Key: `<credit note>/<order key>`. */
 export interface ReturnOrder {
   readonly type: 'return';
   readonly key: string;
@@ -69,22 +61,32 @@ export interface ReturnOrder {
   readonly country: string;
   readonly occurredAt: string;
   readonly currency: string;
-  readonly lines: readonly ReturnLine[];
+  /** One line a SKU. */
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
   readonly refundMinor: number;
 }
 
-/** Stock corrected; a foreign return (its sale is not in these books) brings units back the same way. */
+/** Postage and the like of one earlier order given back, no goods. Key: `<credit note>/<order key>/refund`. */
+export interface RefundOrder {
+  readonly type: 'refund';
+  readonly key: string;
+  readonly orderKey: string;
+  readonly country: string;
+  readonly occurredAt: string;
+  readonly currency: string;
+  readonly amountMinor: number;
+}
+
+/** Stock corrected; a foreign return (its sale is not in these books) brings units back the same way. One reason each. */
 export interface AdjustStock {
   readonly type: 'adjust';
   readonly key: string;
   readonly occurredAt: string;
-  readonly lines: readonly {
-    readonly sku: string;
-    /** Signed: negative takes out. */
-    readonly quantity: number;
-    readonly reason: AdjustmentReason;
-    readonly note: string;
-  }[];
+  readonly reason: AdjustmentReason;
+  /** What the file says about it, as written. */
+  readonly note: string;
+  /** Signed: negative takes out. */
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
 }
 
 export type EntryKind = LineKind | 'foreign-return';
@@ -112,5 +114,12 @@ export interface Barrier {
   readonly type: 'barrier';
 }
 
-export type ShopOperation = UpsertProducts | ReceiveStock | PlaceOrder | ReturnOrder | AdjustStock | BookEntries;
+export type ShopOperation =
+  | UpsertProducts
+  | ReceiveStock
+  | PlaceOrder
+  | ReturnOrder
+  | RefundOrder
+  | AdjustStock
+  | BookEntries;
 export type Operation = ShopOperation | Barrier | Reject;

@@ -9,6 +9,9 @@ import type { FileSurvey } from './survey.ts';
 export const PRODUCTS_PER_BATCH = 200;
 export const RECEIPT_LINES_PER_BATCH = 200;
 
+/** What the shop's contracts take in one line; more is several lines. */
+const RECEIPT_LINE_QUANTITY_MAX = 1_000_000;
+
 /** Change it when the rules change what a file means: progress made under other rules is then not continued. */
 export const RULES_VERSION = 1;
 
@@ -50,11 +53,19 @@ function* productsOf(file: FileSurvey, currency: string): Generator<UpsertProduc
 
 /** Keyed by the file's content: the same file is received once, however often and under whatever name it is replayed. */
 function* receiptsOf(file: FileSurvey): Generator<ReceiveStock> {
-  const lines = [...file.taken].map(([sku, quantity]) => ({ sku, quantity }));
-  lines.sort((left, right) => (left.sku < right.sku ? -1 : 1));
+  const lines = [...file.taken].flatMap(([sku, quantity]) => receiptLines(sku, quantity));
+  lines.sort((left, right) => (left.sku < right.sku ? -1 : left.sku > right.sku ? 1 : 0));
   for (const [index, batch] of batches(lines, RECEIPT_LINES_PER_BATCH)) {
     yield { type: 'receipt', key: `receipt/${file.digest}/${index}`, occurredAt: file.firstAt, lines: batch };
   }
+}
+
+function receiptLines(sku: string, quantity: number): { sku: string; quantity: number }[] {
+  const lines = [];
+  for (let left = quantity; left > 0; left -= RECEIPT_LINE_QUANTITY_MAX) {
+    lines.push({ sku, quantity: Math.min(left, RECEIPT_LINE_QUANTITY_MAX) });
+  }
+  return lines;
 }
 
 function* batches<T>(items: readonly T[], size: number): Generator<[number, T[]]> {

@@ -3,6 +3,7 @@
  * comes out that names every difference. Nothing is rounded away and nothing is "close enough".
  */
 import type { SystemBooks } from './books.ts';
+import { countryCode } from './countries.ts';
 import { divideHalfEven } from './decimal.ts';
 import type { FileSum, FileSums } from './file-sums.ts';
 import { type ClassSums, LINE_CLASSES_BOOKED, noSums, type Tally, type UnitSums } from './tally.ts';
@@ -82,7 +83,9 @@ export interface ReplayReport {
     readonly refundedMinor: number;
     readonly balanced: boolean;
   };
-  readonly operations: Readonly<Record<'orders' | 'returns' | 'adjustments' | 'entries' | 'receipts', number>>;
+  readonly operations: Readonly<
+    Record<'orders' | 'returns' | 'refunds' | 'adjustments' | 'entries' | 'receipts', number>
+  >;
   readonly credits: Tally['credits'];
   readonly mismatchCount: number;
   readonly mismatches: readonly Mismatch[];
@@ -102,7 +105,9 @@ export function reconcile({ file, tally, books, failures = [] }: ReconcileInput)
 
   checkLines(file, tally, note);
   const byMonth = checkMoney('money-by-month', file.byMonth, tally.moneyByMonth, books.moneyByMonth, note);
-  const byCountry = checkMoney('money-by-country', file.byCountry, tally.moneyByCountry, books.moneyByCountry, note);
+  const { sums, names } = byCountryCode(file.byCountry);
+  const countries = checkMoney('money-by-country', sums, tally.moneyByCountry, books.moneyByCountry, note);
+  const byCountry = Object.fromEntries(Object.entries(countries).map(([code, row]) => [names.get(code) ?? code, row]));
   checkOperations(tally, books, note);
   const units = checkUnits(tally, books, note);
   const stock = checkStock(tally, books, note);
@@ -127,6 +132,7 @@ export function reconcile({ file, tally, books, failures = [] }: ReconcileInput)
     operations: {
       orders: books.orders.size,
       returns: books.returns.size,
+      refunds: books.refunds.size,
       adjustments: books.adjustments.size,
       entries: books.entries.size,
       receipts: books.receipts.size,
@@ -166,6 +172,19 @@ function checkMoney(
   return rows;
 }
 
+/** The shop keeps ISO codes; the report speaks the file's language. Names of one code share a row. */
+function byCountryCode(file: ReadonlyMap<string, FileSum>): { sums: Map<string, FileSum>; names: Map<string, string> } {
+  const sums = new Map<string, FileSum>();
+  const names = new Map<string, string>();
+  for (const [name, { lines, minor, exact }] of file) {
+    const code = countryCode(name);
+    const sum = sums.get(code) ?? { lines: 0, minor: 0n, exact: 0n };
+    sums.set(code, { lines: sum.lines + lines, minor: sum.minor + minor, exact: sum.exact + exact });
+    names.set(code, names.has(code) ? `${names.get(code)} / ${name}` : name);
+  }
+  return { sums, names };
+}
+
 function moneyRow(file: FileSum | undefined, planned: ClassSums, booked: ClassSums): MoneyRow {
   const minor = file?.minor ?? 0n;
   const exact = file?.exact ?? 0n;
@@ -185,9 +204,11 @@ function moneyRow(file: FileSum | undefined, planned: ClassSums, booked: ClassSu
 
 /** Each operation is there once, with its money; nothing is there that was not asked for. */
 function checkOperations(tally: Tally, books: SystemBooks, note: Note): void {
+  for (const key of books.repeated) note('operations', key, 'once', 'more than once');
   for (const [key, state] of books.unconfirmed) note('operations', `order ${key}`, 'confirmed', state);
   checkKeys('order', tally.orders, books.orders, note, books.unconfirmed);
   checkKeys('return', tally.returns, books.returns, note);
+  checkKeys('refund', tally.refunds, books.refunds, note);
   checkKeys('entries', tally.entries, books.entries, note);
   checkPresent('receipt', tally.receipts, books.receipts, note);
   checkPresent('adjustment', tally.adjustments, books.adjustments, note);

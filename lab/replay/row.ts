@@ -27,7 +27,7 @@ export interface Row {
   readonly file: string;
   readonly line: number;
   readonly invoice: string;
-  /** The code in upper case: `85123a` and `85123A` are one product. */
+  /** The code in upper case (`85123a` and `85123A` are one product), with `_` for spaces. */
   readonly sku: string;
   readonly description: string;
   readonly quantity: number;
@@ -73,7 +73,9 @@ export interface Reject {
 export const COUNTRY_UNKNOWN = 'Unspecified';
 
 const NAME_LENGTH_MAX = 40;
-const QUANTITY_MAX = 1_000_000_000;
+/** Bounds of the shop's contracts: a line beyond them is a mistake, or needs to be split by a person. */
+const QUANTITY_MAX = 1_000_000;
+const AMOUNT_MINOR_MAX = 1_000_000_000_000;
 const PRINTABLE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 const QUANTITY = /^[+-]?\d{1,10}(?:\.0*)?$/;
 const DATE = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.0+)?Z?$/;
@@ -95,12 +97,13 @@ export function parseRow(raw: RawRow): Row | Reject {
   const unitPrice = parseDecimal(raw.unitPrice);
   if (unitPrice === undefined) return rejectRow(raw, 'bad-price', `unit price ${quote(raw.unitPrice)}`);
   const totalMinor = lineTotalMinor(quantity, unitPrice);
-  if (totalMinor === undefined) return rejectRow(raw, 'amount-too-large', `${raw.quantity} × ${raw.unitPrice}`);
+  if (totalMinor === undefined || Math.abs(totalMinor) > AMOUNT_MINOR_MAX)
+    return rejectRow(raw, 'amount-too-large', `${raw.quantity} × ${raw.unitPrice}`);
   return {
     file: raw.file,
     line: raw.line,
     invoice: raw.invoice.toUpperCase(),
-    sku: raw.code.toUpperCase(),
+    sku: raw.code.toUpperCase().replace(/ +/g, '_'),
     description: cleanText(raw.description),
     quantity,
     at,
@@ -114,7 +117,7 @@ export function parseRow(raw: RawRow): Row | Reject {
   };
 }
 
-/** Invoice numbers and codes end up in headers and keys, so they are short and printable; both are one token of ASCII. */
+/** Invoice numbers and codes end up in headers and keys, so they are short printable ASCII. */
 function isName(text: string): boolean {
   return text.length > 0 && text.length <= NAME_LENGTH_MAX && PRINTABLE.test(text);
 }

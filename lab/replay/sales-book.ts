@@ -16,13 +16,11 @@ const SALE_LINES_MAX = 2_000_000;
 
 interface OpenSale {
   readonly orderKey: string;
-  readonly orderLine: number;
   readonly unitPrice: Decimal;
   quantityOpen: number;
 }
 
 export interface SoldLine {
-  readonly orderLine: number;
   readonly sku: string;
   readonly quantity: number;
   readonly unitPrice: Decimal;
@@ -47,7 +45,6 @@ export interface CreditLine {
 
 export interface Match {
   readonly orderKey: string;
-  readonly orderLine: number;
   readonly quantity: number;
   readonly refundMinor: number;
 }
@@ -61,7 +58,7 @@ export interface CreditResult {
 /** The book as plain values, for a file. */
 export interface SalesBookState {
   readonly refundable: readonly (readonly [string, number])[];
-  readonly sales: readonly (readonly [string, readonly (readonly [string, number, string, number])[]])[];
+  readonly sales: readonly (readonly [string, readonly (readonly [string, string, number])[]])[];
 }
 
 export interface SalesBook {
@@ -93,9 +90,9 @@ export function createSalesBook(state?: SalesBookState): SalesBook {
     addOrder(order) {
       if (order.customer === '') return;
       refundable.set(order.orderKey, order.totalMinor);
-      for (const { sku, quantity, orderLine, unitPrice } of order.lines) {
+      for (const { sku, quantity, unitPrice } of order.lines) {
         const place = placeOf(order.customer, order.country, sku);
-        const open = { orderKey: order.orderKey, orderLine, unitPrice, quantityOpen: quantity };
+        const open = { orderKey: order.orderKey, unitPrice, quantityOpen: quantity };
         const lines = sales.get(place);
         if (lines === undefined) sales.set(place, [open]);
         else lines.push(open);
@@ -155,7 +152,7 @@ function takeBack(line: CreditLine, candidates: readonly OpenSale[], refundable:
     if (refundMinor > paidMinor) continue;
     sale.quantityOpen -= quantity;
     refundable.set(sale.orderKey, paidMinor - refundMinor);
-    matches.push({ orderKey: sale.orderKey, orderLine: sale.orderLine, quantity, refundMinor });
+    matches.push({ orderKey: sale.orderKey, quantity, refundMinor });
     taken += quantity;
     takenMinor += refundMinor;
   }
@@ -169,12 +166,12 @@ function totalOf(quantity: number, unitPrice: Decimal): number {
   return total;
 }
 
-function writeSale(sale: OpenSale): readonly [string, number, string, number] {
-  return [sale.orderKey, sale.orderLine, decimalText(sale.unitPrice), sale.quantityOpen];
+function writeSale(sale: OpenSale): readonly [string, string, number] {
+  return [sale.orderKey, decimalText(sale.unitPrice), sale.quantityOpen];
 }
 
-function readSale([orderKey, orderLine, price, quantityOpen]: readonly [string, number, string, number]): OpenSale {
+function readSale([orderKey, price, quantityOpen]: readonly [string, string, number]): OpenSale {
   const unitPrice = parseDecimal(price);
   if (unitPrice === undefined) throw new TypeError(`sales book: ${JSON.stringify(price)} is no price`);
-  return { orderKey, orderLine, unitPrice, quantityOpen };
+  return { orderKey, unitPrice, quantityOpen };
 }

@@ -4,13 +4,13 @@
  * Every write carries its business key: the shop answers a repeat as it answered the first time, and refuses the same
  * key with other content (`retry: 'never'`). Writes reject with a `ShopError` when they can't be done.
  */
-import type { LineKind } from './codes.ts';
 import type {
   AdjustStock,
   BookEntries,
   EntryKind,
   PlaceOrder,
   ReceiveStock,
+  RefundOrder,
   ReturnOrder,
   UpsertProducts,
 } from './operations.ts';
@@ -24,21 +24,25 @@ export interface ShopApi {
   placeOrder(operation: PlaceOrder, signal?: AbortSignal): Promise<OrderAnswer>;
   /** Goods back on the shelf, money back through the provider. */
   returnOrder(operation: ReturnOrder, signal?: AbortSignal): Promise<void>;
+  /** Money back through the provider without goods. */
+  refundOrder(operation: RefundOrder, signal?: AbortSignal): Promise<void>;
   adjustStock(operation: AdjustStock, signal?: AbortSignal): Promise<void>;
   bookEntries(operation: BookEntries, signal?: AbortSignal): Promise<void>;
 
-  /** Reading back, at most `KEYS_PER_READ` keys a call. What the shop does not know is left out of the answer. */
-  readOrders(keys: readonly string[], signal?: AbortSignal): Promise<readonly OrderRecord[]>;
-  readReturns(keys: readonly string[], signal?: AbortSignal): Promise<readonly ReturnRecord[]>;
-  readReceipts(keys: readonly string[], signal?: AbortSignal): Promise<readonly ReceiptRecord[]>;
-  readAdjustments(keys: readonly string[], signal?: AbortSignal): Promise<readonly AdjustmentRecord[]>;
-  readEntries(keys: readonly string[], signal?: AbortSignal): Promise<readonly EntriesRecord[]>;
-  readStock(skus: readonly string[], signal?: AbortSignal): Promise<readonly StockRecord[]>;
+  /**
+   * Reading back: every record that the shop has under these keys, each as often as it is there (a key twice is a fault
+   * that the reconciliation names). Page by page or from an export: it is a stream, in any order.
+   */
+  readOrders(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<OrderRecord>;
+  readReturns(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<ReturnRecord>;
+  readRefunds(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<RefundRecord>;
+  readReceipts(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<MovementRecord>;
+  readAdjustments(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<MovementRecord>;
+  readEntries(keys: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<EntriesRecord>;
+  readStock(skus: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<StockRecord>;
 }
 
-export const KEYS_PER_READ = 100;
-
-/** `received`: durable, still on its way (202). `cancelled` and `refused` took nothing. */
+/** `received`: durable, still on its way (202). `confirmed` includes orders whose goods all came back since. */
 export type OrderState = 'received' | 'confirmed' | 'refused' | 'cancelled';
 
 export interface OrderAnswer {
@@ -54,12 +58,13 @@ export interface OrderRecord {
   readonly occurredAt: string;
   readonly lines: readonly {
     readonly sku: string;
-    readonly kind: LineKind;
+    /** Only goods have stock; all other kinds are added up as fees. */
+    readonly kind: string;
     readonly quantity: number;
     readonly totalMinor: number;
   }[];
   readonly totalMinor: number;
-  /** Sum of all its returns so far, as the orders service has it. */
+  /** Sum of all its returns and refunds so far, as the orders service has it. */
   readonly returnedMinor: number;
   /** As the payments service's ledger has it, all attempts and refunds added up. */
   readonly capturedMinor: number;
@@ -71,20 +76,19 @@ export interface ReturnRecord {
   readonly orderKey: string;
   readonly country: string;
   readonly occurredAt: string;
-  readonly lines: readonly {
-    readonly sku: string;
-    readonly kind: LineKind;
-    readonly quantity: number;
-    readonly refundMinor: number;
-  }[];
-}
-
-export interface ReceiptRecord {
-  readonly key: string;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly refundMinor: number;
 }
 
-export interface AdjustmentRecord {
+export interface RefundRecord {
+  readonly key: string;
+  readonly country: string;
+  readonly occurredAt: string;
+  readonly amountMinor: number;
+}
+
+/** A receipt or an adjustment. */
+export interface MovementRecord {
   readonly key: string;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
 }

@@ -13,6 +13,7 @@ import { parseRow, type Row } from './row.ts';
 
 /** Different names and prices counted a SKU; later ones are ignored. */
 const VARIANTS_MAX = 32;
+const NAME_LENGTH_MAX = 300;
 
 export interface FileSurvey {
   readonly path: string;
@@ -114,7 +115,7 @@ function increment(counts: Map<string, number>, value: string): void {
 function productOf(sku: string, { names, prices }: Variants): Omit<ProductUpsert, 'currency'> {
   const price = mostCommon(prices);
   const priceMinor = price === undefined ? null : (lineTotalMinor(1, parseDecimal(price) as Decimal) ?? null);
-  return { sku, name: mostCommon(names) ?? sku, kind: 'goods', priceMinor };
+  return { sku, name: (mostCommon(names) ?? sku).slice(0, NAME_LENGTH_MAX), kind: 'goods', priceMinor };
 }
 
 function mostCommon(counts: ReadonlyMap<string, number>): string | undefined {

@@ -1,8 +1,9 @@
 /** What the replay expects the shop's books to say, added up while the operations are planned. */
 import { type ClassifiedInvoice, LINE_CLASSES, type LineClass } from './classify.ts';
+import { countryCode } from './countries.ts';
 import { lineTotalMinor, parseDecimal } from './decimal.ts';
 import { rawCountry, rawMonth } from './file-sums.ts';
-import type { Operation } from './operations.ts';
+import type { BookEntries, Operation, ReturnOrder } from './operations.ts';
 import type { RawRow, RejectReason } from './row.ts';
 
 /** Classes that the shop books; rejected lines stay in the file. */
@@ -22,11 +23,13 @@ export interface Tally {
   readonly lines: ClassSums & { read: number };
   readonly rejectsByReason: Map<RejectReason, number>;
   readonly moneyByMonth: Map<string, ClassSums>;
+  /** By ISO code. */
   readonly moneyByCountry: Map<string, ClassSums>;
   readonly units: Map<string, UnitSums>;
   /** Expected operations with their money, by business key. */
   readonly orders: Map<string, number>;
   readonly returns: Map<string, number>;
+  readonly refunds: Map<string, number>;
   readonly entries: Map<string, number>;
   readonly receipts: Set<string>;
   readonly adjustments: Set<string>;
@@ -44,6 +47,7 @@ export function createTally(): Tally {
     units: new Map(),
     orders: new Map(),
     returns: new Map(),
+    refunds: new Map(),
     entries: new Map(),
     receipts: new Set(),
     adjustments: new Set(),
@@ -67,7 +71,7 @@ function tallyLine(tally: Tally, rowClass: LineClass, month: string, country: st
   tally.lines.read += 1;
   tally.lines[rowClass] += 1;
   bucket(tally.moneyByMonth, month, noSums)[rowClass] += minor;
-  bucket(tally.moneyByCountry, country, noSums)[rowClass] += minor;
+  bucket(tally.moneyByCountry, countryCode(country), noSums)[rowClass] += minor;
 }
 
 export function tallyOperation(tally: Tally, operation: Operation): void {
@@ -88,6 +92,10 @@ export function tallyOperation(tally: Tally, operation: Operation): void {
     case 'return':
       tallyReturn(tally, operation);
       break;
+    case 'refund':
+      tally.refunds.set(operation.key, operation.amountMinor);
+      addRefund(tally, operation.orderKey, operation.amountMinor);
+      break;
     case 'adjust':
       tally.adjustments.add(operation.key);
       for (const { sku, quantity } of operation.lines) unitsOf(tally.units, sku).adjusted += quantity;
@@ -100,19 +108,21 @@ export function tallyOperation(tally: Tally, operation: Operation): void {
   }
 }
 
-function tallyReturn(tally: Tally, operation: Extract<Operation, { type: 'return' }>): void {
-  const { orderKey, refundMinor: total } = operation;
-  tally.returns.set(operation.key, total);
-  tally.refundsByOrder.set(orderKey, (tally.refundsByOrder.get(orderKey) ?? 0) + total);
-  for (const { sku, kind, quantity, refundMinor } of operation.lines) {
-    if (kind !== 'goods') continue;
+function tallyReturn(tally: Tally, operation: ReturnOrder): void {
+  tally.returns.set(operation.key, operation.refundMinor);
+  addRefund(tally, operation.orderKey, operation.refundMinor);
+  tally.credits.matchedMinor += operation.refundMinor;
+  for (const { sku, quantity } of operation.lines) {
     unitsOf(tally.units, sku).returned += quantity;
     tally.credits.matchedUnits += quantity;
-    tally.credits.matchedMinor += refundMinor;
   }
 }
 
-function tallyEntries(tally: Tally, operation: Extract<Operation, { type: 'entries' }>): void {
+function addRefund(tally: Tally, orderKey: string, minor: number): void {
+  tally.refundsByOrder.set(orderKey, (tally.refundsByOrder.get(orderKey) ?? 0) + minor);
+}
+
+function tallyEntries(tally: Tally, operation: BookEntries): void {
   tally.entries.set(operation.key, operation.totalMinor);
   for (const { kind, quantity, amountMinor } of operation.lines) {
     if (kind !== 'foreign-return') continue;

@@ -1,0 +1,45 @@
+/** The rejects file: every line that was not booked, with where it stood, why, and what it said. NDJSON. */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import type { Reject } from './row.ts';
+
+export interface RejectsWriter {
+  /** Resolves when there is room for more. */
+  write(reject: Reject): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Removes what an earlier run left at `path`; the file appears with the first reject. Without a path nothing is kept. */
+export async function createRejectsWriter(path: string | undefined): Promise<RejectsWriter> {
+  if (path === undefined) return { write: async () => {}, close: async () => {} };
+  await rm(path, { force: true });
+  let stream: WriteStream | undefined;
+  let broken: unknown;
+  return {
+    async write(reject) {
+      if (stream === undefined) {
+        stream = createWriteStream(path);
+        stream.on('error', (error) => {
+          broken = error;
+        });
+      }
+      if (broken !== undefined) throw broken;
+      if (stream.write(rejectLine(reject))) return;
+      await new Promise<void>((resolve) => {
+        // A stream that breaks never drains; the next write reports it.
+        stream?.once('drain', resolve).once('close', resolve);
+      });
+    },
+    async close() {
+      if (stream === undefined) return;
+      if (broken !== undefined) throw broken;
+      stream.end();
+      await finished(stream);
+    },
+  };
+}
+
+export function rejectLine({ file, line, reason, message, raw }: Reject): string {
+  return `${JSON.stringify({ file, line, reason, message, row: raw.fields })}\n`;
+}
