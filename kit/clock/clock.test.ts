@@ -8,6 +8,7 @@ import {
   compareTimestamps,
   createHybridClock,
   createLamportClock,
+  createTextClock,
   formatTimestamp,
   type HybridTimestamp,
   parseTimestamp,
@@ -283,4 +284,11 @@ test('Lamport clock: nonsense is refused and does not move it', () => {
   }
   expect(clock.latest).toBe(7);
   expect(clock.receive(41)).toBe(42);
+});
+
+test('as text, a clock speaks and understands only its own format', () => {
+  const clock = createTextClock(createHybridClock({ clock: movableClock().clock }));
+  const first = clock.tick();
+  expect(clock.receive(first) > first).toBe(true);
+  expect(() => clock.receive('yesterday')).toThrow(ClockFormatError);
 });

@@ -1,6 +1,13 @@
 import type { Clock } from '#kit/runtime';
 import { ClockSkewError } from './errors.ts';
-import { compareTimestamps, counterMax, type HybridTimestamp, wallMsMax } from './timestamp.ts';
+import {
+  compareTimestamps,
+  counterMax,
+  formatTimestamp,
+  type HybridTimestamp,
+  parseTimestamp,
+  wallMsMax,
+} from './timestamp.ts';
 
 /** Something is wrong with a clock, ours or a peer's: worth a metric, a log line and a look at the time daemon. */
 export type ClockAlarm =
@@ -95,4 +102,18 @@ function successor({ wallMs, counter }: HybridTimestamp): HybridTimestamp {
 
 function isWithinBounds({ wallMs, counter }: HybridTimestamp): boolean {
   return wallMs >= 0 && wallMs <= wallMsMax && counter >= 0 && counter <= counterMax;
+}
+
+/** A hybrid clock as the text that travels in headers and stands in rows. */
+export interface TextClock {
+  tick(): string;
+  /** Throws `ClockFormatError` on other text, `ClockSkewError` when it is too far ahead. */
+  receive(remote: string): string;
+}
+
+export function createTextClock(clock: HybridClock): TextClock {
+  return {
+    tick: () => formatTimestamp(clock.tick()),
+    receive: (remote) => formatTimestamp(clock.receive(parseTimestamp(remote))),
+  };
 }
