@@ -1,0 +1,69 @@
+/**
+ * The import arrows of docs and DESIGN: apps → contracts; edge, services → kit + contracts; lab, cli → anything;
+ * nothing → lab. A service never imports another. Tests and examples may reach further than what they test.
+ */
+const notTests = '(\\.test\\.ts|/testing/|/testing\\.(setup\\.)?ts|/example\\.ts)$';
+const ours = '^(kit|contracts|services|edge|apps|lab|cli|test)/';
+
+const forbid = (name, comment, from, to) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { pathNot: notTests, ...from },
+  to,
+});
+
+export default {
+  forbidden: [
+    forbid('kit-knows-no-commerce', 'kit imports only kit', { path: '^kit/' }, { path: ours, pathNot: '^kit/' }),
+    forbid(
+      'contracts-need-only-kit',
+      'contracts import only contracts and kit',
+      { path: '^contracts/' },
+      { path: ours, pathNot: '^(contracts|kit)/' },
+    ),
+    forbid(
+      'services-never-import-one-another',
+      'a service talks to another through a contract',
+      { path: '^services/([^/]+)/' },
+      { path: ours, pathNot: '^(services/$1|contracts|kit)/' },
+    ),
+    forbid(
+      'edge-needs-kit-and-contracts',
+      'the edge knows services by their contracts',
+      { path: '^edge/' },
+      { path: ours, pathNot: '^(edge|contracts|kit)/' },
+    ),
+    forbid('apps-need-contracts', 'apps know contracts', { path: '^apps/' }, { path: ours, pathNot: '^(apps|contracts)/' }),
+    forbid(
+      'nothing-imports-lab',
+      'the lab looks at the house; the house does not know of it',
+      { path: ours, pathNot: `^(lab|cli|test)/|${notTests}` },
+      { path: '^lab/' },
+    ),
+    {
+      name: 'no-circles',
+      comment: 'what depends on itself can’t be understood in parts',
+      severity: 'error',
+      from: {},
+      // Types in a circle are gone when the code runs.
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-unknown-modules',
+      comment: 'an import that resolves to nothing',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js'],
+    },
+  },
+};

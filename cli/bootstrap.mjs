@@ -1,0 +1,129 @@
+/**
+ * From a bare checkout and any Node ≥ 20 to our own code on Node 24. Plain JavaScript without dependencies, because
+ * this is what runs when nothing is installed yet.
+ *
+ *     node cli/bootstrap.mjs <entry> [arguments…]
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const ownNode = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const oldestNode = 20;
+/** The major version that runs TypeScript as it is and that everything is tested on. */
+const rightNode = 24;
+
+/** Installs what is missing, then runs `entry` (relative to the checkout) on Node 24 in this process if it can. */
+export async function run(entry, args) {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < oldestNode) {
+    fail(
+      `Holdfast needs Node ${oldestNode} or newer and this is ${process.version}: install a newer one from nodejs.org.`,
+    );
+  }
+  if (!isInstalled()) await install();
+  const path = resolve(root, entry);
+  if (major === rightNode) {
+    process.argv = [process.execPath, path, ...args];
+    await import(pathToFileURL(path).href);
+    return;
+  }
+  if (!existsSync(ownNode)) {
+    fail('Node 24 is not in node_modules: npm has been told to ignore scripts; run "npm ci --ignore-scripts=false".');
+  }
+  // Where Node can, it replaces this process, so that there is nothing in between to lose a signal.
+  if (process.execve && process.platform !== 'win32') process.execve(ownNode, [ownNode, path, ...args], process.env);
+  spawnAndFollow(ownNode, [path, ...args]);
+}
+
+/** Everything package-lock.json asks for is in node_modules, in the version it asks for. */
+function isInstalled() {
+  const wanted = readPackages(join(root, 'package-lock.json'));
+  const present = readPackages(join(root, 'node_modules', '.package-lock.json'));
+  if (!wanted)
+    fail(`package-lock.json is missing or broken in ${root}: restore it with "git checkout package-lock.json".`);
+  // npm writes its own list last, so an installation that was interrupted has none.
+  if (!present || !existsSync(ownNode)) return false;
+  return Object.entries(wanted).every(
+    ([path, { version, optional, devOptional }]) =>
+      path === '' || optional || devOptional || present[path]?.version === version,
+  );
+}
+
+function readPackages(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+async function install() {
+  const started = Date.now();
+  const seconds = () => Math.round((Date.now() - started) / 1000);
+  say('Installing dependencies with npm ci (about a minute the first time) …');
+  // npm draws its own progress on a terminal and is silent otherwise.
+  const ticker = process.stderr.isTTY
+    ? undefined
+    : setInterval(() => say(`  … still installing, ${seconds()} s`), 10_000);
+  const code = await new Promise((settle) => {
+    // Standard output stays free for the command's own: npm's goes to standard error.
+    const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      env: plainEnvironment(),
+      shell: process.platform === 'win32',
+    });
+    npm.once('error', (error) => settle(error.message));
+    npm.once('exit', (exitCode, signal) => settle(signal ?? exitCode));
+  });
+  clearInterval(ticker);
+  if (code === 'SIGINT' || code === 'SIGTERM') process.exit(130);
+  if (code !== 0) {
+    fail(
+      `npm ci failed (${code}): read its message above; it needs the network, a writable ${root} and about 700 MB of disk.`,
+    );
+  }
+  say(`Installed in ${seconds()} s.`);
+}
+
+/** Without what an outer npm or npx has set for its own purposes: its prefix and package list are not ours. */
+function plainEnvironment() {
+  const kept = /^npm_config_(cache|userconfig|globalconfig|registry|proxy|https_proxy|noproxy|cafile|offline)$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) || kept.test(name)));
+}
+
+/** Runs the command as a child and behaves as it does: its signals, its exit code, its end. */
+function spawnAndFollow(command, args) {
+  // The child notices by the end of file on descriptor 3 that this process is gone, even by kill -9.
+  const child = spawn(command, args, {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, HOLDFAST_LIFELINE: '3' },
+  });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const forward = (signal) => child.kill(signal);
+  for (const signal of signals) process.on(signal, forward);
+  child.once('error', (error) => fail(`${command} could not be started: ${error.message}`));
+  child.once('exit', (code, signal) => {
+    for (const each of signals) process.off(each, forward);
+    if (signal) process.kill(process.pid, signal);
+    else process.exit(code ?? 1);
+  });
+}
+
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+function fail(sentence) {
+  say(sentence);
+  process.exit(4);
+}
+
+const [, invoked, entry, ...args] = process.argv;
+if (invoked && realpathSync(invoked) === fileURLToPath(import.meta.url)) {
+  if (!entry) fail('usage: node cli/bootstrap.mjs <entry> [arguments…]');
+  await run(entry, args);
+}

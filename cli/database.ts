@@ -1,0 +1,129 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Component, World } from '#kit/runtime';
+import {
+  type EmbeddedPostgres,
+  lockDirectory,
+  openSecrets,
+  provisionDatabase,
+  type Secrets,
+  startEmbeddedPostgres,
+} from '#kit/store/embedded';
+import { hasDatabase, resolveUrl, type ServiceName, serviceNames, type Topology } from './topology.ts';
+
+/** The databases of a topology: the embedded server, or one that runs elsewhere. */
+export interface Databases extends Component {
+  /** A URL for each service that has a database; makes databases and roles that are missing. */
+  provision(): Promise<Record<string, string>>;
+  /** Pid of the embedded server. */
+  pid(): number | undefined;
+}
+
+export interface DatabasesOptions {
+  readonly topology: Topology;
+  readonly dataDir: string;
+  readonly world: World;
+}
+
+const restartDelayMsFirst = 100;
+const restartDelayMsMax = 5_000;
+
+export function createDatabases(options: DatabasesOptions): Databases {
+  return options.topology.database.adminUrl ? createExternal(options) : createEmbedded(options);
+}
+
+/** Keeps the embedded server running: when it ends unasked it is started again, on the same port. */
+function createEmbedded({ topology, dataDir, world }: DatabasesOptions): Databases {
+  const { port, settings = {} } = topology.database;
+  let server: EmbeddedPostgres | undefined;
+  let down: string | undefined = 'not started';
+  const stopping = new AbortController();
+  let restarting: Promise<void> = Promise.resolve();
+
+  async function launch(onPort: number | undefined): Promise<void> {
+    server = await startEmbeddedPostgres({
+      dataDir,
+      world,
+      settings,
+      ...(onPort === undefined ? {} : { port: onPort }),
+      onCrash(how) {
+        down = `the database server ${how}`;
+        world.log.error('database server ended, starting it again', { how });
+        restarting = relaunch();
+      },
+    });
+    down = undefined;
+  }
+
+  async function relaunch(): Promise<void> {
+    const lastPort = server?.port;
+    await server?.stop();
+    for (
+      let delayMs = restartDelayMsFirst;
+      !stopping.signal.aborted;
+      delayMs = Math.min(delayMs * 2, restartDelayMsMax)
+    ) {
+      try {
+        await launch(lastPort);
+        return;
+      } catch (error) {
+        down = error instanceof Error ? error.message : String(error);
+        world.log.error('database server could not be started again', { error: down, againInMs: delayMs });
+        await world.timers.sleep(delayMs, stopping.signal).catch(() => {});
+      }
+    }
+  }
+
+  return {
+    name: 'database',
+    start: () => launch(port),
+    async stop() {
+      stopping.abort();
+      await restarting;
+      await server?.stop();
+    },
+    check: async () => down,
+    pid: () => server?.pid,
+    provision() {
+      if (!server) throw new Error('provision: the database has not been started');
+      return provisionAll(topology, server.adminUrl, server.secrets, world);
+    },
+  };
+}
+
+/** A server that someone else keeps; this data directory still belongs to one running copy only. */
+function createExternal({ topology, dataDir, world }: DatabasesOptions): Databases {
+  const adminUrl = resolveUrl(topology.database.adminUrl as string, process.env);
+  let release = () => {};
+  return {
+    name: 'database',
+    async start() {
+      mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+      release = (await lockDirectory(dataDir, world.timers)).release;
+    },
+    stop: async () => release(),
+    pid: () => undefined,
+    provision: () => provisionAll(topology, adminUrl, openSecrets(join(dataDir, 'secrets.json'), world.random), world),
+  };
+}
+
+async function provisionAll(
+  topology: Topology,
+  admin: string,
+  secrets: Secrets,
+  world: World,
+): Promise<Record<string, string>> {
+  const urls: Record<string, string> = {};
+  const running = new Set(topology.processes.flatMap(({ runs }) => runs));
+  for (const service of serviceNames.filter((name) => running.has(name) && hasDatabase(name))) {
+    const given = topology.database.services?.[service];
+    urls[service] = given ? resolveUrl(given, process.env) : await provisionOne(service, admin, secrets, world);
+  }
+  return urls;
+}
+
+/** Database and role have one name, in the manner of SQL: `holdfast_payment_sandbox`. */
+function provisionOne(service: ServiceName, admin: string, secrets: Secrets, world: World): Promise<string> {
+  const name = `holdfast_${service.replaceAll('-', '_')}`;
+  return provisionDatabase({ admin, database: name, role: name, secrets, random: world.random });
+}

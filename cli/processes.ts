@@ -1,0 +1,129 @@
+import type { Component, World } from '#kit/runtime';
+import { findFreePort } from '#kit/store/embedded';
+import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
+import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
+import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
+
+/** The processes of a topology, whichever way they run, as one component of the command's host. */
+export interface Processes extends Component {
+  readonly urls: () => Readonly<Record<string, string>>;
+  readonly demo: () => string | undefined;
+  /** Name, pid and services of each. */
+  readonly list: () => readonly ProcessInfo[];
+}
+
+export interface ProcessInfo {
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly services: readonly ServiceName[];
+  readonly restarts: number;
+}
+
+export interface ProcessesOptions {
+  readonly topology: Topology;
+  readonly world: World;
+  readonly public: { readonly host: string; readonly port: number };
+  readonly dataDir: string;
+  /** Asked when the processes start, so after the database has. */
+  readonly databases: () => Readonly<Record<string, string>>;
+  readonly onChange: () => void;
+}
+
+export function createProcesses(options: ProcessesOptions): Processes {
+  return options.topology.isOneProcess ? createInProcess(options) : createChildren(options);
+}
+
+/** All services in the process of the command itself. */
+function createInProcess(options: ProcessesOptions): Processes {
+  let running: RunningServices | undefined;
+  const [only] = options.topology.processes;
+  return {
+    name: 'services',
+    async start() {
+      const [config] = await planProcesses(options);
+      running = await startServices({ ...(config as ServicesConfig), world: options.world });
+    },
+    async drain() {
+      await running?.host.stop();
+    },
+    async check() {
+      const reasons = Object.entries((await running?.host.unready()) ?? { services: 'not started' });
+      return reasons.length === 0 ? undefined : reasons.map(([name, why]) => `${name}: ${why}`).join('; ');
+    },
+    urls: () => running?.urls ?? {},
+    demo: () => running?.demo,
+    list: () => [{ name: only?.name ?? 'all', pid: process.pid, services: only?.runs ?? [], restarts: 0 }],
+  };
+}
+
+function createChildren(options: ProcessesOptions): Processes {
+  const { world, onChange } = options;
+  let children: { config: ServicesConfig; process: SupervisedProcess }[] = [];
+  return {
+    name: 'processes',
+    async start() {
+      const configs = await planProcesses(options);
+      children = configs.map((config) => ({ config, process: superviseProcess({ config, world, onChange }) }));
+      // All at once: each waits for what it needs, and a process spends its first moments loading code.
+      await Promise.all(children.map(({ process }) => process.start()));
+    },
+    /** In reverse, so that the public door closes first and whoever is called ends after its callers. */
+    async drain() {
+      for (const { process } of children.toReversed()) await process.stop();
+    },
+    async check() {
+      const down = children.filter(({ process }) => process.down() !== undefined);
+      return down.length === 0 ? undefined : down.map(({ process }) => `${process.name}: ${process.down()}`).join('; ');
+    },
+    urls: () => Object.assign({}, ...children.map(({ process }) => process.urls)),
+    demo: () => children.map(({ process }) => process.demo).find((demo) => demo !== undefined),
+    list: () =>
+      children.map(({ config, process }) => ({
+        name: process.name,
+        pid: process.pid,
+        services: config.services,
+        restarts: process.restarts,
+      })),
+  };
+}
+
+const internalHost = '127.0.0.1';
+
+/** One configuration for each instance: ports are handed out here, so that everyone knows everyone from the start. */
+export async function planProcesses(options: ProcessesOptions): Promise<ServicesConfig[]> {
+  const { topology, dataDir } = options;
+  const databases = options.databases();
+  const instances = topology.processes.flatMap(({ name, runs, instances }) =>
+    Array.from({ length: instances }, (_, index) => ({
+      process: instances === 1 ? name : `${name}-${index + 1}`,
+      runs,
+    })),
+  );
+  const ports = topology.isOneProcess ? [] : await distinctPorts(instances.length);
+  const addresses: Partial<Record<ServiceName, readonly string[]>> = {};
+  for (const [index, { runs }] of instances.entries()) {
+    const port = ports[index];
+    if (port === undefined) continue;
+    const origin = `http://${internalHost}:${port}`;
+    for (const service of runs) addresses[service] = [...(addresses[service] ?? []), origin];
+  }
+  return instances.map(({ process, runs }, index) => {
+    const port = ports[index];
+    return {
+      process,
+      services: runs,
+      databases: Object.fromEntries(runs.filter(hasDatabase).map((service) => [service, databases[service]])),
+      addresses,
+      ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
+      public: options.public,
+      provider: topology.provider,
+      dataDir,
+    };
+  });
+}
+
+async function distinctPorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await findFreePort());
+  return [...ports];
+}

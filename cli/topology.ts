@@ -1,0 +1,223 @@
+import { readFileSync } from 'node:fs';
+import Type from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Settings } from 'typebox/system';
+import { exitCodes, Failure } from './failure.ts';
+
+/**
+ * The topology: which services run in which processes, how many of each, on whose databases, with which payment
+ * provider. The same code serves every topology; only this differs.
+ */
+
+/** All services, in the order in which they start; they drain in reverse, so the public door closes first. */
+export const serviceNames = [
+  'payment-sandbox',
+  'users',
+  'products',
+  'inventory',
+  'payments',
+  'orders',
+  'notifications',
+  'analytics',
+  'gateway',
+] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** Services that keep nothing of their own. */
+const withoutDatabase: ReadonlySet<ServiceName> = new Set(['gateway']);
+export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
+
+const ServiceNameSchema = Type.Enum([...serviceNames]);
+const UrlSchema = Type.String({
+  pattern: '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$',
+  description: 'postgres://role:password@host:port/database, or env:NAME for a URL in an environment variable',
+});
+const closed = { additionalProperties: false } as const;
+
+const ProcessSchema = Type.Object(
+  {
+    runs: Type.Array(ServiceNameSchema, { minItems: 1, maxItems: serviceNames.length }),
+    instances: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
+  },
+  closed,
+);
+
+const ProviderSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('sandbox') }, closed),
+  Type.Object(
+    { kind: Type.Literal('stripe'), secretKeyVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }) },
+    closed,
+  ),
+]);
+
+/** What a topology file holds. */
+export const TopologySchema = Type.Object(
+  {
+    /** Process name → what runs in it. One process means: all in the process that is started, without children. */
+    processes: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,30}$' }), ProcessSchema, closed),
+    database: Type.Optional(
+      Type.Object(
+        {
+          /** Superuser or owner of roles on any PostgreSQL ≥ 15; without it the embedded server is started. */
+          adminUrl: Type.Optional(UrlSchema),
+          /** Port of the embedded server. */
+          port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+          /** Settings of the embedded server. */
+          settings: Type.Optional(
+            Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+          ),
+          /** A database of its own for a service, made by someone else. */
+          services: Type.Optional(
+            Type.Record(Type.String({ pattern: `^(${serviceNames.join('|')})$` }), UrlSchema, closed),
+          ),
+        },
+        closed,
+      ),
+    ),
+    provider: Type.Optional(ProviderSchema),
+  },
+  closed,
+);
+
+type TopologyFile = Type.Static<typeof TopologySchema>;
+export type Provider = Type.Static<typeof ProviderSchema>;
+
+export interface ProcessTopology {
+  readonly name: string;
+  readonly runs: readonly ServiceName[];
+  readonly instances: number;
+}
+
+export interface Topology {
+  readonly name: string;
+  /** In start order. */
+  readonly processes: readonly ProcessTopology[];
+  /** Everything runs in the process that was started. */
+  readonly isOneProcess: boolean;
+  readonly database: NonNullable<TopologyFile['database']>;
+  readonly provider: Provider;
+}
+
+/** Everything in one process: a laptop, a shop, a test. */
+export const oneProcess: TopologyFile = { processes: { all: { runs: [...serviceNames] } } };
+
+/** Each service in a process of its own, as on many machines. */
+export const processPerService: TopologyFile = {
+  processes: Object.fromEntries(serviceNames.map((service) => [service, { runs: [service] }])),
+};
+
+const builtIn: Readonly<Record<string, TopologyFile>> = {
+  'one-process': oneProcess,
+  'process-per-service': processPerService,
+};
+
+/** A built-in topology by name, or one from a JSON file. Throws a `Failure` that lists every mistake. */
+export function loadTopology(nameOrFile: string): Topology {
+  const known = builtIn[nameOrFile];
+  return known ? toTopology(nameOrFile, known) : toTopology(nameOrFile, readTopologyFile(nameOrFile));
+}
+
+function readTopologyFile(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const names = Object.keys(builtIn).join(', ');
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new Failure(
+      exitCodes.usage,
+      isMissing
+        ? `There is no topology "${path}": give one of ${names}, or the path of a JSON file.`
+        : `The topology file ${path} can't be read (${error instanceof SyntaxError ? 'it is not valid JSON' : (error as Error).message}): give a JSON file, or one of ${names}.`,
+    );
+  }
+}
+
+const validator = Compile(TopologySchema);
+
+function toTopology(name: string, file: unknown): Topology {
+  const mistakes = validator.Check(file) ? placementMistakes(file) : shapeMistakes(file);
+  if (mistakes.length > 0 || !validator.Check(file)) {
+    throw new Failure(
+      exitCodes.usage,
+      `The topology ${name} has mistakes:\n${mistakes.map((line) => `  - ${line}`).join('\n')}`,
+    );
+  }
+  const processes = Object.entries(file.processes).map(([processName, { runs, instances = 1 }]) => ({
+    name: processName,
+    runs: serviceNames.filter((service) => runs.includes(service)),
+    instances,
+  }));
+  const rank = (runs: readonly ServiceName[]) => Math.max(...runs.map((service) => serviceNames.indexOf(service)));
+  processes.sort((a, b) => rank(a.runs) - rank(b.runs));
+  return {
+    name,
+    processes,
+    isOneProcess: processes.length === 1 && processes[0]?.instances === 1,
+    database: file.database ?? {},
+    provider: file.provider ?? { kind: 'sandbox' },
+  };
+}
+
+const mistakesMax = 50;
+
+function shapeMistakes(file: unknown): string[] {
+  const errors = allErrors(file).filter(({ keyword }) => keyword !== 'boolean');
+  const lines = errors.map((error) => {
+    const at = error.instancePath === '' ? 'the file' : error.instancePath.slice(1).replaceAll('/', '.');
+    const names = 'additionalProperties' in error.params ? error.params.additionalProperties : undefined;
+    if (names) return `${at} has unknown names: ${names.join(', ')}`;
+    const allowed = 'allowedValues' in error.params ? `: ${error.params.allowedValues.join(', ')}` : '';
+    return `${at} ${error.message}${allowed}`;
+  });
+  return [...new Set(lines)].slice(0, mistakesMax);
+}
+
+/** The library stops after eight errors unless told otherwise, and that setting is global: so only for this call. */
+function allErrors(file: unknown) {
+  const { maxErrors } = Settings.Get();
+  Settings.Set({ maxErrors: mistakesMax });
+  try {
+    return validator.Errors(file);
+  } finally {
+    Settings.Set({ maxErrors });
+  }
+}
+
+function placementMistakes(file: TopologyFile): string[] {
+  const mistakes: string[] = [];
+  const provider = file.provider?.kind ?? 'sandbox';
+  for (const service of serviceNames) {
+    const places = Object.entries(file.processes).filter(([, { runs }]) => runs.includes(service));
+    const isNeeded = service !== 'payment-sandbox' || provider === 'sandbox';
+    if (places.length === 0 && isNeeded) mistakes.push(`${service} runs nowhere: add it to "runs" of a process`);
+    if (places.length > 1) {
+      mistakes.push(
+        `${service} is in ${places.map(([name]) => name).join(' and ')}: name it in one process, with "instances"`,
+      );
+    }
+  }
+  for (const [name, { runs, instances = 1 }] of Object.entries(file.processes)) {
+    if (new Set(runs).size !== runs.length) mistakes.push(`processes.${name}.runs names a service twice`);
+    // One public port on this machine, and one ledger of the pretended provider.
+    for (const single of ['gateway', 'payment-sandbox'] as const) {
+      if (instances > 1 && runs.includes(single))
+        mistakes.push(`processes.${name}: ${single} can only run once on a machine`);
+    }
+  }
+  if (file.database?.adminUrl && (file.database.port || file.database.settings)) {
+    mistakes.push('database.port and database.settings are for the embedded server: leave them out with adminUrl');
+  }
+  return mistakes;
+}
+
+/** The URL, read from the environment where the topology says so. */
+export function resolveUrl(text: string, environment: NodeJS.ProcessEnv): string {
+  if (!text.startsWith('env:')) return text;
+  const name = text.slice('env:'.length);
+  const url = environment[name];
+  if (url) return url;
+  throw new Failure(
+    exitCodes.usage,
+    `The topology takes a database URL from ${name}, which is not set: set it, or write the URL.`,
+  );
+}

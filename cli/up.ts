@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
+import { chooseDataDir } from '#kit/store/embedded';
+import { createDatabases, type Databases } from './database.ts';
+import { exitCodes } from './failure.ts';
+import { watchLauncher } from './launcher.ts';
+import { createLog, logLevel } from './log.ts';
+import { requireFreePort } from './port-owner.ts';
+import { createProcesses, type Processes } from './processes.ts';
+import { createScreen, type Screen } from './screen.ts';
+import { loadTopology, type Topology } from './topology.ts';
+
+export interface UpOptions {
+  readonly topology: string;
+  readonly host: string;
+  readonly port: number;
+  /** Absent: `.holdfast` in the checkout, or below /var/lib where the database server can't get to that. */
+  readonly dataDir?: string;
+  readonly json: boolean;
+}
+
+const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Starts a topology and keeps it running until a signal asks for its end. Resolves with the exit code. */
+export async function up(options: UpOptions): Promise<number> {
+  const startedMs = performance.now();
+  const screen = createScreen(options.json);
+  const topology = loadTopology(options.topology);
+  const dataDir = pickDataDir(options.dataDir, screen);
+  await requireFreePort(options.host, options.port);
+  const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'holdfast' }));
+
+  const running = assemble(topology, dataDir, options, world, screen);
+  const ended = untilAsked(world, screen);
+  const stop = ended.then(() => running.host.stop());
+  await Promise.race([running.host.start(), stop]);
+  if (running.host.state === 'ready') announce(running, screen, dataDir, performance.now() - startedMs);
+  await stop;
+  screen.say('Stopped.');
+  return exitCodes.ok;
+}
+
+function pickDataDir(given: string | undefined, screen: Screen): string {
+  if (given !== undefined) return resolve(given);
+  const name = createHash('sha256').update(checkout).digest('hex').slice(0, 12);
+  const { dataDir, why } = chooseDataDir(join(checkout, '.holdfast'), join('/var/lib/holdfast', name));
+  if (why) screen.say(why);
+  return dataDir;
+}
+
+interface Running {
+  readonly host: ReturnType<typeof createHost>;
+  readonly databases: Databases;
+  readonly processes: Processes;
+}
+
+/** The database first, then the processes; they stop the other way round. */
+function assemble(topology: Topology, dataDir: string, options: UpOptions, world: World, screen: Screen): Running {
+  const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 30_000 });
+  const databases = createDatabases({ topology, dataDir, world });
+  let urls: Readonly<Record<string, string>> = {};
+  const processes = createProcesses({
+    topology,
+    world,
+    dataDir,
+    public: { host: options.host, port: options.port },
+    databases: () => urls,
+    onChange: () => writeState(dataDir, { databases, processes }),
+  });
+  host.add(timed('Database server', databases, screen));
+  const provisioning: Component = {
+    name: 'provisioning',
+    async start() {
+      urls = await databases.provision();
+    },
+  };
+  host.add(timed('Databases and roles', provisioning, screen));
+  host.add(timed(`Services, ${topology.name}`, processes, screen));
+  return { host, databases, processes };
+}
+
+function timed(title: string, component: Component, screen: Screen): Component {
+  return { ...component, start: () => screen.step(title, async () => component.start?.()) };
+}
+
+/** For people and tools that want to know who runs: kept current as processes come and go. */
+function writeState(dataDir: string, { databases, processes }: Pick<Running, 'databases' | 'processes'>): void {
+  const state = {
+    pid: process.pid,
+    urls: processes.urls(),
+    database: { pid: databases.pid() },
+    processes: processes.list(),
+  };
+  try {
+    writeFileSync(join(dataDir, 'running.json'), `${JSON.stringify(state, null, 2)}\n`);
+  } catch {
+    // Information only: a full disk shows itself where it matters.
+  }
+}
+
+function announce(running: Running, screen: Screen, dataDir: string, tookMs: number): void {
+  const { processes, databases } = running;
+  writeState(dataDir, running);
+  const urls = processes.urls();
+  screen.result({
+    ok: true,
+    urls,
+    pid: process.pid,
+    dataDir,
+    database: { pid: databases.pid() },
+    processes: processes.list(),
+    startedInMs: Math.round(tookMs),
+  });
+  screen.say(`\nHoldfast is up in ${(tookMs / 1000).toFixed(1)} s. Data: ${dataDir}`);
+  for (const [name, url] of Object.entries(urls)) screen.say(`  ${name.padEnd(12)} ${url}`);
+  const demo = processes.demo();
+  if (demo) screen.say(`\nTry it:\n\n  ${demo.replaceAll('\n', '\n  ')}\n`);
+  screen.say('Ctrl-C stops everything.');
+}
+
+/** A signal that comes twice within this is one: npm passes Ctrl-C on to a process that the terminal told already. */
+const sameSignalMs = 1_000;
+
+/** Resolves at the first signal, or when the launcher has gone. A later signal ends the process at once. */
+function untilAsked(world: World, screen: Screen): Promise<void> {
+  return new Promise((resolve) => {
+    let firstMs: number | undefined;
+    const ask = (who: string) => {
+      const nowMs = world.clock.monotonicMs();
+      if (firstMs === undefined) {
+        firstMs = nowMs;
+        stopWatching();
+        screen.say(`\nStopping (${who}): finishing what is under way; once more to leave at once.`);
+        resolve();
+      } else if (nowMs - firstMs > sameSignalMs) {
+        process.exit(exitCodes.internal);
+      }
+    };
+    const stopWatching = watchLauncher(world.timers, (who) => {
+      if (firstMs === undefined) ask(`${who} has gone`);
+    });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ask(signal));
+  });
+}
