@@ -8,7 +8,7 @@ export interface DecisionContext {
   /** Ordinal for an intent that is created. */
   readonly ordinal: number;
   readonly key: string | undefined;
-  newId(prefix: 'pi' | 'ch' | 're'): string;
+  newId(prefix: 'pi' | 're'): string;
   /** Overrules the test card; set by a decline fault. */
   readonly cardOutcome?: CardOutcome;
 }
@@ -65,7 +65,7 @@ function decideCreate(command: CommandOf<'create'>, context: DecisionContext): D
     paymentMethod: command.paymentMethod,
     description: command.description,
     metadata: command.metadata,
-    chargeId: undefined,
+    attempts: 0,
     lastError: undefined,
     canceledMs: undefined,
     cancellationReason: undefined,
@@ -139,7 +139,7 @@ function approve(command: Command, context: DecisionContext, intent: Intent): De
     status: manual ? 'requires_capture' : 'succeeded',
     capturableMinor: manual ? intent.amountMinor : 0,
     capturedMinor: manual ? 0 : intent.amountMinor,
-    chargeId: context.newId('ch'),
+    attempts: intent.attempts + 1,
     lastError: undefined,
   };
   const authorized = movement(context, approvedIntent, 'authorized', intent.amountMinor);
@@ -166,7 +166,7 @@ function decline(
     ...intent,
     status: 'requires_payment_method',
     paymentMethod: undefined,
-    chargeId: context.newId('ch'),
+    attempts: intent.attempts + 1,
     lastError: error,
   };
   return executed(command, context, { status: 402, intent: declinedIntent, error });
@@ -238,7 +238,7 @@ function decideRefund(command: CommandOf<'refund'>, intent: Intent, context: Dec
   const refund: Refund = {
     id: context.newId('re'),
     intentId: intent.id,
-    chargeId: intent.chargeId as string,
+    chargeId: chargeIdOf(intent) as string,
     createdMs: context.nowMs,
     amountMinor: amountAsked ?? remainingMinor,
     currency: intent.currency,
@@ -259,7 +259,7 @@ function refundProblem(intent: Intent, amountMinor: number, remainingMinor: numb
     );
   }
   if (remainingMinor === 0) {
-    return invalid(`Charge ${intent.chargeId} has already been refunded.`, 'charge', 'charge_already_refunded');
+    return invalid(`Charge ${chargeIdOf(intent)} has already been refunded.`, 'charge', 'charge_already_refunded');
   }
   if (amountMinor > remainingMinor) {
     return invalid(
@@ -271,6 +271,18 @@ function refundProblem(intent: Intent, amountMinor: number, remainingMinor: numb
     return invalid(`A charge takes at most ${refundsPerIntentMax} refunds here.`, 'payment_intent');
   }
   return undefined;
+}
+
+/** Each attempt is a charge of its own, named after the intent, as at Stripe. */
+export function chargeIdOf(intent: Intent): string | undefined {
+  if (intent.attempts === 0) return undefined;
+  const first = `ch_${intent.id.slice('pi_'.length)}`;
+  return intent.attempts === 1 ? first : `${first}_${intent.attempts}`;
+}
+
+/** The intent that a charge belongs to, by name; whether it exists is another question. */
+export function intentIdOfCharge(chargeId: string): string {
+  return `pi_${chargeId.slice('ch_'.length).split('_')[0]}`;
 }
 
 export function refundedMinor(intent: Intent): number {
@@ -295,28 +307,29 @@ function executed(command: Command, context: DecisionContext, effect: Effect): D
     record: {
       seq: context.seq,
       atMs: context.nowMs,
-      ...(context.key !== undefined && { key: context.key }),
+      key: context.key,
       command,
       status: effect.status ?? 200,
+      replyStatus: undefined,
       intent: effect.intent,
-      ...(effect.refund && { refund: effect.refund }),
-      ...(effect.error && { error: effect.error }),
+      refund: effect.refund,
+      error: effect.error,
       movements: effect.movements ?? noMovements,
+      eventId: undefined,
     },
   };
 }
 
 function movement(context: DecisionContext, intent: Intent, kind: Movement['kind'], amountMinor: number): Movement {
-  const orderId = intent.metadata['order'];
   return {
     seq: context.seq,
     atMs: context.nowMs,
     kind,
     intentId: intent.id,
-    ...(orderId !== undefined && { orderId }),
+    orderId: intent.metadata['order'],
     amountMinor,
     currency: intent.currency,
-    ...(context.key !== undefined && { key: context.key }),
+    key: context.key,
   };
 }
 

@@ -8,7 +8,8 @@ export function parseForm(text: string): Form {
   const form: Form = Object.create(null);
   let fields = 0;
   for (const [name, value] of new URLSearchParams(text)) {
-    if (++fields > formFieldsMax) throw new Error(`at most ${formFieldsMax} parameters`);
+    if (++fields > formFieldsMax)
+      throw Object.assign(new Error(`at most ${formFieldsMax} parameters`), { statusCode: 400 });
     put(form, name, value);
   }
   return form;

@@ -4,5 +4,6 @@ export { createFileJournal, createMemoryJournal, type FileJournalOptions, type J
 export type { Ledger } from './ledger.ts';
 export type { Command, Intent, LedgerRecord, Movement, Refund } from './ledger-types.ts';
 export { type CallReply, createSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts';
+export { type SandboxServer, type SandboxServerOptions, startSandboxServer } from './server.ts';
 export { httpWebhook, signWebhook, verifySignature, type WebhookEndpoint } from './webhooks.ts';
 export { doubleCharges, moneyByOrder, type OrderMoney } from './witness.ts';

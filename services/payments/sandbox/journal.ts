@@ -68,17 +68,13 @@ export function createFileJournal(options: FileJournalOptions): Journal {
   return {
     async rebuild(onRecord) {
       await mkdir(dirname(path), { recursive: true });
-      const opened = await openOrCreate(path);
-      file = opened;
-      const { endsAt, records, tornBytes } = await readBatches(opened, path, onRecord);
-      position = endsAt;
-      if (tornBytes > 0) await opened.truncate(endsAt);
-      if (endsAt === 0) {
-        await opened.write(magic, 0);
-        position = magic.length;
+      file = await openOrCreate(path);
+      try {
+        return await prepare(file, onRecord);
+      } catch (error) {
+        await file.close();
+        throw error;
       }
-      await opened.datasync();
-      return { records, tornBytes };
     },
     append(record) {
       if (failure) return Promise.reject(failure);
@@ -104,6 +100,19 @@ export function createFileJournal(options: FileJournalOptions): Journal {
       failure ??= new Error('sandbox journal: it is closed');
     },
   };
+
+  /** Reads what is there, cuts off an unfinished end, and makes sure that the rest is durable. */
+  async function prepare(opened: FileHandle, onRecord: (record: LedgerRecord) => void): Promise<JournalHealth> {
+    const { endsAt, records, tornBytes } = await readBatches(opened, path, onRecord);
+    position = endsAt;
+    if (tornBytes > 0) await opened.truncate(endsAt);
+    if (endsAt === 0) {
+      await opened.write(magic, 0);
+      position = magic.length;
+    }
+    await opened.datasync();
+    return { records, tornBytes };
+  }
 
   async function writeAll(): Promise<void> {
     // One turn of the event loop: what arrives together is written together.
@@ -158,7 +167,11 @@ async function openOrCreate(path: string): Promise<FileHandle> {
     return await open(path, 'r+');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return open(path, 'wx+', 0o600);
+    const created = await open(path, 'wx+', 0o600);
+    // The file's name must be durable too, or a power cut could take the whole file.
+    const folder = await open(dirname(path));
+    await folder.sync().finally(() => folder.close());
+    return created;
   }
 }
 

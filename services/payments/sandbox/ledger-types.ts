@@ -34,7 +34,8 @@ export interface Intent {
   readonly paymentMethod: string | undefined;
   readonly description: string | undefined;
   readonly metadata: Metadata;
-  readonly chargeId: string | undefined;
+  /** How often it was confirmed: what its charge is named by (see `chargeIdOf`). */
+  readonly attempts: number;
   readonly lastError: ApiError | undefined;
   readonly canceledMs: number | undefined;
   readonly cancellationReason: string | undefined;
@@ -93,28 +94,28 @@ export interface Movement {
   readonly kind: 'authorized' | 'captured' | 'released' | 'voided' | 'refunded';
   readonly intentId: string;
   /** The shop's order, from the metadata `order`. */
-  readonly orderId?: string;
+  readonly orderId: string | undefined;
   readonly amountMinor: number;
   readonly currency: string;
   /** The idempotency key of the call that moved it. */
-  readonly key?: string;
+  readonly key: string | undefined;
 }
 
-/** What one executed call did: the line of the journal, the stored reply of its key, and the cause of a webhook. */
+/** What one executed call did, always with the same fields (small and fast in V8; JSON leaves the empty ones out): the line of the journal, the stored reply of its key, and the cause of a webhook. */
 export interface LedgerRecord {
   readonly seq: number;
   readonly atMs: number;
-  readonly key?: string;
+  readonly key: string | undefined;
   readonly command: Command;
   /** The true outcome: 200, 402 declined, or 400 refused because of the state. */
   readonly status: number;
   /** Set by a fault: the caller gets this 5xx instead, now and whenever the key is repeated, though it took effect. */
-  readonly replyStatus?: number;
+  readonly replyStatus: number | undefined;
   /** The intent after the call; on an error of state, the intent that stood in the way. */
   readonly intent: Intent;
-  readonly refund?: Refund;
-  readonly error?: ApiError;
+  readonly refund: Refund | undefined;
+  readonly error: ApiError | undefined;
   readonly movements: readonly Movement[];
   /** Present when somebody listens to webhooks. */
-  readonly eventId?: string;
+  readonly eventId: string | undefined;
 }

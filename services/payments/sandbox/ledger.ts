@@ -1,4 +1,4 @@
-import { type Decision, type DecisionContext, decide } from './decide.ts';
+import { chargeIdOf, type Decision, type DecisionContext, decide, intentIdOfCharge } from './decide.ts';
 import type { Command, Intent, LedgerRecord, Movement, Refund } from './ledger-types.ts';
 
 /** What a decision draws from its caller. */
@@ -53,7 +53,6 @@ export interface Ledger {
 export function createLedger(): Ledger {
   const intents = new Map<string, Intent>();
   const idsInOrder: string[] = [];
-  const intentOfCharge = new Map<string, string>();
   const intentOfRefund = new Map<string, string>();
   const byOrder = createIndex();
   const byBusinessKey = createIndex();
@@ -87,7 +86,6 @@ export function createLedger(): Ledger {
         byBusinessKey.add(intent.metadata['business_key'], intent.id);
       }
       intents.set(intent.id, intent);
-      if (intent.chargeId !== undefined) intentOfCharge.set(intent.chargeId, intent.id);
       if (record.refund) intentOfRefund.set(record.refund.id, intent.id);
       for (const movement of record.movements) movements.push(movement);
       if (record.key !== undefined) {
@@ -106,7 +104,10 @@ export function createLedger(): Ledger {
       }
     },
     intent: (id) => intents.get(id),
-    intentOfCharge: (chargeId) => intents.get(intentOfCharge.get(chargeId) ?? ''),
+    intentOfCharge(chargeId) {
+      const intent = intents.get(intentIdOfCharge(chargeId));
+      return intent && chargeIdOf(intent) === chargeId ? intent : undefined;
+    },
     refund(id) {
       const intent = intents.get(intentOfRefund.get(id) ?? '');
       return intent?.refunds.find((refund) => refund.id === id);

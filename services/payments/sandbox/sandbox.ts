@@ -25,6 +25,11 @@ export interface SandboxOptions extends World {
   readonly journal?: Journal;
   readonly webhooks?: readonly WebhookEndpoint[];
   readonly webhookRetryDelayMs?: number;
+  /**
+   * At start, events of this last while are delivered again: which ones had arrived is not written down, and webhooks
+   * may come twice anyway. Default 20 minutes, a little more than all retries of one event take.
+   */
+  readonly webhookReplayMs?: number;
   /** Intents kept; beyond it new ones are refused with 429. About 1.2 kB of memory each. Default 1,000,000. */
   readonly intentsMax?: number;
   /** How long an idempotency key is remembered. Default 24 h, as at Stripe. */
@@ -60,7 +65,12 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { clock, timers, random, ids, log, journal = createMemoryJournal() } = options;
   const { webhooks: endpoints = [], intentsMax = 1_000_000, keyTtlMs = 24 * 3_600_000 } = options;
   const ledger = createLedger();
-  const rebuilt = await journal.rebuild((record) => ledger.apply(record));
+  const replayFromMs = clock.now() - (options.webhookReplayMs ?? 20 * 60_000);
+  const undelivered: LedgerRecord[] = [];
+  const rebuilt = await journal.rebuild((record) => {
+    ledger.apply(record);
+    if (record.eventId !== undefined && record.atMs >= replayFromMs) undelivered.push(record);
+  });
   if (rebuilt.tornBytes > 0) log.warn('sandbox journal: an unfinished last write was cut off', { ...rebuilt });
   const faults = createFaults(random);
   const webhooks = createWebhooks({
@@ -71,9 +81,11 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     faults,
     ...(options.webhookRetryDelayMs !== undefined && { retryDelayMs: options.webhookRetryDelayMs }),
   });
+  for (const record of undelivered) webhooks.publish(record);
+  undelivered.length = 0;
   /** Keys whose first call has not been answered yet. */
   const inFlight = new Set<string>();
-  const newId = (prefix: 'pi' | 'ch' | 're') => ids.next(prefix);
+  const newId = (prefix: 'pi' | 're') => ids.next(prefix);
 
   function call(command: Command, key: string | undefined): CallReply | Promise<CallReply> {
     if (key !== undefined && inFlight.has(key)) return refuse(409, keyInUse(key));
@@ -127,7 +139,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   function finish(record: LedgerRecord, replyStatus: number | undefined): LedgerRecord {
     const eventId = endpoints.length > 0 && eventTypeOf(record) ? ids.next('evt') : undefined;
     if (eventId === undefined && replyStatus === undefined) return record;
-    return { ...record, ...(eventId && { eventId }), ...(replyStatus !== undefined && { replyStatus }) };
+    return { ...record, eventId, replyStatus };
   }
 
   async function callUnderFaults(command: Command, key: string | undefined, struck: CallFaults): Promise<CallReply> {

@@ -38,6 +38,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   const closed = new AbortController();
   let pending = 0;
   let waiters: (() => void)[] = [];
+  let dropped = 0;
   /** Held back until the next event has been sent. */
   let heldBack: (() => void) | undefined;
 
@@ -50,9 +51,12 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
 
   function enqueue(endpoint: WebhookEndpoint, body: string, eventId: string): void {
     if (pending >= pendingMax) {
-      log.warn('sandbox webhook dropped: too many are waiting', { eventId, pendingMax });
+      // One line for each run of drops, not one for each drop.
+      if (dropped++ === 0) log.warn('sandbox webhooks are dropped: too many are waiting', { eventId, pendingMax });
       return;
     }
+    if (dropped > 0) log.warn('sandbox webhooks were dropped', { count: dropped });
+    dropped = 0;
     const drawn = faults.drawWebhook();
     const copies = drawn?.twice ? 2 : 1;
     pending += copies;

@@ -1,4 +1,4 @@
-import { refundedMinor } from './decide.ts';
+import { chargeIdOf, refundedMinor } from './decide.ts';
 import type { ApiError, Intent, LedgerRecord, Refund } from './ledger-types.ts';
 
 /** The version whose shapes are spoken: the one the installed SDK sends. */
@@ -23,7 +23,7 @@ export function intentJson(intent: Intent): Record<string, unknown> {
     customer: null,
     description: intent.description ?? null,
     last_payment_error: intent.lastError ? errorJson(intent.lastError, intent) : null,
-    latest_charge: intent.chargeId ?? null,
+    latest_charge: chargeIdOf(intent) ?? null,
     livemode: false,
     metadata: intent.metadata,
     next_action: intent.status === 'requires_action' ? { type: 'use_stripe_sdk', use_stripe_sdk: {} } : null,
@@ -52,7 +52,7 @@ export function refundJson(refund: Refund): Record<string, unknown> {
 function chargeJson(intent: Intent): Record<string, unknown> {
   const refunded = refundedMinor(intent);
   return {
-    id: intent.chargeId,
+    id: chargeIdOf(intent),
     object: 'charge',
     amount: intent.amountMinor,
     amount_captured: intent.capturedMinor,
@@ -72,7 +72,7 @@ function chargeJson(intent: Intent): Record<string, unknown> {
 
 /** The error's own fields; the intent is attached by `errorReplyJson`, not inside `last_payment_error`. */
 function errorJson(error: ApiError, intent: Intent | undefined): Record<string, unknown> {
-  const charge = error.type === 'card_error' && intent?.chargeId !== undefined ? { charge: intent.chargeId } : {};
+  const charge = error.type === 'card_error' && intent ? { charge: chargeIdOf(intent) } : {};
   return { ...error, ...charge, ...(error.code !== undefined && { doc_url: docUrl(error.code) }) };
 }
 
