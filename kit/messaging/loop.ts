@@ -1,0 +1,97 @@
+import type { Cancel, Logger, Random, Timers } from '#kit/runtime';
+
+/** What a turn of a loop found: more to do at once, nothing, or something to come back for. */
+export type Turn = 'again' | 'idle' | { readonly afterMs: number };
+
+export interface LoopOptions {
+  readonly name: string;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Logger;
+  /** One bounded piece of work. */
+  readonly turn: () => Promise<Turn>;
+  /** How long an idle loop waits for a wake-up before it looks by itself. */
+  readonly pollMs: number;
+}
+
+/**
+ * A loop that works while there is work and otherwise sleeps until it is woken or `pollMs` have passed.
+ *
+ *     stopped ──start──▶ waiting ──wake or timer──▶ running ──idle──▶ waiting
+ *                                                   running ──again, or woken meanwhile──▶ running
+ *                                                   running ──error──▶ resting (backoff, wake-ups don't count) ──▶ running
+ */
+export interface Loop {
+  start(): void;
+  /** Makes an idle loop look now, and a busy one look once more. */
+  wake(): void;
+  /** Resolves when the turn under way has ended; there will be no other. */
+  stop(): Promise<void>;
+}
+
+const errorDelayMsMin = 50;
+const errorDelayMsMax = 5_000;
+
+export function createLoop(options: LoopOptions): Loop {
+  const { name, timers, random, log, turn, pollMs } = options;
+  let state: 'stopped' | 'waiting' | 'running' | 'resting' = 'stopped';
+  let woken = false;
+  let stopping = false;
+  let failures = 0;
+  let cancelTimer: Cancel = () => {};
+  let current: Promise<void> = Promise.resolve();
+
+  function wait(delayMs: number, next: 'waiting' | 'resting'): void {
+    state = next;
+    cancelTimer = timers.after(delayMs, run);
+  }
+
+  function run(): void {
+    cancelTimer();
+    state = 'running';
+    current = work();
+  }
+
+  async function work(): Promise<void> {
+    while (!stopping) {
+      woken = false;
+      let outcome: Turn;
+      try {
+        outcome = await turn();
+        failures = 0;
+      } catch (error) {
+        if (!stopping) rest(error);
+        return;
+      }
+      if (outcome === 'again' || woken) continue;
+      if (!stopping) wait(outcome === 'idle' ? pollMs : Math.min(outcome.afterMs, pollMs), 'waiting');
+      return;
+    }
+  }
+
+  function rest(error: unknown): void {
+    failures += 1;
+    // An outage would otherwise write a line for each turn of each loop.
+    const level = failures === 1 || failures % 20 === 0 ? 'warn' : 'debug';
+    log[level]('loop failed, trying again', { loop: name, failures, error });
+    const ceilingMs = Math.min(errorDelayMsMax, errorDelayMsMin * 2 ** Math.min(failures, 10));
+    wait(errorDelayMsMin + random.next() * ceilingMs, 'resting');
+  }
+
+  return {
+    start() {
+      if (state !== 'stopped' || stopping) return;
+      run();
+    },
+    wake() {
+      woken = true;
+      if (state === 'waiting') run();
+    },
+    async stop() {
+      stopping = true;
+      cancelTimer();
+      await current;
+      state = 'stopped';
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import type { Database, Logger, Queryable, SqlValue, World } from '#kit/runtime';
+import { systemWorld } from '#kit/runtime';
+import { CommitOutcomeUnknown, createDatabase, type Migrations, migrate } from '#kit/store';
+import { createTestDatabase } from '#kit/store/embedded/testing';
+
+/** For tests only: real databases, a quiet real world, crashes at every statement. */
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+
+export const quietWorld: World = systemWorld(silent);
+
+/** A fresh database with these tables, closed and dropped when the test file ends. */
+export async function openTestDatabase(
+  sequences: readonly Migrations[],
+  options: { readonly connectionsMax?: number } = {},
+): Promise<Database> {
+  const { url } = await createTestDatabase();
+  await migrate(url, sequences);
+  return createDatabase({ url, timers: quietWorld.timers, random: quietWorld.random, log: silent, ...options });
+}
+
+/** Waits for a condition of the real world; asks every few milliseconds. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+  const endMs = Date.now() + withinMs;
+  while (!(await condition())) {
+    if (Date.now() > endMs) throw new Error(`not within ${withinMs} ms: ${condition}`);
+    await quietWorld.timers.sleep(3);
+  }
+}
+
+export class Crash extends Error {}
+
+/**
+ * Steps of several databases on one count; `crashAt` throws at that step. Each statement has two (not run; run, but
+ * the answer is lost), each commit too (rolled back; committed, but the answer is lost).
+ */
+export interface CrashPoints {
+  wrap(database: Database): Database;
+  /** Throws at the given step from now on, counted from 1; 0 never. */
+  arm(step: number): void;
+  /** Whether the armed step was reached. */
+  readonly crashed: boolean;
+}
+
+export function createCrashPoints(): CrashPoints {
+  let countdown = 0;
+  let crashed = false;
+
+  function step(makeError: () => Error): void {
+    if (countdown === 0) return;
+    countdown -= 1;
+    if (countdown > 0) return;
+    crashed = true;
+    throw makeError();
+  }
+
+  const crash = () => new Crash('crash');
+
+  function wrapQueries<Q extends Queryable>(queryable: Q): Q {
+    return {
+      ...queryable,
+      async query(text: string, values?: readonly SqlValue[]) {
+        step(crash);
+        const result = await queryable.query(text, values);
+        step(crash);
+        return result;
+      },
+    };
+  }
+
+  return {
+    get crashed() {
+      return crashed;
+    },
+    arm(at) {
+      countdown = at;
+      crashed = false;
+    },
+    wrap: (database) => ({
+      ...wrapQueries(database),
+      name: database.name,
+      listen: database.listen,
+      close: database.close,
+      async transaction(work, options) {
+        const result = await database.transaction(async (tx) => {
+          const value = await work(wrapQueries(tx));
+          step(crash);
+          return value;
+        }, options);
+        step(() => new CommitOutcomeUnknown(database.name, crash()));
+        return result;
+      },
+    }),
+  };
+}
