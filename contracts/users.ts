@@ -26,7 +26,11 @@ const UserId = Type.String({ pattern: '^usr_[0-9A-Z]{26}$' });
 const SessionId = Type.String({ pattern: '^ses_[0-9A-Z]{26}$' });
 const AddressId = Type.String({ pattern: '^adr_[0-9A-Z]{26}$' });
 const ResetId = Type.String({ pattern: '^pwr_[0-9A-Z]{26}$' });
-const RefreshToken = Type.String({ minLength: 20, maxLength: 200, description: 'Opaque: keep it secret, send it back' });
+const RefreshToken = Type.String({
+  minLength: 20,
+  maxLength: 200,
+  description: 'Opaque: keep it secret, send it back',
+});
 
 export const User = closed({
   id: UserId,
@@ -162,7 +166,7 @@ const signedIn = ['customer', 'staff', 'admin'] as const;
 /** A password check waits its turn behind others: longer than the usual 2 s. */
 const passwordDeadlineMs = 5_000;
 
-export const usersContract = defineService({
+export const users = defineService({
   service: 'users',
   problems: usersProblems,
   operations: {
@@ -393,7 +397,13 @@ export const userEvents = {
   'user.registered': closed({ userId: UserId, email: Email, name: Type.Optional(PersonName), role: Role }),
   'user.password-reset-requested': closed({ userId: UserId, email: Email, resetId: ResetId, expiresAt: Timestamp }),
   'user.password-changed': closed({ userId: UserId, email: Email, how: Type.Enum(['change', 'reset']) }),
-  'user.role-changed': closed({ userId: UserId, email: Email, role: Role, previousRole: Role, changedBy: Type.String() }),
+  'user.role-changed': closed({
+    userId: UserId,
+    email: Email,
+    role: Role,
+    previousRole: Role,
+    changedBy: Type.String(),
+  }),
   /** A refresh token was used a second time: it may have been stolen, so the session was ended. */
   'user.refresh-token-reused': closed({ userId: UserId, email: Email, sessionId: SessionId }),
 } as const;

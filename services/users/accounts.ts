@@ -1,0 +1,180 @@
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import type { Role, User } from '#contracts/users';
+import { type users, usersProblems } from '#contracts/users';
+import { checkIfMatch, type Handlers, headerNames, invalidInput } from '#kit/contract';
+import type { Deps, UserEvent } from './deps.ts';
+import { emailKeyOf, etagOf, passwordWeakness } from './model.ts';
+import {
+  type Account,
+  endAllSessions,
+  findByEmail,
+  findById,
+  insertAccount,
+  lockAdmins,
+  lockById,
+  pageOfUsers,
+  renameUser,
+  setPasswordHash,
+  setUserRole,
+} from './store.ts';
+
+type AccountOperations = 'register' | 'me' | 'updateMe' | 'changePassword' | 'listUsers' | 'getUser' | 'setRole';
+
+const pageSizeDefault = 20;
+
+export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, AccountOperations> {
+  const { world, database, publish, passwords, credentials } = deps;
+  return {
+    async register({ body }, context) {
+      checkPassword(body.password, body.email);
+      const passwordHash = await passwords.hash(body.password);
+      const account = {
+        id: world.ids.next('usr'),
+        email: body.email,
+        emailKey: emailKeyOf(body.email),
+        name: body.name,
+        role: 'customer' as const,
+        passwordHash,
+        nowMs: world.clock.now(),
+      };
+      const made = await database.transaction(async (tx) => {
+        const inserted = await insertAccount(tx, account);
+        if (inserted) await publish(tx, [{ ...registered(inserted.user), context }]);
+        return inserted;
+      });
+      if (made) return { status: 201, body: made.user, headers: { etag: etagOf(made.user.version) } };
+      // The reply to an earlier try may have been lost: whoever knows the password is the one who opened the account.
+      const { user } = await credentials.check(body.email, body.password, context).catch((error) => {
+        throw error?.code === 'users/wrong-credentials' ? usersProblems['email-taken']() : error;
+      });
+      return { status: 201, body: user, headers: { etag: etagOf(user.version) } };
+    },
+
+    async me(_input, context) {
+      return userReply(await findById(database, context.caller.id));
+    },
+
+    async updateMe({ body }, context) {
+      const { id } = context.caller;
+      const changed = await database.transaction(async (tx) => {
+        const account = existing(await lockById(tx, id));
+        checkIfMatch(context, etagOf(account.user.version));
+        return renameUser(tx, id, body.name);
+      });
+      return userReply(changed);
+    },
+
+    async changePassword({ body }, context) {
+      const { user } = existing(await findById(database, context.caller.id));
+      checkPassword(body.newPassword, user.email);
+      const account = await credentials.check(user.email, body.currentPassword, context);
+      const passwordHash = await passwords.hash(body.newPassword);
+      await database.transaction(async (tx) => {
+        const current = existing(await lockById(tx, user.id));
+        // Somebody else changed it between the check and now.
+        if (current.credentialVersion !== account.credentialVersion) throw usersProblems['wrong-credentials']();
+        await setPasswordHash(tx, user.id, passwordHash);
+        const except = context.headers[headerNames.session];
+        await endAllSessions(tx, user.id, { except, why: 'password', nowMs: world.clock.now() });
+        await publish(tx, [{ ...passwordChanged(user, 'change'), context }]);
+      });
+      return { status: 204, body: undefined };
+    },
+
+    async listUsers({ query }) {
+      if (query.email !== undefined) {
+        const found = await findByEmail(database, emailKeyOf(query.email));
+        return { status: 200, body: { items: found ? [found.user] : [] } };
+      }
+      const { limit = pageSizeDefault, cursor } = query;
+      const [before = null] = cursor === undefined ? [] : (decodeCursor(cursor) ?? [undefined]);
+      if (cursor !== undefined && typeof before !== 'string') {
+        throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+      }
+      const items = await pageOfUsers(database, before as string | null, limit + 1);
+      const last = items.length > limit ? items[limit - 1] : undefined;
+      const page = items.slice(0, limit);
+      return { status: 200, body: last ? { items: page, nextCursor: encodeCursor([last.id]) } : { items: page } };
+    },
+
+    async getUser({ params }) {
+      return userReply(await findById(database, params.userId));
+    },
+
+    async setRole({ params, body }, context) {
+      const changed = await database.transaction(async (tx) => {
+        const admins = await lockAdmins(tx);
+        const account = existing(await lockById(tx, params.userId));
+        checkIfMatch(context, etagOf(account.user.version));
+        const { role: previousRole } = account.user;
+        if (previousRole === body.role) return account;
+        if (previousRole === 'admin' && admins.length === 1) throw usersProblems['last-admin']();
+        const { user, ...rest } = await setUserRole(tx, params.userId, body.role);
+        await publish(tx, [{ ...roleChanged(user, previousRole, context.caller.id), context }]);
+        return { user, ...rest };
+      });
+      return userReply(changed);
+    },
+  };
+}
+
+/** Makes sure that an admin with this e-mail exists; an account that exists keeps its password. */
+export async function ensureAdmin(
+  { world, database, publish, passwords }: Deps,
+  { email, password }: { readonly email: string; readonly password: string },
+): Promise<{ readonly userId: string; readonly outcome: 'created' | 'promoted' | 'unchanged' }> {
+  const emailKey = emailKeyOf(email);
+  const known = await findByEmail(database, emailKey);
+  if (known?.user.role === 'admin') return { userId: known.user.id, outcome: 'unchanged' };
+  checkPassword(password, email);
+  const passwordHash = known ? '' : await passwords.hash(password);
+  const id = world.ids.next('usr');
+  return database.transaction(async (tx) => {
+    const role = 'admin' as const;
+    const account = { id, email, emailKey, name: undefined, role, passwordHash, nowMs: world.clock.now() };
+    const made = known ? undefined : await insertAccount(tx, account);
+    if (made) {
+      await publish(tx, [registered(made.user)]);
+      return { userId: id, outcome: 'created' };
+    }
+    // It was there, or another instance made it this moment.
+    const found = existing(await findByEmail(tx, emailKey));
+    const { user } = existing(await lockById(tx, found.user.id));
+    if (user.role === 'admin') return { userId: user.id, outcome: 'unchanged' };
+    const promoted = await setUserRole(tx, user.id, role);
+    await publish(tx, [roleChanged(promoted.user, user.role, 'system')]);
+    return { userId: user.id, outcome: 'promoted' };
+  });
+}
+
+export function checkPassword(password: string, email: string): void {
+  const weakness = passwordWeakness(password, email);
+  if (weakness) throw usersProblems['weak-password']({ detail: weakness });
+}
+
+export function passwordChanged(user: { readonly id: string; readonly email: string }, how: 'change' | 'reset') {
+  const { id, email } = user;
+  return { type: 'user.password-changed', key: id, data: { userId: id, email, how } } as const satisfies UserEvent;
+}
+
+function registered({ id, email, name, role }: User): UserEvent {
+  return {
+    type: 'user.registered',
+    key: id,
+    data: { userId: id, email, role, ...(name === undefined ? {} : { name }) },
+  };
+}
+
+function roleChanged({ id, email, role }: User, previousRole: Role, changedBy: string): UserEvent {
+  return { type: 'user.role-changed', key: id, data: { userId: id, email, role, previousRole, changedBy } };
+}
+
+function existing(account: Account | undefined): Account {
+  if (!account) throw usersProblems['not-found']();
+  return account;
+}
+
+function userReply(account: Account | undefined) {
+  const { user } = existing(account);
+  return { status: 200, body: user, headers: { etag: etagOf(user.version) } } as const;
+}

@@ -1,0 +1,63 @@
+import { hash, parseOptions, verify } from '@node-rs/argon2';
+import { usersProblems } from '#contracts/users';
+import type { Random } from '#kit/runtime';
+import { normalizePassword } from './model.ts';
+
+/** Hashes and checks passwords. A port, because the real one is slow by design and runs on threads. */
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  verify(hash: string, password: string): Promise<boolean>;
+  /** True for a hash made with other parameters than today's. */
+  isOutdated(hash: string): boolean;
+  /** A hash that no password fits, made with today's parameters: checking against it takes as long as any check. */
+  readonly decoy: string;
+}
+
+export interface PasswordsOptions {
+  readonly random: Random;
+  /** Checks under way at once, each on a thread with 19 MiB of memory and some 20 ms of a core. Default 2. */
+  readonly concurrencyMax?: number;
+  /** Checks that may wait; one more is refused with `users/busy`. Default 64, about a second's worth. */
+  readonly waitingMax?: number;
+}
+
+/** OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, 2 passes, 1 lane. `2` is argon2id (a const enum there). */
+const parameters = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+
+/** Hashing runs off the event loop (libuv's threads), a few at a time so that a rush can't take memory and all cores. */
+export function createPasswords(options: PasswordsOptions): Passwords {
+  const { random, concurrencyMax = 2, waitingMax = 64 } = options;
+  const waiting: (() => void)[] = [];
+  let running = 0;
+
+  async function bounded<T>(work: () => Promise<T>): Promise<T> {
+    if (running >= concurrencyMax) {
+      if (waiting.length >= waitingMax) throw usersProblems.busy();
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      // The place is handed on rather than freed, so nobody can slip in between.
+      if (next) next();
+      else running -= 1;
+    }
+  }
+
+  const encode = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replaceAll('=', '');
+  return {
+    hash: (password) => bounded(() => hash(normalizePassword(password), { ...parameters, salt: random.bytes(16) })),
+    verify: (hashed, password) => bounded(() => verify(hashed, normalizePassword(password))),
+    isOutdated(hashed) {
+      const made = parseOptions(hashed);
+      return (
+        made.algorithm !== parameters.algorithm ||
+        made.memoryCost !== parameters.memoryCost ||
+        made.timeCost !== parameters.timeCost ||
+        made.parallelism !== parameters.parallelism
+      );
+    },
+    decoy: `$argon2id$v=19$m=${parameters.memoryCost},t=${parameters.timeCost},p=${parameters.parallelism}$${encode(random.bytes(16))}$${encode(random.bytes(parameters.outputLen))}`,
+  };
+}
