@@ -49,6 +49,7 @@ export async function startSandboxServer(options: SandboxServerOptions): Promise
     return { url: await http.listen({ host, port }), sandbox, close };
   } catch (error) {
     await close();
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(`port ${port} on ${host} is taken: end what uses it or choose another port`, { cause: error });
   }
 }
