@@ -14,6 +14,8 @@ export interface Claim {
   readonly key: string;
   /** See `fingerprintOf`. */
   readonly fingerprint: string;
+  /** Id of what the operation makes, so that a repeat can wait for it. */
+  readonly reference?: string;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Claim {
 export type ClaimState =
   | { readonly state: 'claimed' }
   | { readonly state: 'done'; readonly result: unknown }
-  | { readonly state: 'in-flight' }
+  | { readonly state: 'in-flight'; readonly reference: string | undefined }
   | { readonly state: 'mismatch' };
 
 /** A hash of a payload. Key order counts: a repeat by the same program sends the same text. */
@@ -32,14 +34,15 @@ export function fingerprintOf(payload: unknown): string {
 }
 
 const claimSql = `
-  insert into idempotency_key (scope, key, fingerprint)
-  select scope, key, fingerprint from unnest($1::text[], $2::text[], $3::text[]) as claim (scope, key, fingerprint)
+  insert into idempotency_key (scope, key, fingerprint, reference)
+  select scope, key, fingerprint, reference
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as claim (scope, key, fingerprint, reference)
   order by scope, key
   on conflict do nothing
   returning scope, key`;
 
 const lookUpSql = `
-  select scope, key, fingerprint, result
+  select scope, key, fingerprint, reference, result
   from idempotency_key join unnest($1::text[], $2::text[]) as wanted (scope, key) using (scope, key)`;
 
 /**
@@ -55,6 +58,7 @@ export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Prom
     scopes,
     keys,
     claims.map((claim) => claim.fingerprint),
+    claims.map((claim) => claim.reference ?? null),
   ]);
   const fresh = new Set(inserted.rows.map(nameOf));
   const states: (ClaimState | undefined)[] = claims.map((claim) =>
@@ -62,16 +66,25 @@ export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Prom
   );
   if (states.every((state) => state !== undefined)) return states as ClaimState[];
 
-  const found = await tx.query<Claim & { result: unknown }>(lookUpSql, [scopes, keys]);
+  const found = await tx.query<FoundKey>(lookUpSql, [scopes, keys]);
   const known = new Map(found.rows.map((row) => [nameOf(row), row]));
   return claims.map((claim, i) => states[i] ?? stateOf(claim, known.get(nameOf(claim))));
 }
 
-function stateOf(claim: Claim, row: (Claim & { result: unknown }) | undefined): ClaimState {
+interface FoundKey {
+  readonly scope: string;
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly reference: string | null;
+  readonly result: unknown;
+}
+
+function stateOf(claim: Claim, row: FoundKey | undefined): ClaimState {
   // The other transaction rolled back between our two statements: nobody has the key, so the caller may try again.
-  if (!row) return { state: 'in-flight' };
+  if (!row) return { state: 'in-flight', reference: undefined };
   if (row.fingerprint !== claim.fingerprint) return { state: 'mismatch' };
-  return row.result === null ? { state: 'in-flight' } : { state: 'done', result: row.result };
+  if (row.result !== null) return { state: 'done', result: row.result };
+  return { state: 'in-flight', reference: row.reference ?? undefined };
 }
 
 function nameOf(claim: { readonly scope: string; readonly key: string }): string {

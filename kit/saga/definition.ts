@@ -81,8 +81,11 @@ export interface SagaDefinition<Input = unknown> {
   /** Raise it when steps change. Instances run only versions they know; old sagas end under the old definition. */
   readonly version: number;
   readonly steps: readonly Step<Input>[];
-  /** Name of the step whose success can't be undone. Default: the last step. */
-  readonly pivot?: string;
+  /**
+   * Name of the step whose success can't be undone. Default: the last step. `null`: nothing can be undone from the
+   * start, the saga only goes forward.
+   */
+  readonly pivot?: string | null;
   /** Records the refusal in the service's own database, in one transaction with `progress`. */
   readonly onRefused?: (context: StepContext<Input>, refusal: Refusal, progress: SagaRecord) => Promise<void>;
 }
@@ -91,7 +94,7 @@ export function defineSaga<Input>(definition: SagaDefinition<Input>): SagaDefini
   const names = new Set(definition.steps.map((step) => step.name));
   if (names.size !== definition.steps.length) throw new Error(`saga ${definition.name}: two steps share a name`);
   if (definition.steps.length === 0) throw new Error(`saga ${definition.name}: no steps`);
-  if (definition.pivot !== undefined && !names.has(definition.pivot)) {
+  if (typeof definition.pivot === 'string' && !names.has(definition.pivot)) {
     throw new Error(`saga ${definition.name}: the pivot ${definition.pivot} is not one of its steps`);
   }
   return definition;
@@ -99,6 +102,7 @@ export function defineSaga<Input>(definition: SagaDefinition<Input>): SagaDefini
 
 /** Index of the step whose success can't be undone. */
 export function pivotOf(definition: SagaDefinition<never>): number {
+  if (definition.pivot === null) return -1;
   if (definition.pivot === undefined) return definition.steps.length - 1;
   return definition.steps.findIndex((step) => step.name === definition.pivot);
 }

@@ -23,6 +23,7 @@ export {
   resumeSaga,
   SagaFenced,
   type SagaListItem,
+  type SagaWrite,
   sagaMigrations,
   takeOverSagas,
   writeSagas,

@@ -55,11 +55,16 @@ const writeSql = `
 const standingSql = `select id, fence, revision from saga where id = any ($1::text[])`;
 
 /**
- * Writes progress under the fencing token of each record, and tells for each (in order) whether it holds: `false`
- * means that the saga belongs to someone else now. A write that was overtaken by a later one of the same owner, or is a
- * repeat, changes nothing and holds.
+ * `written`: this progress is new. `stands`: it, or later progress of the same owner, was written before. `fenced`: the
+ * saga belongs to someone else now.
  */
-export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<boolean[]> {
+export type SagaWrite = 'written' | 'stands' | 'fenced';
+
+/**
+ * Writes progress under the fencing token of each record, and tells for each, in order, what became of it. Effects that
+ * go with the progress may be written only where it says `written`.
+ */
+export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<SagaWrite[]> {
   if (sagas.length === 0) return [];
   const newest = new Map<string, SagaRecord>();
   for (const saga of sagas) {
@@ -79,15 +84,20 @@ export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]):
     wanted.map((saga) => (isEnded(saga) ? null : saga.owner)),
     wanted.map((saga) => saga.wakeAfterMs ?? null),
   ]);
-  if (written.rows.length === wanted.length) return sagas.map(() => true);
   const done = new Set(written.rows.map((row) => row.id));
   const missed = wanted.filter((saga) => !done.has(saga.id)).map((saga) => saga.id);
-  const found = await tx.query<{ id: string; fence: number; revision: number }>(standingSql, [missed]);
-  const standing = new Map(found.rows.map((row) => [row.id, row]));
+  const standing = missed.length === 0 ? [] : (await tx.query<Standing>(standingSql, [missed])).rows;
   return sagas.map((saga) => {
-    const row = standing.get(saga.id);
-    return done.has(saga.id) || (row !== undefined && row.fence === saga.fence && row.revision >= saga.revision);
+    if (done.has(saga.id)) return newest.get(saga.id) === saga ? 'written' : 'stands';
+    const row = standing.find(({ id }) => id === saga.id);
+    return row?.fence === saga.fence && row.revision >= saga.revision ? 'stands' : 'fenced';
   });
+}
+
+interface Standing {
+  readonly id: string;
+  readonly fence: number;
+  readonly revision: number;
 }
 
 const renewSql = `

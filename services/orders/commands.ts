@@ -1,0 +1,209 @@
+import { contractProblems } from '#kit/contract';
+import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
+import type { EventCause, EventDraft } from '#kit/messaging';
+import type { Transaction } from '#kit/runtime';
+import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeSagas } from '#kit/saga';
+import type { Verdict } from '#kit/store';
+import { type Change, type Decision, decide, eventOf, finishChange, type OrderRecord, startChange } from './model.ts';
+import { insertOrders, lockOrders, updateOrders } from './store.ts';
+import { viewOf } from './view.ts';
+
+export interface ChangeRequest {
+  readonly orderId: string;
+  readonly change: Change;
+  /** Makes the saga that carries the change out, once it is known what it takes. */
+  readonly makeSaga: (order: OrderRecord, refundMinor: number) => SagaRecord;
+}
+
+export type Command =
+  | {
+      readonly kind: 'place';
+      readonly claim: Claim;
+      readonly order: OrderRecord;
+      readonly saga: SagaRecord;
+      readonly cause: EventCause;
+    }
+  | { readonly kind: 'progress'; readonly saga: SagaRecord }
+  | {
+      readonly kind: 'decide';
+      readonly saga: SagaRecord;
+      readonly orderId: string;
+      readonly decision: Decision;
+      readonly atMs: number;
+      readonly cause: EventCause;
+    }
+  | (ChangeRequest & { readonly kind: 'start-change'; readonly claim: Claim })
+  | {
+      readonly kind: 'finish-change';
+      readonly saga: SagaRecord;
+      readonly orderId: string;
+      readonly change: { readonly kind: Change['kind']; readonly changeId: string };
+      readonly refundMinor: number;
+      readonly claim: Pick<Claim, 'scope' | 'key'>;
+      readonly cause: EventCause;
+    };
+
+/** `saga`: work was accepted, run it. `replay`: the answer that the first request got. `waiting`: it is not ended yet. */
+export type CommandResult =
+  | { readonly saga: SagaRecord; readonly order: OrderRecord }
+  | { readonly replay: { readonly status: number; readonly body: unknown } }
+  | { readonly waitFor: string | undefined }
+  | { readonly order: OrderRecord }
+  | { readonly done: true };
+
+type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' }>;
+type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
+
+export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
+
+/**
+ * Applies a batch in one transaction. An order, the key it was placed under, its saga and its event are one fact, and
+ * so are a decision, the saga's progress, the answer to repeats and the event that tells of it.
+ */
+export async function applyCommands(
+  tx: Transaction,
+  publish: Publish,
+  commands: readonly Command[],
+): Promise<Verdict<CommandResult>[]> {
+  const claiming = commands.filter(
+    (command): command is Claiming => command.kind === 'place' || command.kind === 'start-change',
+  );
+  const progressing = commands.filter(
+    (command): command is Progressing => command.kind !== 'place' && command.kind !== 'start-change',
+  );
+  const [claims, holds] = await Promise.all([
+    claimKeys(
+      tx,
+      claiming.map((command) => command.claim),
+    ),
+    writeSagas(
+      tx,
+      progressing.map((command) => command.saga),
+    ),
+  ]);
+  const claimOf = new Map(claiming.map((command, i) => [command, claims[i] as ClaimState]));
+  const progress = new Map<Command, SagaWrite>(progressing.map((command, i) => [command, holds[i] as SagaWrite]));
+
+  const before = new Map(
+    (await lockOrders(tx, ordersToLock(commands, progress, claimOf))).map((order) => [order.id, order]),
+  );
+  const current = new Map(before);
+  const newOrders: OrderRecord[] = [];
+  const newSagas: SagaRecord[] = [];
+  const events: EventDraft[] = [];
+  const completions: { scope: string; key: string; result: unknown }[] = [];
+
+  const verdicts = commands.map((command): Verdict<CommandResult> => {
+    try {
+      return { ok: apply(command) };
+    } catch (error) {
+      return { error };
+    }
+  });
+
+  function apply(command: Command): CommandResult {
+    switch (command.kind) {
+      case 'place':
+        return claimed(command, () => {
+          newOrders.push(command.order);
+          events.push(eventDraft('order.received', command.order, command.cause));
+          return { order: command.order, saga: command.saga };
+        });
+      case 'start-change':
+        return claimed(command, () => {
+          const started = startChange(orderOf(command.orderId), command.change);
+          current.set(command.orderId, started.order);
+          return { order: started.order, saga: command.makeSaga(started.order, started.refundMinor) };
+        });
+      default:
+        if (progress.get(command) === 'fenced') throw new SagaFenced(command.saga.id);
+        // Where the progress stands from before, so does all that was written with it.
+        if (progress.get(command) === 'written') {
+          if (command.kind === 'decide') settle(command);
+          else if (command.kind === 'finish-change') finish(command);
+        }
+        return command.kind === 'progress' ? { done: true } : { order: orderOf(command.orderId) };
+    }
+  }
+
+  /** The first with a key does the work; everyone else gets its answer, or is told to wait for it. */
+  function claimed(command: Claiming, work: () => { order: OrderRecord; saga: SagaRecord }): CommandResult {
+    const claim = claimOf.get(command);
+    if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+    if (claim?.state === 'done') return { replay: claim.result as { status: number; body: unknown } };
+    if (claim?.state === 'in-flight') return { waitFor: claim.reference };
+    const { order, saga } = work();
+    newSagas.push(saga);
+    return { order, saga };
+  }
+
+  function settle(command: Extract<Command, { kind: 'decide' }>): void {
+    const order = orderOf(command.orderId);
+    const next = decide(order, command.decision, command.atMs);
+    if (next === order) return;
+    current.set(order.id, next);
+    events.push(eventDraft(next.state === 'confirmed' ? 'order.confirmed' : 'order.refused', next, command.cause));
+    completions.push({ scope: next.scope, key: next.businessKey, result: { status: 201, body: viewOf(next) } });
+  }
+
+  function finish(command: Extract<Command, { kind: 'finish-change' }>): void {
+    const order = orderOf(command.orderId);
+    const next = finishChange(order, command.change);
+    current.set(order.id, next);
+    const types = { cancel: 'order.cancelled', return: 'order.returned', refund: 'order.refunded' } as const;
+    const returned = next.returns.find((entry) => entry.returnId === command.change.changeId)?.lines;
+    const { refundMinor } = command;
+    const data = eventOf(next, { refundMinor, ...(returned ? { returned } : {}) });
+    events.push({ ...eventDraft(types[command.change.kind], next, command.cause), id: `evt_${command.saga.id}`, data });
+    completions.push({ ...command.claim, result: { status: 200, body: viewOf(next) } });
+  }
+
+  function orderOf(id: string): OrderRecord {
+    const order = current.get(id);
+    if (!order) throw contractProblems['not-found']({ detail: `no order ${id}` });
+    return order;
+  }
+
+  // A change that was refused must leave no claim behind, so that its key may be used again once the cause is gone: the
+  // batch fails, and the writer narrows it down until the culprit stands alone.
+  const refused = verdicts.find(
+    (verdict, i) => 'error' in verdict && claimOf.get(commands[i] as Claiming)?.state === 'claimed',
+  );
+  if (refused && 'error' in refused) throw refused.error;
+
+  const changed = [...current.values()].filter((order) => before.get(order.id) !== order);
+  await Promise.all([
+    insertOrders(tx, newOrders),
+    updateOrders(tx, changed),
+    insertSagas(tx, newSagas),
+    completeKeys(tx, completions),
+    events.length > 0 ? publish(tx, events) : undefined,
+  ]);
+  return verdicts;
+}
+
+function ordersToLock(
+  commands: readonly Command[],
+  progress: ReadonlyMap<Command, SagaWrite>,
+  claimOf: ReadonlyMap<Claiming, ClaimState>,
+): string[] {
+  const ids = new Set<string>();
+  for (const command of commands) {
+    if (command.kind === 'start-change') {
+      if (claimOf.get(command)?.state === 'claimed') ids.add(command.orderId);
+    } else if ('orderId' in command && progress.get(command) !== 'fenced') ids.add(command.orderId);
+  }
+  return [...ids].sort();
+}
+
+/** One event of a kind an order, ever: its id is made from the two, so a repeat of the transaction makes no second one. */
+function eventDraft(type: string, order: OrderRecord, context: EventCause): EventDraft {
+  return {
+    id: `evt_${type}_${order.id}`,
+    type,
+    key: order.id,
+    data: eventOf(order),
+    businessKey: order.businessKey,
+    context,
+  };
+}

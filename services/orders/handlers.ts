@@ -1,0 +1,260 @@
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
+import { type CallContext, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { fingerprintOf } from '#kit/idempotency';
+import type { Database, World } from '#kit/runtime';
+import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
+import type { BatchWriter } from '#kit/store';
+import type { Answers } from './answers.ts';
+import type { Command, CommandResult } from './commands.ts';
+import {
+  type Change,
+  goodsOf,
+  needsStaff,
+  type OrderRecord,
+  type PricedSku,
+  priceLines,
+  skusToPrice,
+  totalOf,
+} from './model.ts';
+import { createSagaHandlers } from './saga-handlers.ts';
+import type { ChangeOrderInput, OrderSagas, Origin } from './sagas.ts';
+import { exportOrders, listOrders, type OrderWithProgress, readOrder } from './store.ts';
+import { viewOf } from './view.ts';
+
+/** Names and prices of SKUs in a currency; those that are not sold in it are left out. */
+export type PriceOf = (
+  skus: readonly string[],
+  currency: string,
+  context: CallContext,
+) => Promise<ReadonlyMap<string, PricedSku>>;
+
+export interface HandlerOptions {
+  readonly world: World;
+  readonly database: Database;
+  readonly writer: BatchWriter<Command, CommandResult>;
+  readonly engine: SagaEngine;
+  readonly sagas: OrderSagas;
+  readonly answers: Answers;
+  readonly priceOf: PriceOf;
+}
+
+const pageSizeDefault = 20;
+const exportPageSize = 500;
+/** Kept back from the caller's deadline to send the answer. */
+const replyMarginMs = 50;
+
+type Decided<Status extends number> =
+  | { readonly status: Status; readonly body: ReturnType<typeof viewOf> }
+  | {
+      readonly status: 202;
+      readonly headers: Record<string, string>;
+      readonly body: { id: string; state: OrderState };
+    };
+
+export function createHandlers(options: HandlerOptions): Handlers<typeof orders> {
+  const { world, database, writer, engine, sagas, answers, priceOf } = options;
+  const { clock, ids } = world;
+
+  async function place(body: PlaceOrder, context: CallContext): Promise<Decided<201>> {
+    if (!engine.canStart) throw ordersProblems.overloaded();
+    checkPermitted(body, context);
+    const toPrice = skusToPrice(body.lines);
+    const prices = toPrice.length > 0 ? await priceOf(toPrice, body.currency, context) : new Map<string, PricedSku>();
+    const order = orderFrom(body, context, prices);
+    const { totalMinor } = order;
+    if (body.expectedTotalMinor !== undefined && body.expectedTotalMinor !== totalMinor) {
+      const detail = `the total is ${totalMinor}, not ${body.expectedTotalMinor}`;
+      throw ordersProblems['price-changed']({ detail, data: { totalMinor } });
+    }
+    const saga = engine.create(sagas.placeOrder, order.id, {
+      orderId: order.id,
+      goods: goodsOf(order.lines),
+      amountMinor: totalMinor,
+      currency: order.currency,
+      method: body.payment.method,
+      origin: originOf(context),
+    });
+    const claim = { scope: order.scope, key: order.businessKey, fingerprint: fingerprintOf(body), reference: order.id };
+    const result = await writer.submit({ kind: 'place', claim, order, saga, cause: context });
+    return answer(result, context, 201);
+  }
+
+  function orderFrom(body: PlaceOrder, context: CallContext, prices: ReadonlyMap<string, PricedSku>): OrderRecord {
+    const { caller, idempotencyKey = '' } = context;
+    const email = body.email.toLowerCase();
+    const lines = priceLines(body.lines, prices);
+    return {
+      id: ids.next('ord'),
+      customerId: caller.kind === 'customer' ? caller.id : null,
+      email,
+      channel: body.channel ?? 'web',
+      currency: body.currency,
+      totalMinor: totalOf(lines),
+      country: body.country ?? body.shippingAddress?.country ?? null,
+      lines,
+      shippingAddress: body.shippingAddress ?? null,
+      state: 'received',
+      reason: null,
+      refundedMinor: 0,
+      returns: [],
+      scope: scopeOf(context, email),
+      businessKey: idempotencyKey,
+      placedAtMs: body.placedAt === undefined ? clock.now() : timeOf(body.placedAt),
+      decidedAtMs: null,
+    };
+  }
+
+  /** Starts a change of a decided order: checked against it, set aside in it, then carried out by a saga. */
+  async function change(
+    orderId: string,
+    definition: SagaDefinition<ChangeOrderInput>,
+    changeId: string,
+    wanted: Change,
+    payload: unknown,
+    context: CallContext,
+  ): Promise<Decided<200>> {
+    if (!engine.canStart) throw ordersProblems.overloaded();
+    await visibleOrder(orderId, context);
+    const key = { scope: scopeOf(context, orderId), key: context.idempotencyKey ?? '' };
+    const claim = { ...key, fingerprint: fingerprintOf([definition.name, orderId, payload]), reference: changeId };
+    const makeSaga = (order: OrderRecord, refundMinor: number): SagaRecord =>
+      engine.create(definition, changeId, {
+        orderId,
+        changeId,
+        kind: wanted.kind,
+        refundMinor,
+        lines: wanted.kind === 'return' ? wanted.lines : goodsOf(order.lines),
+        sellable: wanted.kind === 'return' ? wanted.sellable : true,
+        claim: key,
+        origin: originOf(context),
+      });
+    const result = await writer.submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
+    return answer(result, context, 200, orderId);
+  }
+
+  /** Runs what was accepted, or joins whoever runs it; when the caller's time is up it says where to look. */
+  async function answer<Status extends number>(
+    result: CommandResult,
+    context: CallContext,
+    status: Status,
+    changedOrderId?: string,
+  ): Promise<Decided<Status>> {
+    if ('replay' in result) return result.replay as Decided<Status>;
+    let sagaId: string | undefined;
+    if ('saga' in result) {
+      sagaId = result.saga.id;
+      answers.expect(sagaId);
+      // Settling comes first where the saga decides; this is for one that was taken over by another instance.
+      void engine.run(result.saga).then(({ id }) => answers.settle(id, undefined));
+    } else if ('waitFor' in result) sagaId = result.waitFor;
+    if (sagaId === undefined) throw contractProblems['idempotency-key-in-flight']();
+    const orderId = changedOrderId ?? sagaId;
+    const order = await answers.wait(sagaId, orderId, context.deadlineAtMs - replyMarginMs, context.signal);
+    if (order) return { status, body: viewOf(order) };
+    return { status: 202, headers: { location: `/orders/${orderId}` }, body: { id: orderId, state: 'received' } };
+  }
+
+  async function visibleOrder(orderId: string, context: CallContext): Promise<OrderWithProgress> {
+    const found = await readOrder(database, orderId);
+    const { kind, id } = context.caller;
+    const owner = found?.order.customerId ?? null;
+    // An order of a guest is shown to whoever knows its id: eighty random bits that only the guest was given.
+    const visible = isStaff(context) || kind === 'service' || owner === null || owner === id;
+    if (!found || !visible) throw ordersProblems['not-found']();
+    return found;
+  }
+
+  return {
+    ...createSagaHandlers(database, sagas),
+    place: ({ body }, context) => place(body, context),
+    get: async ({ params }, context) => {
+      const { order, sagaStep } = await visibleOrder(params.orderId, context);
+      return { status: 200, body: viewOf(order, engine.peek(order.id)?.step ?? sagaStep) };
+    },
+    list: async ({ query }, { caller }) => {
+      const { limit = pageSizeDefault, cursor, email, state } = query;
+      const [before] = positionOf(cursor);
+      const rows = await listOrders(database, {
+        ...(caller.kind === 'customer' ? { customerId: caller.id } : {}),
+        ...(email === undefined ? {} : { email: email.toLowerCase() }),
+        ...(state === undefined ? {} : { state: state === 'held' || state === 'authorized' ? 'received' : state }),
+        ...(before === undefined ? {} : { before }),
+        limit: limit + 1,
+      });
+      const items = rows.slice(0, limit).map(({ order, sagaStep }) => viewOf(order, sagaStep));
+      const last = items.at(-1);
+      return {
+        status: 200,
+        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
+      };
+    },
+    export: async ({ query }) => ({ status: 200, body: allOrders(database, query.channel ?? null) }),
+    cancel: ({ params, body }, context) => {
+      const wanted: Change = { kind: 'cancel', reason: body.reason ?? '' };
+      return change(params.orderId, sagas.cancelOrder, ids.next('can'), wanted, body, context);
+    },
+    return: async ({ params, body }, context) => {
+      if ((body.sellable !== undefined || body.refundMinor !== undefined) && !isStaff(context)) {
+        throw ordersProblems['not-permitted']({ detail: 'sellable and refundMinor are for staff' });
+      }
+      const returnId = ids.next('ret');
+      const wanted: Change = {
+        kind: 'return',
+        returnId,
+        lines: body.lines,
+        sellable: body.sellable ?? true,
+        refundMinor: body.refundMinor,
+        reason: body.reason ?? '',
+      };
+      return change(params.orderId, sagas.returnOrder, returnId, wanted, body, context);
+    },
+    refund: ({ params, body }, context) => {
+      const wanted: Change = { kind: 'refund', amountMinor: body.amountMinor, reason: body.reason ?? '' };
+      return change(params.orderId, sagas.refundOrder, ids.next('ref'), wanted, body, context);
+    },
+  };
+}
+
+function isStaff({ caller }: CallContext): boolean {
+  return caller.kind === 'staff' || caller.kind === 'admin';
+}
+
+function checkPermitted(body: PlaceOrder, context: CallContext): void {
+  if (isStaff(context)) return;
+  const staffOnly = needsStaff(body.lines) || body.placedAt !== undefined || (body.channel ?? 'web') !== 'web';
+  if (staffOnly) throw ordersProblems['not-permitted']();
+}
+
+/** Keys belong to whoever used them: a customer by id, a guest by what only the guest knows. */
+function scopeOf({ caller }: CallContext, guestSecret: string): string {
+  return caller.kind === 'anonymous' ? `guest:${guestSecret}` : `${caller.kind}:${caller.id}`;
+}
+
+function originOf({ correlationId, step, traceparent }: CallContext): Origin {
+  return { correlationId, step, ...(traceparent === undefined ? {} : { traceparent }) };
+}
+
+function timeOf(text: string): number {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw invalidInput([{ pointer: '/placedAt', detail: 'is not an RFC 3339 time' }]);
+  return ms;
+}
+
+function positionOf(cursor: string | undefined): string[] {
+  if (cursor === undefined) return [];
+  const position = decodeCursor(cursor);
+  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  return position.map(String);
+}
+
+async function* allOrders(database: Database, channel: string | null): AsyncIterable<unknown> {
+  let after = '';
+  for (;;) {
+    const rows = await exportOrders(database, channel, after, exportPageSize);
+    for (const { order, sagaStep } of rows) yield viewOf(order, sagaStep);
+    const last = rows.at(-1);
+    if (!last || rows.length < exportPageSize) return;
+    after = last.order.id;
+  }
+}

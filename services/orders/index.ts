@@ -1,0 +1,108 @@
+import type { inventory } from '#contracts/inventory';
+import { orders } from '#contracts/orders';
+import type { payments } from '#contracts/payments';
+import { type Client, implement, type ServerOptions, type ServiceServer } from '#kit/contract';
+import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
+import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { createSagaEngine, type JournalEntry, type SagaRecord, sagaMigrations } from '#kit/saga';
+import { createBatchWriter, type Migrations } from '#kit/store';
+import { createAnswers } from './answers.ts';
+import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
+import { createHandlers, type PriceOf } from './handlers.ts';
+import { type ChangeOrderInput, causeOf, defineOrderSagas } from './sagas.ts';
+
+export const ordersMigrations: readonly Migrations[] = [
+  idempotencyMigrations,
+  sagaMigrations,
+  { directory: `${import.meta.dirname}/schema`, table: 'schema_orders' },
+];
+
+export type { PriceOf } from './handlers.ts';
+
+export interface OrdersOptions {
+  readonly world: World;
+  readonly database: Database;
+  readonly inventory: Client<typeof inventory>;
+  readonly payments: Client<typeof payments>;
+  readonly priceOf: PriceOf;
+  /** Writes events to the outbox in the transaction that they tell of. */
+  readonly publish: Publish;
+  /** Called after each commit that may have published. */
+  readonly onCommit?: (batch: { readonly size: number; readonly durationMs: number }) => void;
+  readonly server?: Partial<ServerOptions>;
+  readonly leaseMs?: number;
+  readonly onStep?: (saga: SagaRecord, entry: JournalEntry) => void;
+}
+
+const sweepPeriodMs = 60_000;
+
+/** Takes orders and sees each through to its end: it orchestrates inventory and payments by sagas. */
+export function createOrders(options: OrdersOptions): { server: ServiceServer; component: Component } {
+  const { world, database, inventory, payments, priceOf, publish, onCommit, leaseMs, onStep } = options;
+  const { clock, timers, random, ids, log } = world;
+  const answers = createAnswers({ clock, timers, database });
+  const writer = createBatchWriter<Command, CommandResult>({
+    name: 'orders',
+    database,
+    clock,
+    timers,
+    log,
+    apply: (tx, commands) => applyCommands(tx, publish, commands),
+    ...(onCommit ? { onCommit } : {}),
+  });
+  const sagas = defineOrderSagas({
+    clock,
+    inventory,
+    payments,
+    async decide({ orderId, origin }, decision, saga) {
+      const atMs = clock.now();
+      const result = await writer.submit({ kind: 'decide', saga, orderId, decision, atMs, cause: causeOf(origin) });
+      answers.settle(orderId, 'order' in result ? result.order : undefined);
+    },
+    async finish({ orderId, changeId, kind, refundMinor, claim, origin }: ChangeOrderInput, saga) {
+      const change = { kind, changeId };
+      const cause = causeOf(origin);
+      const result = await writer.submit({ kind: 'finish-change', saga, orderId, change, refundMinor, claim, cause });
+      answers.settle(changeId, 'order' in result ? result.order : undefined);
+    },
+  });
+  const engine = createSagaEngine({
+    owner: ids.next('own'),
+    database,
+    clock,
+    timers,
+    random,
+    log,
+    definitions: Object.values(sagas),
+    save: async (saga) => {
+      await writer.submit({ kind: 'progress', saga });
+    },
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+    ...(onStep ? { onStep } : {}),
+  });
+  let cancelSweep: Cancel = () => {};
+
+  return {
+    server: implement(orders, createHandlers({ world, database, writer, engine, sagas, answers, priceOf }), {
+      clock,
+      ...options.server,
+    }),
+    component: {
+      name: 'orders',
+      async start() {
+        await engine.component.start?.();
+        cancelSweep = timers.every(sweepPeriodMs, async () => {
+          await sweepKeys(database, keepMsDefault).catch((error) => log.warn('idempotency sweep failed', { error }));
+        });
+      },
+      async drain() {
+        await engine.component.drain?.();
+        await writer.drain();
+      },
+      async stop() {
+        cancelSweep();
+        await engine.component.stop?.();
+      },
+    },
+  };
+}

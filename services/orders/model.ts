@@ -1,0 +1,252 @@
+import {
+  type OrderEvent,
+  type OrderLine,
+  type OrderState,
+  ordersProblems,
+  type Reason,
+  type ReturnRecord,
+  type WantedLine,
+} from '#contracts/orders';
+import { contractProblems, type ProblemPlace } from '#kit/contract';
+
+/** States that are kept. `held` and `authorized` are read off the saga's progress (`shownState`). */
+export type KeptState = Exclude<OrderState, 'held' | 'authorized'>;
+
+export interface OrderRecord {
+  readonly id: string;
+  readonly customerId: string | null;
+  readonly email: string;
+  readonly channel: string;
+  readonly currency: string;
+  readonly totalMinor: number;
+  readonly country: string | null;
+  readonly lines: readonly OrderLine[];
+  readonly shippingAddress: unknown;
+  readonly state: KeptState;
+  readonly reason: Reason | null;
+  readonly refundedMinor: number;
+  readonly returns: readonly ReturnRecord[];
+  readonly scope: string;
+  readonly businessKey: string;
+  readonly placedAtMs: number;
+  readonly decidedAtMs: number | null;
+}
+
+/** A catalogue entry as orders need it. */
+export interface PricedSku {
+  readonly name: string;
+  readonly unitPriceMinor: number;
+}
+
+/** SKUs whose price has to be asked for: the lines do not say it themselves. */
+export function skusToPrice(lines: readonly WantedLine[]): string[] {
+  return [
+    ...new Set(
+      lines.flatMap((line) => (line.sku !== undefined && line.unitPriceMinor === undefined ? [line.sku] : [])),
+    ),
+  ];
+}
+
+/** Only staff and imports may say what a line costs, or add lines that are not goods. */
+export function needsStaff(lines: readonly WantedLine[]): boolean {
+  return lines.some(
+    (line) =>
+      line.unitPriceMinor !== undefined ||
+      line.totalMinor !== undefined ||
+      line.name !== undefined ||
+      (line.kind !== undefined && line.kind !== 'goods'),
+  );
+}
+
+/** Prices the lines. All sums are integers of minor units. */
+export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<string, PricedSku>): OrderLine[] {
+  const errors: ProblemPlace[] = [];
+  const priced: OrderLine[] = [];
+  lines.forEach((line, i) => {
+    const kind = line.kind ?? 'goods';
+    const known = line.sku === undefined ? undefined : prices.get(line.sku);
+    const unitPriceMinor = line.unitPriceMinor ?? known?.unitPriceMinor;
+    if (kind === 'goods' && line.sku === undefined)
+      errors.push({ pointer: `/lines/${i}/sku`, detail: 'is required for goods' });
+    else if (unitPriceMinor === undefined) {
+      errors.push({
+        pointer: `/lines/${i}`,
+        detail: line.sku ? `${line.sku} is not sold in this currency` : 'has no price',
+      });
+    } else {
+      priced.push({
+        kind,
+        ...(line.sku === undefined ? {} : { sku: line.sku }),
+        name: line.name ?? known?.name ?? line.sku ?? kind,
+        quantity: line.quantity,
+        unitPriceMinor,
+        totalMinor: line.totalMinor ?? unitPriceMinor * line.quantity,
+      });
+    }
+  });
+  const [first] = errors;
+  if (first) throw ordersProblems['unknown-sku']({ detail: `${first.pointer} ${first.detail}`, errors });
+  return priced;
+}
+
+/** Sum of the lines. Throws when it is negative or no longer exact. */
+export function totalOf(lines: readonly OrderLine[]): number {
+  const total = lines.reduce((sum, line) => sum + line.totalMinor, 0);
+  if (!Number.isSafeInteger(total)) throw contractProblems['invalid-input']({ detail: 'the total is too large' });
+  if (total < 0) throw ordersProblems['nothing-to-pay']({ detail: `the lines sum to ${total}` });
+  return total;
+}
+
+/** What takes stock, one entry a SKU. */
+export function goodsOf(lines: readonly OrderLine[]): { sku: string; quantity: number }[] {
+  const goods = new Map<string, number>();
+  for (const line of lines) {
+    if (line.kind === 'goods' && line.sku !== undefined)
+      goods.set(line.sku, (goods.get(line.sku) ?? 0) + line.quantity);
+  }
+  return [...goods].map(([sku, quantity]) => ({ sku, quantity }));
+}
+
+/** How far an order that is not decided yet has come, by its saga's step: hold, authorize, commit, confirm. */
+export function shownState(state: KeptState, sagaStep: number | undefined): OrderState {
+  if (state !== 'received' || sagaStep === undefined) return state;
+  return sagaStep >= 2 ? 'authorized' : sagaStep === 1 ? 'held' : 'received';
+}
+
+export type Decision = { readonly confirmed: true } | { readonly refused: Reason };
+
+/** The end of placing: confirmed or refused, once and for all. A repeat of the same decision changes nothing. */
+export function decide(order: OrderRecord, decision: Decision, atMs: number): OrderRecord {
+  const state = 'confirmed' in decision ? 'confirmed' : 'refused';
+  if (order.state === 'received') {
+    return { ...order, state, reason: 'refused' in decision ? decision.refused : null, decidedAtMs: atMs };
+  }
+  if ((order.state === 'refused') !== (state === 'refused')) {
+    throw new Error(`order ${order.id} is ${order.state} and can not become ${state}`);
+  }
+  return order;
+}
+
+/** What may be done with a decided order. */
+export type Change =
+  | { readonly kind: 'cancel'; readonly reason: string }
+  | {
+      readonly kind: 'return';
+      readonly returnId: string;
+      readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+      readonly sellable: boolean;
+      readonly refundMinor: number | undefined;
+      readonly reason: string;
+    }
+  | { readonly kind: 'refund'; readonly amountMinor: number; readonly reason: string };
+
+export interface StartedChange {
+  readonly order: OrderRecord;
+  /** Money to give back. */
+  readonly refundMinor: number;
+}
+
+/** Begins a change: what it will take is set aside in the order at once, so that two changes can't take the same. */
+export function startChange(order: OrderRecord, change: Change): StartedChange {
+  if (order.state === 'received') throw ordersProblems['not-decided-yet']();
+  if (order.state !== 'confirmed') throw ordersProblems['not-possible']({ detail: `the order is ${order.state}` });
+  switch (change.kind) {
+    case 'cancel':
+      return startCancel(order);
+    case 'return':
+      return startReturn(order, change);
+    case 'refund':
+      return { order: refunded(order, change.amountMinor), refundMinor: change.amountMinor };
+  }
+}
+
+function startCancel(order: OrderRecord): StartedChange {
+  if (order.returns.some((entry) => entry.state === 'pending')) {
+    throw ordersProblems['not-possible']({ detail: 'a return is under way' });
+  }
+  return { order: { ...order, state: 'cancelling' }, refundMinor: order.totalMinor - order.refundedMinor };
+}
+
+function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return' }>): StartedChange {
+  const left = unreturnedOf(order);
+  const errors: ProblemPlace[] = [];
+  change.lines.forEach(({ sku, quantity }, i) => {
+    const open = left.get(sku)?.quantity ?? 0;
+    if (quantity > open) errors.push({ pointer: `/lines/${i}`, detail: `${sku}: ${open} bought and not returned` });
+  });
+  if (errors.length > 0) throw ordersProblems['not-possible']({ detail: errors[0]?.detail ?? '', errors });
+  const refundMinor = Math.min(
+    change.refundMinor ??
+      change.lines.reduce((sum, line) => sum + (left.get(line.sku)?.unitPriceMinor ?? 0) * line.quantity, 0),
+    order.totalMinor - order.refundedMinor,
+  );
+  const entry: ReturnRecord = {
+    returnId: change.returnId,
+    state: 'pending',
+    lines: change.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    refundMinor,
+    reason: change.reason,
+  };
+  return { order: { ...refunded(order, refundMinor), returns: [...order.returns, entry] }, refundMinor };
+}
+
+function refunded(order: OrderRecord, amountMinor: number): OrderRecord {
+  const left = order.totalMinor - order.refundedMinor;
+  if (amountMinor > left) throw ordersProblems['not-possible']({ detail: `${amountMinor} to refund, ${left} left` });
+  return { ...order, refundedMinor: order.refundedMinor + amountMinor };
+}
+
+/** Units of each SKU that were bought and have not come back, at the price of their first line. */
+function unreturnedOf(order: OrderRecord): Map<string, { quantity: number; unitPriceMinor: number }> {
+  const left = new Map<string, { quantity: number; unitPriceMinor: number }>();
+  for (const line of order.lines) {
+    if (line.kind !== 'goods' || line.sku === undefined) continue;
+    const known = left.get(line.sku);
+    if (known) known.quantity += line.quantity;
+    else left.set(line.sku, { quantity: line.quantity, unitPriceMinor: line.unitPriceMinor });
+  }
+  for (const entry of order.returns) {
+    if (entry.state === 'refused') continue;
+    for (const { sku, quantity } of entry.lines) {
+      const known = left.get(sku);
+      if (known) known.quantity -= quantity;
+    }
+  }
+  return left;
+}
+
+/** Ends a change that `startChange` began. */
+export function finishChange(
+  order: OrderRecord,
+  change: { readonly kind: Change['kind']; readonly changeId: string },
+): OrderRecord {
+  if (change.kind === 'cancel') {
+    return order.state === 'cancelling' ? { ...order, state: 'cancelled', refundedMinor: order.totalMinor } : order;
+  }
+  if (change.kind === 'refund') return order;
+  const returns = order.returns.map((entry) =>
+    entry.returnId === change.changeId ? { ...entry, state: 'done' as const } : entry,
+  );
+  const done = { ...order, returns };
+  const allBack =
+    order.state === 'confirmed' && [...unreturnedOf(done).values()].every(({ quantity }) => quantity === 0);
+  return allBack && returns.every((entry) => entry.state === 'done') ? { ...done, state: 'returned' } : done;
+}
+
+export function eventOf(order: OrderRecord, extra: Pick<OrderEvent, 'refundMinor' | 'returned'> = {}): OrderEvent {
+  return {
+    orderId: order.id,
+    businessKey: order.businessKey,
+    state: order.state,
+    customer: { ...(order.customerId === null ? {} : { id: order.customerId }), email: order.email },
+    channel: order.channel,
+    placedAt: new Date(order.placedAtMs).toISOString(),
+    ...(order.decidedAtMs === null ? {} : { decidedAt: new Date(order.decidedAtMs).toISOString() }),
+    currency: order.currency,
+    totalMinor: order.totalMinor,
+    ...(order.country === null ? {} : { country: order.country }),
+    lines: order.lines,
+    ...(order.reason === null ? {} : { reason: order.reason }),
+    ...extra,
+  };
+}

@@ -1,0 +1,70 @@
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import { type orders, ordersProblems } from '#contracts/orders';
+import type { Handlers } from '#kit/contract';
+import type { Database } from '#kit/runtime';
+import {
+  abandonSaga,
+  inspectSaga,
+  listSagas,
+  pivotOf,
+  resumeSaga,
+  type SagaDefinition,
+  type SagaStatus,
+} from '#kit/saga';
+import type { OrderSagas } from './sagas.ts';
+
+const pageSizeDefault = 20;
+
+type SagaHandlers = Pick<Handlers<typeof orders>, 'listSagas' | 'inspectSaga' | 'resumeSaga' | 'abandonSaga'>;
+
+/** For the people who look after sagas: see them, let stuck ones go on, give hopeless ones up. */
+export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaHandlers {
+  const pivots = new Map<string, number>(
+    Object.values(sagas).map((definition: SagaDefinition<never>) => [definition.name, pivotOf(definition)]),
+  );
+
+  async function view(id: string) {
+    const saga = await inspectSaga(database, id);
+    if (!saga) throw ordersProblems['not-found']({ detail: `no saga ${id}` });
+    const { definition, version, status, step, owner, cause, results, journal } = saga;
+    return { id, definition, version, status, step, owner, cause, results, journal: [...journal] };
+  }
+
+  return {
+    listSagas: async ({ query }) => {
+      const { limit = pageSizeDefault, cursor, status } = query;
+      const after = cursor === undefined ? undefined : decodeCursor(cursor)?.[0];
+      const rows = await listSagas(database, {
+        ...(status === undefined ? {} : { status: status as SagaStatus }),
+        ...(after === undefined ? {} : { after: String(after) }),
+        limit: limit + 1,
+      });
+      const items = rows.slice(0, limit).map(({ createdAt, updatedAt, ...saga }) => ({
+        ...saga,
+        createdAt: createdAt.toISOString(),
+        updatedAt: updatedAt.toISOString(),
+      }));
+      const last = items.at(-1);
+      return {
+        status: 200,
+        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
+      };
+    },
+    inspectSaga: async ({ params }) => ({ status: 200, body: await view(params.sagaId) }),
+    resumeSaga: async ({ params }, { caller }) => {
+      const { status } = await view(params.sagaId);
+      if (!(await resumeSaga(database, params.sagaId, caller.id))) {
+        throw ordersProblems['saga-not-possible']({ detail: `the saga is ${status}` });
+      }
+      return { status: 200, body: await view(params.sagaId) };
+    },
+    abandonSaga: async ({ params, body }, { caller }) => {
+      const { status, definition } = await view(params.sagaId);
+      const pivot = pivots.get(definition) ?? -1;
+      if (!(await abandonSaga(database, params.sagaId, pivot, caller.id, body.reason))) {
+        throw ordersProblems['saga-not-possible']({ detail: `the saga is ${status}` });
+      }
+      return { status: 200, body: await view(params.sagaId) };
+    },
+  };
+}
