@@ -59,7 +59,8 @@ export interface PolicyOptions {
   };
   /**
    * A time-out after less than this says more about a caller in a hurry than about the dependency, and doesn't count
-   * against it: else a slow service opens the breakers behind it, which are fine. Default 20 ms.
+   * against it: else a slow service opens the breakers behind it, which are fine. No retry is made with less time left
+   * than this either. Default 20 ms.
    */
   readonly blameAfterMs?: number;
   /** Must not throw. */
@@ -111,8 +112,8 @@ export function createPolicy(options: PolicyOptions): Policy {
       return undefined;
     };
     if (attempt >= attemptsMax) return giveUp('attempts');
-    // Waiting for a moment at which nobody waits any more would only hide the error.
-    if (delayMs >= deadline.remainingMs()) return giveUp('deadline');
+    // Waiting for a moment at which there is no time left for an attempt would only hide the error.
+    if (delayMs + blameAfterMs >= deadline.remainingMs()) return giveUp('deadline');
     if (!budget.withdraw()) return giveUp('budget');
     return delayMs;
   }
