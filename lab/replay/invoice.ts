@@ -29,6 +29,8 @@ export interface InvoiceBooksState {
 }
 
 export interface InvoiceBooks {
+  /** False for an invoice that this run has already met, word by word, in another file. */
+  admit(invoice: ClassifiedInvoice): boolean;
   operationsOf(invoice: ClassifiedInvoice): InvoiceOperation[];
   state(): InvoiceBooksState;
 }
@@ -44,7 +46,17 @@ export function createInvoiceBooks({ currency, state }: InvoiceBooksOptions): In
   const decisions = new Map(state?.decisions);
   const book = createSalesBook(state?.sales);
 
+  // What this run has met; `seen` spans all runs.
+  const met = new Set<string>();
+
   return {
+    admit(invoice) {
+      const part = `${invoice.number} ${invoiceDigest(invoice)}`;
+      if (met.has(part)) return false;
+      met.add(part);
+      return true;
+    },
+
     operationsOf(invoice) {
       const { key, repeated } = invoiceKey(invoice, seen);
       const { order: orderRows, entries } = splitOrder(invoice);

@@ -4,6 +4,7 @@ import { groupInvoices } from './group.ts';
 import type { InvoiceBooks } from './invoice.ts';
 import type { Operation, ReceiveStock, UpsertProducts } from './operations.ts';
 import { readRows } from './read.ts';
+import { rejectRow } from './row.ts';
 import type { FileSurvey } from './survey.ts';
 
 export const PRODUCTS_PER_BATCH = 200;
@@ -14,6 +15,8 @@ const RECEIPT_LINE_QUANTITY_MAX = 1_000_000;
 
 /** Change it when the rules change what a file means: progress made under other rules is then not continued. */
 export const RULES_VERSION = 1;
+
+const REPEATED = 'another file of this run holds the same lines of this invoice; they are booked once';
 
 export interface PlanOptions {
   readonly files: readonly FileSurvey[];
@@ -38,6 +41,10 @@ async function* planFile(file: FileSurvey, { books, currency, onInvoice }: PlanO
       continue;
     }
     const invoice = classifyInvoice(part.invoice);
+    if (invoice.rows.length > 0 && !books.admit(invoice)) {
+      yield* part.invoice.rows.map(({ raw }) => rejectRow(raw, 'repeated-invoice', REPEATED));
+      continue;
+    }
     onInvoice?.(invoice);
     yield* invoice.rejects;
     if (invoice.rows.length > 0) yield* books.operationsOf(invoice);

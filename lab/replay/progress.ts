@@ -21,6 +21,7 @@ export interface ProgressOutput {
 export interface ProgressState {
   readonly label: string;
   readonly done: number;
+  /** 0: not known. */
   readonly total: number;
   readonly unit: string;
   readonly note?: string;
@@ -88,8 +89,10 @@ function rateOf(
 /** `replaying 12,000 of 42,481 lines (28 %), 3,100/s, 10 s left` */
 export function renderLine(state: ProgressState, perSec: number | undefined): string {
   const { label, done, total, unit, note } = state;
-  const share = total === 0 ? 100 : Math.floor((Math.min(done, total) / total) * 100);
-  const parts = [`${label} ${count(done)} of ${count(total)} ${unit} (${share} %)`];
+  const share = Math.floor((Math.min(done, total) / total) * 100);
+  const parts = [
+    total === 0 ? `${label} ${count(done)} ${unit}` : `${label} ${count(done)} of ${count(total)} ${unit} (${share} %)`,
+  ];
   if (perSec !== undefined) parts.push(`${count(Math.round(perSec))}/s`);
   if (perSec !== undefined && perSec > 0 && done < total) parts.push(`${duration((total - done) / perSec)} left`);
   if (note !== undefined) parts.push(note);
@@ -100,8 +103,8 @@ export function renderLine(state: ProgressState, perSec: number | undefined): st
 export function renderBar(state: ProgressState, perSec: number | undefined, columns: number, color: boolean): string {
   const line = renderLine(state, perSec);
   const width = Math.min(BAR_WIDTH_MAX, columns - line.length - 4);
-  if (width < 5) return line.slice(0, Math.max(0, columns - 1));
-  const filled = state.total === 0 ? width : Math.floor((Math.min(state.done, state.total) / state.total) * width);
+  if (width < 5 || state.total === 0) return line.slice(0, Math.max(0, columns - 1));
+  const filled = Math.floor((Math.min(state.done, state.total) / state.total) * width);
   const bar = '█'.repeat(filled);
   const rest = '░'.repeat(width - filled);
   return `${color ? `\u001b[32m${bar}\u001b[39m` : bar}${rest} ${line}`;

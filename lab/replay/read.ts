@@ -46,6 +46,7 @@ export interface ReadOptions {
 /** Yields every record after the header. Throws `InputFileError` for what makes the whole file unusable. */
 export async function* readRows(path: string, options: ReadOptions = {}): AsyncGenerator<RawRow> {
   const file = basename(path);
+  const zipped = await isGzip(path);
   const hash = createHash('sha256');
   const tap = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -54,7 +55,7 @@ export async function* readRows(path: string, options: ReadOptions = {}): AsyncG
     },
   });
   const source = createReadStream(path);
-  const stages = (await isGzip(path)) ? [source, createGunzip(), tap] : [source, tap];
+  const stages = zipped ? [source, createGunzip(), tap] : [source, tap];
   // The reader below sees a failure of any stage through `tap`, which `pipeline` destroys with the same error.
   const flowing = pipeline(stages as [Readable, Transform]).catch(() => {});
   try {
@@ -126,11 +127,14 @@ async function* readCsv(text: Readable, file: string): AsyncGenerator<RawRow> {
   text.once('error', (error) => parser.destroy(error));
   let columns: Columns | undefined;
   let lineLast = 0;
+  let extraLines = 0;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
       // `info.lines` is where the record ends; a quoted description may span several lines.
-      const line = info.lines - lineBreaks(record);
-      lineLast = info.lines;
+      // The parser counts a CR LF between quotes twice: that is taken off again.
+      extraLines += occurrences(record, '\r\n');
+      lineLast = info.lines - extraLines;
+      const line = lineLast - occurrences(record, '\n');
       if (columns === undefined) columns = readHeader(record, file);
       else yield csvRow(record, columns, file, line);
     }
@@ -258,12 +262,12 @@ function damagedRow(
   return { file, line, ...none, customer: '', country: '', kind: '', kindStated, damage, fields };
 }
 
-function lineBreaks(record: readonly string[]): number {
-  let breaks = 0;
+function occurrences(record: readonly string[], text: string): number {
+  let count = 0;
   for (const field of record) {
-    for (let at = field.indexOf('\n'); at >= 0; at = field.indexOf('\n', at + 1)) breaks += 1;
+    for (let at = field.indexOf(text); at >= 0; at = field.indexOf(text, at + 1)) count += 1;
   }
-  return breaks;
+  return count;
 }
 
 function csvError(file: string, line: number, error: unknown): unknown {

@@ -26,10 +26,7 @@ export async function createRejectsWriter(path: string | undefined): Promise<Rej
       }
       if (broken !== undefined) throw broken;
       if (stream.write(rejectLine(reject))) return;
-      await new Promise<void>((resolve) => {
-        // A stream that breaks never drains; the next write reports it.
-        stream?.once('drain', resolve).once('close', resolve);
-      });
+      await drained(stream);
     },
     async close() {
       if (stream === undefined) return;
@@ -38,6 +35,17 @@ export async function createRejectsWriter(path: string | undefined): Promise<Rej
       await finished(stream);
     },
   };
+}
+
+/** A stream that breaks never drains: it closes instead, and the next write says why. */
+function drained(stream: WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }
 
 export function rejectLine({ file, line, reason, message, raw }: Reject): string {

@@ -16,7 +16,7 @@ import { type RetryOptions, ShopUnavailable, withRetry } from './retry.ts';
 import { type ShopApi, ShopError } from './shop-api.ts';
 import { openReplayState } from './state.ts';
 import { type FileSurvey, surveyFiles } from './survey.ts';
-import { createTally, type Tally, tallyInvoice, tallyOperation } from './tally.ts';
+import { createTally, tallyInvoice, tallyOperation } from './tally.ts';
 
 /** More than this many refused operations are not a few odd rows but a mistake: the run stops. */
 const FAILURES_MAX = 1_000;
@@ -45,6 +45,7 @@ export interface ReplayOptions {
 export interface ReplayProgress {
   readonly phase: 'reading' | 'replaying' | 'reconciling';
   readonly linesDone: number;
+  /** 0 while reading: not known yet. */
   readonly linesTotal: number;
   readonly orders: number;
   readonly rejects: number;
@@ -69,7 +70,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const startedMs = world.clock.monotonicMs();
   const rejects = await createRejectsWriter(options.rejectsPath);
   try {
-    const { files, duplicates } = await surveyFiles(paths, signal);
+    const { files, duplicates } = await surveyFiles(paths, signal, readingReporter(options));
     const retry = { ...options.retry, ...world, ...(signal && { signal }) };
     const booksId = await withRetry(() => shop.booksId(signal), retry);
     const state = await openReplayState(options.stateDirectory, booksId);
@@ -96,6 +97,15 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   } finally {
     await rejects.close();
   }
+}
+
+/** While the files are read for the first time, nobody knows yet how long they are: the total is 0. */
+function readingReporter({ onProgress }: ReplayOptions): () => void {
+  let linesDone = 0;
+  return () => {
+    linesDone += 1;
+    onProgress?.({ phase: 'reading', linesDone, linesTotal: 0, orders: 0, rejects: 0 });
+  };
 }
 
 /** The same plan has the same operations at the same places: only then may a run skip what another has done. */

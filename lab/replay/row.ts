@@ -58,7 +58,8 @@ export type RejectReason =
   | 'test-product'
   | 'customer-differs'
   | 'country-differs'
-  | 'invoice-too-long';
+  | 'invoice-too-long'
+  | 'repeated-invoice';
 
 /** A line that is not booked, with the reason a person needs to mend it. */
 export interface Reject {

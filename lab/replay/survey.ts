@@ -36,12 +36,13 @@ export interface FileSurvey {
 export async function surveyFiles(
   paths: readonly string[],
   signal?: AbortSignal,
+  onLine: () => void = () => {},
 ): Promise<{ files: FileSurvey[]; duplicates: string[] }> {
   if (paths.length === 0) throw new InputFileError('no files to read: name at least one CSV or NDJSON file');
   const files: FileSurvey[] = [];
   const duplicates: string[] = [];
   for (const path of paths) {
-    const content = await surveyContent(path, signal);
+    const content = await surveyContent(path, onLine, signal);
     if (files.some(({ digest }) => digest === content.digest)) duplicates.push(path);
     else files.push({ ...content, ...(await surveyNeeds(path, content.counts, signal)) });
   }
@@ -49,7 +50,11 @@ export async function surveyFiles(
   return { files, duplicates };
 }
 
-async function surveyContent(path: string, signal?: AbortSignal): Promise<Omit<FileSurvey, 'taken' | 'products'>> {
+async function surveyContent(
+  path: string,
+  onLine: () => void,
+  signal?: AbortSignal,
+): Promise<Omit<FileSurvey, 'taken' | 'products'>> {
   let digest = '';
   let firstAt = '';
   const counts: GroupCounts = new Map();
@@ -60,6 +65,7 @@ async function surveyContent(path: string, signal?: AbortSignal): Promise<Omit<F
   for await (const raw of readRows(path, { onDigest })) {
     signal?.throwIfAborted();
     addRawRow(sums, raw);
+    onLine();
     const row = parseRow(raw);
     if ('type' in row) continue;
     countRow(counts, row);
