@@ -36,6 +36,7 @@ export type ProviderErrorCode =
   | 'capture_exceeds_authorized'
   | 'refund_exceeds_captured'
   | 'needs_action'
+  | 'declined_later'
   | 'invalid_request'
   | 'webhook_signature';
 
@@ -115,6 +116,8 @@ function verdictOf(refusal: ApiRefusal): Verdict {
     return { code: 'busy', outcome: 'not-done', category: 'unavailable', retry: { afterMs: busyAfterMs } };
   }
   if (status === 401 || status === 403) return refused('credentials', 'auth');
+  // A card that declines at the capture; `authorize` turns its own declines into answers before this is thrown.
+  if (status === 402) return refused('declined_later', 'conflict');
   if (type === 'idempotency_error') return refused('key_reused', 'conflict');
   if (code === 'resource_missing') return refused('not_found', 'input');
   if (code === 'payment_intent_unexpected_state') return stateVerdict(refusal.intentStatus);

@@ -6,6 +6,7 @@ import { createSandboxHttp } from '../sandbox/http.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { until } from './conformance.ts';
 import { declined, declineTable } from './declines.ts';
+import { createSandboxProvider } from './sandbox.ts';
 import { createStripeProvider, type StripeProviderOptions } from './stripe.ts';
 
 const world = createVirtualWorld({ seed: 1 });
@@ -111,6 +112,26 @@ test('find says that it does not know rather than that there is nothing, when it
   expect(await provider.find({ orderId: 'o100' })).toMatchObject({ orderId: 'o100' });
   await expect(provider.find({ orderId: 'o0' })).rejects.toMatchObject({ outcome: 'unknown' });
   expect(await open(url, { findPagesMax: 2 }).find({ orderId: 'o0' })).toMatchObject({ orderId: 'o0' });
+});
+
+test('both adapters ask for the same: what one began, the other finds and repeats by its key', async () => {
+  const sandbox = await createSandbox(world);
+  const http = createSandboxHttp({ sandbox, secretKey: 'sk_test_1' });
+  closers.push(
+    () => sandbox.close(),
+    () => http.close(),
+  );
+  const overHttp = open(await http.listen({ host: '127.0.0.1', port: 0 }));
+  const inProcess = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_1' });
+  const order = { key: 'k1', orderId: 'o1', amountMinor: 100, currency: 'GBP', paymentMethod: 'pm_card_visa' };
+  const made = await inProcess.authorize({ ...order, metadata: { shop: 'london' } });
+  expect(await overHttp.authorize({ ...order, metadata: { shop: 'london' } })).toEqual(made);
+  const taken = { key: 'k2', providerRef: made.providerRef as string };
+  expect(await inProcess.capture(taken)).toEqual(await overHttp.capture(taken));
+  const part = { ...taken, key: 'k3', amountMinor: 30 };
+  expect(await overHttp.refund(part)).toEqual(await inProcess.refund(part));
+  expect(await overHttp.find({ orderId: 'o1' })).toEqual(await inProcess.find({ orderId: 'o1' }));
+  expect(sandbox.ledger.lastSeq).toBe(3);
 });
 
 test('an order id with quotes finds that order and no other', async () => {

@@ -143,6 +143,29 @@ test('a full sandbox refuses new payments and still captures the ones it has', a
   });
 });
 
+test('after a failed write nothing is promised any more, not even by a repeat', async () => {
+  const world = createVirtualWorld({ seed: 1 });
+  let full = false;
+  const failure = new Error('no space left on the device');
+  const sandbox = await createSandbox({
+    ...world,
+    journal: {
+      rebuild: async () => ({ records: 0, tornBytes: 0 }),
+      append: async () => {
+        if (full) throw failure;
+      },
+      settled: () => undefined,
+      close: async () => {},
+    },
+  });
+  expect(await sandbox.call(create(), 'k1')).toMatchObject({ status: 200 });
+  full = true;
+  expect(await sandbox.call(create(), 'k2')).toMatchObject({ status: 500, error: { message: failure.message } });
+  full = false;
+  for (const key of ['k2', 'k1', 'k3']) expect(await sandbox.call(create(), key)).toMatchObject({ status: 500 });
+  expect(await sandbox.read((ledger) => ledger.entries())).toMatchObject({ kind: 'failed', status: 500 });
+});
+
 test('a record out of sequence is refused: a journal with a hole does not make books', async () => {
   const world = createVirtualWorld({ seed: 1 });
   const ledger = createLedger();

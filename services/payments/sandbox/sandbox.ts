@@ -83,11 +83,14 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   });
   for (const record of undelivered) webhooks.publish(record);
   undelivered.length = 0;
+  /** Set when the journal failed: memory is ahead of the disk, so nothing that it says may be promised any more. */
+  let broken: ApiError | undefined;
   /** Keys whose first call has not been answered yet. */
   const inFlight = new Set<string>();
   const newId = (prefix: 'pi' | 're') => ids.next(prefix);
 
   function call(command: Command, key: string | undefined): CallReply | Promise<CallReply> {
+    if (broken) return refuse(500, broken);
     if (key !== undefined && inFlight.has(key)) return refuse(409, keyInUse(key));
     const struck = faults.draw(command.operation);
     const reply = struck ? callUnderFaults(command, key, struck) : execute(command, key, undefined);
@@ -121,8 +124,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     try {
       await durable;
     } catch (error) {
-      log.error('sandbox: the journal failed', { error });
-      return refuse(500, { type: 'api_error', message: error instanceof Error ? error.message : String(error) });
+      return refuse(500, breakDown(error));
     }
     webhooks.publish(record);
     return replyOf(record, false);
@@ -152,10 +154,26 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
 
   function read<T>(look: (ledger: Ledger) => T): Read<T> | Promise<Read<T>> {
+    if (broken) return { kind: 'failed', status: 500, error: broken };
     const struck = faults.draw('read');
     if (struck) return readUnderFaults(look, struck);
     const durable = journal.settled();
-    return durable ? durable.then(() => value(look)) : value(look);
+    return durable ? readWhenDurable(look, durable) : value(look);
+  }
+
+  async function readWhenDurable<T>(look: (ledger: Ledger) => T, durable: Promise<void>): Promise<Read<T>> {
+    try {
+      await durable;
+    } catch (error) {
+      return { kind: 'failed', status: 500, error: breakDown(error) };
+    }
+    return value(look);
+  }
+
+  function breakDown(error: unknown): ApiError {
+    if (!broken) log.error('sandbox: the journal failed; every call is refused until a restart', { error });
+    broken ??= { type: 'api_error', message: error instanceof Error ? error.message : String(error) };
+    return broken;
   }
 
   const value = <T>(look: (ledger: Ledger) => T): Read<T> => ({ kind: 'value', value: look(ledger) });
@@ -166,8 +184,8 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     if (status !== undefined) return { kind: 'failed', status, error: brokenBefore(status) };
     const stallMs = struck.stallBeforeMs + struck.stallAfterMs;
     if (stallMs > 0) await timers.sleep(stallMs);
-    await journal.settled();
-    return struck.dropReply ? { kind: 'lost' } : value(look);
+    const settled = await readWhenDurable(look, Promise.resolve(journal.settled()));
+    return struck.dropReply ? { kind: 'lost' } : settled;
   }
 
   return {
