@@ -47,9 +47,11 @@ export function describeEventLog(name: string, fixture: () => EventLogFixture): 
     const topic = newTopic();
     const partition = partitionOf('k');
     let done = false;
-    const writing = Promise.all(Array.from({ length: 40 }, (_, i) => writer.append(topic, [event('k', i)]))).then(() => {
-      done = true;
-    });
+    const writing = Promise.all(Array.from({ length: 40 }, (_, i) => writer.append(topic, [event('k', i)]))).then(
+      () => {
+        done = true;
+      },
+    );
     let next = 0;
     while (!done || next < 40) {
       for (const { offset } of await reader.read([{ topic, partition, fromOffset: next }], 7, 7)) {
@@ -100,7 +102,11 @@ export function describeEventLog(name: string, fixture: () => EventLogFixture): 
   test(`${name}: an envelope comes back as it was, whatever its text`, async () => {
     const log = await open();
     const topic = newTopic();
-    const odd = event('schlüssel ☂ "\' \\', { text: 'a\u0000b \ud83d\ude00 {"x":[1]} $1 \n', big: 1e21, nothing: null });
+    const odd = event('schlüssel ☂ "\' \\', {
+      text: 'a\u0000b \ud83d\ude00 {"x":[1]} $1 \n',
+      big: 1e21,
+      nothing: null,
+    });
     await log.append(topic, [odd]);
     expect((await readAll(log, topic))[0]?.event).toEqual(odd);
   });
