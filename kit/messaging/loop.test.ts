@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { createVirtualWorld } from '#kit/runtime';
+import { createLoop, type Turn } from './loop.ts';
+
+function setUp(outcomes: (Turn | Error)[]) {
+  const world = createVirtualWorld({ seed: 1, startMs: 0 });
+  const turns: number[] = [];
+  const loop = createLoop({
+    name: 'test',
+    timers: world.timers,
+    random: world.random,
+    log: world.log,
+    pollMs: 1_000,
+    async turn() {
+      turns.push(world.clock.monotonicMs());
+      const outcome = outcomes.shift() ?? 'idle';
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    },
+  });
+  return { world, loop, turns };
+}
+
+test('an idle loop looks once a period', async () => {
+  const { world, loop, turns } = setUp([]);
+  loop.start();
+  await world.advance(3_500);
+  expect(turns).toEqual([0, 1_000, 2_000, 3_000]);
+});
+
+test('a loop goes on while there is work, and comes back when it is told to', async () => {
+  const { world, loop, turns } = setUp(['again', 'again', { afterMs: 7 }, 'idle']);
+  loop.start();
+  await world.advance(500);
+  expect(turns).toEqual([0, 0, 0, 7]);
+});
+
+test('a wake-up makes an idle loop look at once, and one during a turn is not lost', async () => {
+  const { world, loop, turns } = setUp([]);
+  loop.start();
+  loop.wake();
+  await world.advance(10);
+  loop.wake();
+  await world.advance(10);
+  expect(turns).toEqual([0, 0, 10]);
+});
+
+test('errors are backed off from, also when woken, and say so in the log', async () => {
+  const { world, loop, turns } = setUp([new Error('down'), new Error('down'), 'idle']);
+  loop.start();
+  await world.advance(1);
+  loop.wake();
+  await world.advance(49);
+  expect(turns).toEqual([0]);
+  await world.advance(700);
+  expect(turns).toHaveLength(3);
+  expect(world.lines.filter((line) => line.level === 'warn')).toMatchObject([
+    { fields: { loop: 'test', failures: 1 } },
+  ]);
+});
+
+test('a stopped loop has no turn under way and has no other', async () => {
+  const { world, loop, turns } = setUp([]);
+  loop.start();
+  await loop.stop();
+  loop.wake();
+  await world.runUntilIdle();
+  expect(turns).toEqual([0]);
+});
