@@ -1,22 +1,69 @@
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Reply, Request } from '#kit/runtime';
+import { refuseBytes, refuseExpectation } from './http-refuse.ts';
+import { decode, parseJson } from './json-body.ts';
+import { isAsyncIterable, linesOf, toLines } from './ndjson.ts';
 import type { OperationDescription } from './operation.ts';
 import { contractProblems, isProblem, type Problem, toProblem } from './problem.ts';
 import { problemReply, type ServiceServer } from './server.ts';
 
 export const bodySizeBytesDefault = 256 * 1024;
-const nestingMax = 32;
+
+/** What is known of a request as soon as its head has arrived. */
+export interface Arrival {
+  readonly method: string;
+  /** Address of the peer: the client, or the proxy before us. */
+  readonly remoteAddress: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Undefined where nothing is served. */
+  readonly route: HttpRoute | undefined;
+  readonly correlationId: string | undefined;
+}
+
+/** What is decided about a request before anything else happens to it. */
+export interface Greeting {
+  /** Named in every problem that this request gets. */
+  readonly correlationId?: string;
+  /** Headers of the reply, whatever it will be. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Answers at once, for example a CORS preflight. */
+  readonly reply?: Reply;
+}
+
+/** One request that is over, for request logs and metrics. */
+export interface Responded {
+  readonly arrival: Arrival;
+  /** The request as it was admitted; undefined when it was refused before. */
+  readonly request: Request | undefined;
+  readonly status: number;
+  readonly durationMs: number;
+  /** The client went away before the reply was complete. */
+  readonly aborted: boolean;
+}
 
 export interface HttpServerOptions {
   /** Operations to serve: of which service, under which name. */
   readonly routes: readonly HttpRoute[];
   /** Turns what came over the wire into the request that is handled: identity, correlation id, forbidden headers. */
-  readonly admit: (request: Request) => Request | Promise<Request>;
+  readonly admit: (request: Request, arrival: Arrival) => Request | Promise<Request>;
+  /** Looks at each request first, also at those that no route takes. */
+  readonly greet?: (arrival: Omit<Arrival, 'correlationId'>) => Greeting;
+  /** Called after each reply. */
+  readonly onResponded?: (responded: Responded) => void;
   /** Largest head in bytes. Default 16 KiB. */
   readonly headSizeBytesMax?: number;
-  /** A client that has not sent its whole request after this is cut off. Default 10,000 ms. */
+  /** A client that has not sent its whole head after this is cut off. Default 10,000 ms. */
+  readonly headTimeoutMs?: number;
+  /**
+   * A client that has not sent its whole request after this is cut off. Default 10,000 ms, or 300,000 ms where an
+   * operation takes a stream.
+   */
   readonly requestTimeoutMs?: number;
+  /** Connections at once; more are closed as they come. Default 10,000. */
+  readonly connectionsMax?: number;
 }
 
 export interface HttpRoute {
@@ -36,50 +83,141 @@ export function routesOf(server: ServiceServer): HttpRoute[] {
   }));
 }
 
+/** What Fastify keeps with each route and request for us. */
+interface RouteConfig {
+  readonly route?: HttpRoute;
+}
+interface Visit {
+  readonly arrival: Arrival;
+  readonly greeting: Greeting;
+  admitted: Request | undefined;
+}
+const visits = new WeakMap<IncomingMessage, Visit>();
+
 /**
  * Serves operations over HTTP/1.1. The wire is checked here (media type, charset, UTF-8, JSON, nesting, sizes); what the
- * values mean is checked by the service, so it is checked however a request arrives.
+ * values mean is checked by the service, so it is checked however a request arrives. Every error is a problem document,
+ * even for bytes that aren't HTTP.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { routes, admit } = options;
+  const takesStreams = routes.some((route) => route.operation.stream === 'request');
   const app = fastify({
     logger: false,
     bodyLimit: bodySizeBytesDefault,
-    requestTimeout: options.requestTimeoutMs ?? 10_000,
+    requestTimeout: options.requestTimeoutMs ?? (takesStreams ? 300_000 : 10_000),
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: options.headSizeBytesMax ?? 16 * 1024 },
+    // While closing, requests on open connections are still answered, with Connection: close.
+    return503OnClosing: false,
+    http: {
+      maxHeaderSize: options.headSizeBytesMax ?? 16 * 1024,
+      headersTimeout: options.headTimeoutMs ?? 10_000,
+      // How often the two time-outs are looked at; Node's default of 30 s would make 10 s into up to 40.
+      connectionsCheckingInterval: 2_000,
+      // Checked in `welcome`, which answers with a problem.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: 512 },
     exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => refuseBytes(error, socket),
+    frameworkErrors: (error, request, reply) => {
+      welcome(options, request, reply);
+      sendProblem(request, reply, error);
+    },
   });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser(/^application\/(?:[\w.-]+\+)?json(?:;|$)/, { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      const { raw } = request.routeOptions.config as { raw?: boolean };
-      done(null, raw ? decode(body as Buffer) : parseJson(body as Buffer, request.headers['content-type'] ?? ''));
-    } catch (error) {
-      done(error as Error);
-    }
+  app.server.maxConnections = options.connectionsMax ?? 10_000;
+  app.server.on('checkExpectation', refuseExpectation);
+  addBodyParsers(app);
+  app.addHook('onRequest', (request, reply, done) => {
+    const answer = welcome(options, request, reply);
+    if (answer) sendReply(reply, answer);
+    else done();
   });
-  app.addContentTypeParser(/^application\/x-ndjson/, (_request, payload, done) => done(null, payload));
   app.setNotFoundHandler((request, reply) => {
     const methods = allowedMethods(routes, request.url);
-    if (methods.length === 0) return sendReply(reply, problemReply(contractProblems['not-found']()));
-    const refused = problemReply(contractProblems['method-not-allowed']({ detail: `use ${methods.join(' or ')}` }));
-    return sendReply(reply, { ...refused, headers: { ...refused.headers, allow: methods.join(', ') } });
+    if (methods.length === 0) return sendProblem(request, reply, contractProblems['not-found']());
+    reply.header('allow', methods.join(', '));
+    if (request.method === 'OPTIONS') return sendReply(reply, { status: 204, headers: {} });
+    return sendProblem(
+      request,
+      reply,
+      contractProblems['method-not-allowed']({ detail: `use ${methods.join(' or ')}` }),
+    );
   });
-  app.setErrorHandler((error, _request, reply) => sendReply(reply, problemReply(wireProblem(error))));
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
 
   for (const route of routes) {
+    const { method, path, bodySizeBytesMax } = route.operation;
     app.route({
-      method: route.operation.method,
-      url: route.operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { raw: route.operation.rawBody ?? false },
-      ...(route.operation.bodySizeBytesMax ? { bodyLimit: route.operation.bodySizeBytesMax } : {}),
+      method: method === 'GET' ? ['GET', 'HEAD'] : method,
+      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      config: { route } satisfies RouteConfig,
+      ...(bodySizeBytesMax ? { bodyLimit: bodySizeBytesMax } : {}),
       handler: (request, reply) => serve(route, request, reply, admit),
     });
   }
   return app;
+}
+
+function routeOf(request: FastifyRequest): HttpRoute | undefined {
+  return (request.routeOptions.config as RouteConfig | undefined)?.route;
+}
+
+/** Greets a request, sets what every reply to it carries, and answers at once when there is reason to. */
+function welcome(options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Reply | undefined {
+  const { greet, onResponded } = options;
+  const head = {
+    method: request.method,
+    remoteAddress: request.raw.socket.remoteAddress ?? '',
+    headers: request.headers,
+    route: request.is404 ? undefined : routeOf(request),
+  };
+  const greeting = greet?.(head) ?? {};
+  const arrival: Arrival = { ...head, correlationId: greeting.correlationId };
+  const visit: Visit = { arrival, greeting, admitted: undefined };
+  visits.set(request.raw, visit);
+  if (greeting.headers) reply.headers(greeting.headers);
+  if (onResponded) {
+    reply.raw.once('close', () => {
+      onResponded({
+        arrival,
+        request: visit.admitted,
+        status: reply.raw.statusCode,
+        durationMs: reply.elapsedTime,
+        aborted: !reply.raw.writableFinished,
+      });
+    });
+  }
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+    return problemReply(contractProblems['malformed-request']({ detail: 'the Host header is missing' }));
+  }
+  return greeting.reply;
+}
+
+function addBodyParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const unsupported = (detail: string) => contractProblems['unsupported-media-type']({ detail });
+  app.addContentTypeParser(
+    /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/,
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      const operation = routeOf(request)?.operation;
+      try {
+        if (operation?.stream === 'request') throw unsupported('send application/x-ndjson: one JSON value a line');
+        // Clients that name a type on every request do so on those without a body too.
+        if (body.length === 0 && !operation?.body) done(null, undefined);
+        else if (operation?.rawBody) done(null, decode(body as Buffer));
+        else done(null, parseJson(body as Buffer, request.headers['content-type'] ?? ''));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  app.addContentTypeParser(/^application\/x-ndjson\s*(?:;|$)/, (request, payload, done) => {
+    if (routeOf(request)?.operation.stream === 'request') done(null, payload);
+    else done(unsupported('send application/json: this operation takes no stream'));
+  });
 }
 
 async function serve(
@@ -89,6 +227,7 @@ async function serve(
   admit: HttpServerOptions['admit'],
 ): Promise<FastifyReply> {
   const abort = new AbortController();
+  const visit = visits.get(incoming.raw) as Visit;
   const onClose = () => {
     if (!outgoing.raw.writableEnded) abort.abort(contractProblems.timeout({ detail: 'the caller has gone' }));
   };
@@ -96,125 +235,45 @@ async function serve(
   let reply: Reply;
   try {
     const body = route.operation.stream === 'request' ? linesOf(incoming.body as Readable | undefined) : incoming.body;
-    const request = await admit({
-      service: route.service,
-      operation: route.name,
-      params: incoming.params as Record<string, string>,
-      query: incoming.query as Record<string, string | string[]>,
-      headers: incoming.headers as Record<string, string>,
-      ...(body === undefined || body === null ? {} : { body }),
-    });
+    const request = await admit(
+      {
+        service: route.service,
+        operation: route.name,
+        params: incoming.params as Record<string, string>,
+        query: incoming.query as Record<string, string | string[]>,
+        headers: incoming.headers as Record<string, string>,
+        ...(body === undefined || body === null ? {} : { body }),
+      },
+      visit.arrival,
+    );
+    visit.admitted = request;
     reply = await route.server.handle(request, abort.signal);
   } catch (error) {
-    reply = problemReply(toProblem(error));
+    return sendProblem(incoming, outgoing, error);
   }
   return sendReply(outgoing, reply);
 }
 
+function sendProblem(incoming: FastifyRequest, outgoing: FastifyReply, error: unknown): FastifyReply {
+  const problem = wireProblem(error);
+  return sendReply(outgoing, problemReply(problem, visits.get(incoming.raw)?.arrival.correlationId));
+}
+
 function sendReply(outgoing: FastifyReply, reply: Reply): FastifyReply {
   outgoing.code(reply.status).headers(reply.headers);
-  if (reply.body === undefined || reply.status === 204) return outgoing.send();
+  if (reply.body === undefined || reply.status === 204 || reply.status === 304) return outgoing.send();
   if (isAsyncIterable(reply.body)) {
     outgoing.header('content-type', 'application/x-ndjson');
+    if (outgoing.request.method === 'HEAD') {
+      // Nobody will read it: what feeds it must not be kept waiting.
+      reply.body[Symbol.asyncIterator]().return?.();
+      return outgoing.send();
+    }
     return outgoing.send(Readable.from(toLines(reply.body), { objectMode: false }));
   }
   if (!reply.headers['content-type']) outgoing.header('content-type', 'application/json; charset=utf-8');
   if (typeof reply.body === 'string') return outgoing.send(reply.body);
   return outgoing.serializer(JSON.stringify).send(reply.body);
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-}
-
-async function* toLines(values: AsyncIterable<unknown>): AsyncIterable<string> {
-  for await (const value of values) yield `${JSON.stringify(value)}\n`;
-}
-
-/** Longest line of an NDJSON request. */
-const lineSizeCharsMax = 1024 * 1024;
-
-async function* linesOf(stream: Readable | undefined): AsyncIterable<unknown> {
-  if (!stream) return;
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
-  let line = 0;
-  const parse = (text: string): unknown => {
-    line += 1;
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw contractProblems['malformed-json']({ detail: `line ${line}: ${(error as Error).message}` });
-    }
-  };
-  for await (const chunk of stream) {
-    rest += decodeChunk(decoder, chunk as Buffer);
-    if (rest.length > lineSizeCharsMax && !rest.includes('\n')) {
-      throw contractProblems['body-too-large']({
-        detail: `line ${line + 1} is longer than ${lineSizeCharsMax} characters`,
-      });
-    }
-    let at = 0;
-    for (let end = rest.indexOf('\n', at); end >= 0; end = rest.indexOf('\n', at)) {
-      const text = rest.slice(at, end).trim();
-      at = end + 1;
-      if (text) yield parse(text);
-      else line += 1;
-    }
-    rest = rest.slice(at);
-  }
-  if (rest.trim()) yield parse(rest);
-}
-
-function decodeChunk(decoder: InstanceType<typeof TextDecoder>, chunk: Buffer): string {
-  try {
-    return decoder.decode(chunk, { stream: true });
-  } catch {
-    throw contractProblems['malformed-json']({ detail: 'the body is not UTF-8' });
-  }
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body);
-  } catch {
-    throw contractProblems['malformed-json']({ detail: 'the body is not UTF-8' });
-  }
-}
-
-function parseJson(body: Buffer, contentType: string): unknown {
-  const charset = /charset="?([^";\s]+)/i.exec(contentType)?.[1];
-  if (charset && !/^utf-?8$/i.test(charset)) {
-    throw contractProblems['unsupported-media-type']({ detail: `charset ${charset} is not supported` });
-  }
-  if (body.length === 0) throw contractProblems['malformed-json']({ detail: 'the body is empty' });
-  const text = decode(body);
-  checkNesting(text);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw contractProblems['malformed-json']({ detail: (error as Error).message });
-  }
-}
-
-/** Counts brackets outside strings before parsing, so that a hostile body can't exhaust the stack of later code. */
-function checkNesting(text: string): void {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (inString) {
-      if (code === 92) i += 1;
-      else if (code === 34) inString = false;
-    } else if (code === 34) inString = true;
-    else if (code === 123 || code === 91) {
-      depth += 1;
-      if (depth > nestingMax)
-        throw contractProblems['too-deep']({ detail: `over ${nestingMax} levels at character ${i}` });
-    } else if (code === 125 || code === 93) depth -= 1;
-  }
 }
 
 /** Fastify's own errors, in our words. */
@@ -228,7 +287,10 @@ function wireProblem(error: unknown): Problem {
   if (code?.startsWith('FST_ERR_CTP')) {
     return contractProblems['malformed-json']({ ...(message ? { detail: message } : {}) });
   }
-  if (code === 'FST_ERR_BAD_URL') return contractProblems['not-found']({ detail: 'the path is not a valid URL' });
+  if (code === 'FST_ERR_BAD_URL')
+    return contractProblems['malformed-request']({ detail: 'the path is not a valid URL' });
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return contractProblems['not-found']({ detail: 'a part of the path is too long' });
   return toProblem(error);
 }
 
@@ -239,5 +301,10 @@ function allowedMethods(routes: readonly HttpRoute[], url: string): string[] {
     const wanted = pattern.split('/');
     return wanted.length === segments.length && wanted.every((part, i) => part.startsWith('{') || part === segments[i]);
   };
-  return [...new Set(routes.filter((route) => fits(route.operation.path)).map((route) => route.operation.method))];
+  const found = new Set<string>(
+    routes.filter((route) => fits(route.operation.path)).map(({ operation }) => operation.method),
+  );
+  if (found.size === 0) return [];
+  if (found.has('GET')) found.add('HEAD');
+  return [...found, 'OPTIONS'];
 }

@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { Reply, Request, Transport } from '#kit/runtime';
 import { headerNames } from './context.ts';
-import type { ServiceContract } from './operation.ts';
+import { toLines } from './ndjson.ts';
+import type { OperationDescription, ServiceContract } from './operation.ts';
 import { contractProblems } from './problem.ts';
 
 export interface HttpTransportOptions {
@@ -41,7 +43,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       let refused: unknown;
       for (const origin of resolve(request.service)) {
         try {
-          return await sendTo(agent, origin, operation.method, path, request, signal);
+          return await sendTo(agent, origin, operation, path, request, signal);
         } catch (error) {
           if (!isConnectFailure(error)) throw sendProblem(request, error, signal);
           refused = error;
@@ -59,7 +61,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 async function sendTo(
   agent: Agent,
   origin: string,
-  method: string,
+  operation: OperationDescription,
   path: string,
   request: Request,
   signal: AbortSignal,
@@ -68,9 +70,8 @@ async function sendTo(
   const response = await agent.request({
     origin,
     path,
-    method: method as Dispatcher.HttpMethod,
-    headers: request.body === undefined ? request.headers : { ...request.headers, 'content-type': 'application/json' },
-    body: request.body === undefined ? null : JSON.stringify(request.body),
+    method: operation.method as Dispatcher.HttpMethod,
+    ...wireBody(operation, request),
     signal,
     headersTimeout: deadlineMs,
     bodyTimeout: deadlineMs,
@@ -84,6 +85,17 @@ async function sendTo(
   const text = await response.body.text();
   const body = type.includes('json') && text ? JSON.parse(text) : text || undefined;
   return { status: response.statusCode, headers, ...(body === undefined ? {} : { body }) };
+}
+
+/** A body in the form that its operation wants, with the headers that say so. */
+function wireBody(operation: OperationDescription, { headers, body }: Request) {
+  if (body === undefined) return { headers, body: null };
+  if (operation.stream === 'request') {
+    const lines = Readable.from(toLines(body as AsyncIterable<unknown>), { objectMode: false });
+    return { headers: { ...headers, 'content-type': 'application/x-ndjson' }, body: lines };
+  }
+  const text = operation.rawBody ? (body as string) : JSON.stringify(body);
+  return { headers: { ...headers, 'content-type': 'application/json' }, body: text };
 }
 
 async function* parseLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<unknown> {

@@ -9,7 +9,15 @@ export {
   forwardHeaders,
   headerNames,
 } from './context.ts';
-export { createHttpServer, type HttpRoute, type HttpServerOptions, routesOf } from './http-server.ts';
+export {
+  type Arrival,
+  createHttpServer,
+  type Greeting,
+  type HttpRoute,
+  type HttpServerOptions,
+  type Responded,
+  routesOf,
+} from './http-server.ts';
 export { createHttpTransport, type HttpTransport, type HttpTransportOptions } from './http-transport.ts';
 export { createLocalTransport, type LocalTransport } from './local-transport.ts';
 export { type OpenApiOptions, openApi } from './openapi.ts';
@@ -48,4 +56,4 @@ export {
   type ServerOptions,
   type ServiceServer,
 } from './server.ts';
-export { invalidInput } from './validate.ts';
+export { createValidator, invalidInput, type OperationValidator } from './validate.ts';

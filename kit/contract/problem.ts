@@ -184,6 +184,34 @@ export const contractProblems = problemTable('contract', {
     retry: 'never',
     hint: 'Send Content-Type: application/json in UTF-8.',
   },
+  'malformed-request': {
+    status: 400,
+    title: 'This is not a valid HTTP request',
+    category: 'input',
+    retry: 'never',
+    hint: 'Send HTTP/1.1 with a Host header.',
+  },
+  'head-too-large': {
+    status: 431,
+    title: 'The request line and headers are too large',
+    category: 'input',
+    retry: 'never',
+    hint: 'Send fewer or shorter headers, or put the values into the body.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The request did not arrive in time',
+    category: 'input',
+    retry: 'same-key',
+    hint: 'Send the whole request at once; nothing was done with the part that came.',
+  },
+  'expectation-failed': {
+    status: 417,
+    title: 'This expectation is not supported',
+    category: 'input',
+    retry: 'never',
+    hint: 'Leave the Expect header out, or send 100-continue.',
+  },
   'idempotency-key-missing': {
     status: 400,
     title: 'An Idempotency-Key header is required',
@@ -291,7 +319,14 @@ export const contractProblems = problemTable('contract', {
   },
 });
 
-/** Any thrown value as a problem: unknown errors become `contract/internal` and keep their cause for the log. */
+/**
+ * Any thrown value as a problem. Errors that say of themselves that something is away (kit/store's do, with when to
+ * come back) become `contract/unavailable`; unknown ones `contract/internal`. The cause is kept for the log and never
+ * shown to the caller.
+ */
 export function toProblem(error: unknown): Problem {
-  return isProblem(error) ? error : contractProblems.internal({ cause: error });
+  if (isProblem(error)) return error;
+  const { category, retry } = (error ?? {}) as { category?: unknown; retry?: Retry };
+  if (category === 'unavailable') return contractProblems.unavailable({ cause: error, ...(retry ? { retry } : {}) });
+  return contractProblems.internal({ cause: error });
 }

@@ -68,7 +68,7 @@ export function implement<C extends ServiceContract>(
     const { query } = validator.checkRequest(request.params, request.query, request.body);
     if (clock.monotonicMs() >= context.deadlineAtMs) throw contractProblems.timeout({ detail: 'arrived too late' });
     const remoteTime = request.headers[headerNames.logicalTime];
-    if (remoteTime && logicalClock) logicalClock.receive(remoteTime);
+    if (remoteTime && logicalClock) receiveTime(logicalClock, remoteTime, context);
     const input = { params: request.params, query, body: request.body } as unknown as Input<OperationDescription>;
     const output = await handler(input, context);
     if (checkReplies) validator.checkReply(output.status, output.body);
@@ -112,6 +112,15 @@ function checkAccess(operation: OperationDescription, context: CallContext): voi
   // An admin may do what staff may.
   if (kind === 'admin' && operation.access.includes('staff')) return;
   throw kind === 'anonymous' ? contractProblems.unauthenticated() : contractProblems.forbidden();
+}
+
+/** A sender whose clock is too far ahead would drag everyone's along, so its message is refused. */
+function receiveTime(logicalClock: LogicalClockPort, remoteTime: string, { caller }: CallContext): void {
+  try {
+    logicalClock.receive(remoteTime);
+  } catch (cause) {
+    throw contractProblems['clock-skew']({ detail: `${caller.id}: ${(cause as Error).message}`, cause });
+  }
 }
 
 const idempotencyKeyPattern = /^[\x21-\x7e]{1,255}$/;

@@ -1,0 +1,52 @@
+import { contractProblems } from './problem.ts';
+
+const nestingMax = 32;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+export function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw contractProblems['malformed-json']({ detail: 'the body is not UTF-8' });
+  }
+}
+
+/** One JSON value in UTF-8, not nested too deep; anything else is a problem that says what is wrong. */
+export function parseJson(body: Buffer, contentType: string): unknown {
+  const charset = /charset="?([^";\s]+)/i.exec(contentType)?.[1];
+  if (charset && !/^utf-?8$/i.test(charset)) {
+    throw contractProblems['unsupported-media-type']({ detail: `charset ${charset} is not supported` });
+  }
+  if (body.length === 0) throw contractProblems['malformed-json']({ detail: 'the body is empty' });
+  const text = decode(body);
+  checkNesting(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw contractProblems['malformed-json']({ detail: parserWords(error) });
+  }
+}
+
+/** What the parser says without the piece of the body that it quotes: a detail may be logged, and a body holds secrets. */
+export function parserWords(error: unknown): string {
+  return (error as Error).message.replace(/,? (?:\.{3})?".*"(?:\.{3})? is not valid JSON$/s, '');
+}
+
+/** Counts brackets outside strings before parsing, so that a hostile body can't exhaust the stack of later code. */
+function checkNesting(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inString) {
+      if (code === 92) i += 1;
+      else if (code === 34) inString = false;
+    } else if (code === 34) inString = true;
+    else if (code === 123 || code === 91) {
+      depth += 1;
+      if (depth > nestingMax)
+        throw contractProblems['too-deep']({ detail: `over ${nestingMax} levels at character ${i}` });
+    } else if (code === 125 || code === 93) depth -= 1;
+  }
+}
