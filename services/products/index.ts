@@ -1,0 +1,84 @@
+import { products } from '#contracts/products';
+import { implement, type LogicalClockPort, type ServerOptions, type ServiceServer } from '#kit/contract';
+import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
+import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { createBatchWriter, type Migrations } from '#kit/store';
+import type { Command, Outcome } from './commands.ts';
+import { createHandlers } from './handlers.ts';
+import { importLinesMax } from './import.ts';
+import { createResolveCache } from './resolve-cache.ts';
+import { createApply, type EventOutbox } from './write-store.ts';
+
+export { gtinCheckDigit, isGtin } from './gtin.ts';
+export { type SeedReport, seedProducts } from './seed.ts';
+export type { EventOutbox, OutgoingEvent } from './write-store.ts';
+
+/** Those of the outbox come with it (kit/messaging). */
+export const productsMigrations: readonly Migrations[] = [
+  idempotencyMigrations,
+  { directory: `${import.meta.dirname}/schema`, table: 'schema_products' },
+];
+
+export interface ProductsOptions {
+  readonly world: World;
+  readonly database: Database;
+  /** Where events go, in the transaction of the change. Without it nobody is told. */
+  readonly outbox?: EventOutbox;
+  readonly logicalClock?: LogicalClockPort;
+  /** See `ResolveCacheOptions`. Default 1,000 ms. */
+  readonly resolveAgeMsMax?: number;
+  readonly checkReplies?: boolean;
+  readonly onServed?: ServerOptions['onServed'];
+}
+
+export interface ProductsService {
+  readonly server: ServiceServer;
+  readonly component: Component;
+}
+
+const sweepPeriodMs = 600_000;
+
+/** The catalogue: what is sold, under which names and codes, at which prices; and the search over it. */
+export function createProducts(options: ProductsOptions): ProductsService {
+  const { world, database, outbox, logicalClock, onServed } = options;
+  const { clock, timers, ids, log } = world;
+  const writer = createBatchWriter<Command, Outcome>({
+    name: 'products',
+    database,
+    clock,
+    timers,
+    log,
+    apply: createApply({ clock, outbox }),
+    batchMax: importLinesMax,
+    onCommit: () => outbox?.wake(),
+  });
+  const cache = createResolveCache({
+    clock,
+    database,
+    ...(options.resolveAgeMsMax === undefined ? {} : { ageMsMax: options.resolveAgeMsMax }),
+  });
+  const server = implement(products, createHandlers({ ids, database, writer, cache }), {
+    clock,
+    ...(logicalClock ? { logicalClock } : {}),
+    ...(onServed ? { onServed } : {}),
+    checkReplies: options.checkReplies ?? false,
+  });
+  let cancelSweep: Cancel = () => {};
+
+  return {
+    server,
+    component: {
+      name: 'products',
+      async start() {
+        await database.query('select 1');
+        cancelSweep = timers.every(sweepPeriodMs, async () => {
+          await sweepKeys(database, keepMsDefault).catch((error) => log.warn('idempotency keys not swept', { error }));
+        });
+      },
+      drain: () => writer.drain(),
+      async stop() {
+        cancelSweep();
+      },
+    },
+  };
+}

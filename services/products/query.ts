@@ -1,0 +1,109 @@
+import { hash } from 'node:crypto';
+import type { SearchQuery, SearchSort } from '#contracts/products';
+import { categoryLexeme, codeLexeme, facetLexeme, quoted, statusLexeme } from './document.ts';
+import { gtin14 } from './gtin.ts';
+import { codeOf, stopWords, wordsOf } from './text.ts';
+
+/** More words than this narrow nothing any more. */
+const wordsMax = 12;
+
+/** What a query asks for, taken apart. */
+export interface Asked {
+  /** Words that a product should have. */
+  readonly words: readonly string[];
+  /** The whole text as a SKU or GTIN; empty when it can't be one. */
+  readonly codes: readonly string[];
+  /** Text was given, but there is nothing in it that could be looked for. */
+  readonly hopeless: boolean;
+  /** Fields that a product must have: any of each group. */
+  readonly fields: readonly (readonly string[])[];
+  readonly sort: SearchSort;
+  readonly currency: string;
+  /** Tells this query from others, so that a cursor is not used with the wrong one. */
+  readonly fingerprint: string;
+}
+
+export function askedOf(query: SearchQuery): Asked {
+  const text = query.q ?? '';
+  const all = [...new Set(wordsOf(text, wordsMax))];
+  const telling = all.filter((word) => !stopWords.has(word));
+  const words = telling.length > 0 ? telling : all;
+  const hasText = text.trim() !== '';
+  const { limit: _limit, cursor: _cursor, facets: _facets, ...rest } = query;
+  return {
+    words,
+    codes: codesOf(text),
+    hopeless: hasText && words.length === 0,
+    fields: fieldsOf(query),
+    sort: query.sort ?? (words.length > 0 ? 'relevance' : 'newest'),
+    currency: query.currency ?? 'EUR',
+    fingerprint: hash('sha256', JSON.stringify(rest), 'base64url').slice(0, 12),
+  };
+}
+
+/** Letters without a digit are words, whatever else they may be. */
+function codesOf(text: string): string[] {
+  const code = codeOf(text);
+  if (code.length < 3 || code.length > 64 || !/\d/.test(code)) return [];
+  return /^(\d{8}|\d{12,14})$/.test(code) ? [code, gtin14(code)] : [code];
+}
+
+function fieldsOf(query: SearchQuery): string[][] {
+  const fields = [[statusLexeme(query.status ?? 'active')]];
+  if (query.category && query.category.length > 0) fields.push(query.category.map(categoryLexeme));
+  const byName = new Map<string, string[]>();
+  for (const filter of query.filter ?? []) {
+    const at = filter.indexOf(':');
+    const name = filter.slice(0, at);
+    byName.set(name, [...(byName.get(name) ?? []), facetLexeme(name, filter.slice(at + 1))]);
+  }
+  return [...fields, ...byName.values()];
+}
+
+/** The tsqueries of a search. Text is only ever put into them as quoted lexemes: nothing typed is an operator. */
+export interface TextQueries {
+  /** Products with the words in their name. Null: nothing is asked for by text. */
+  readonly named: string | null;
+  /** Products that fit. */
+  readonly fits: string;
+  /** What relevance is measured by. */
+  readonly ranked: string;
+  /** A product whose code was typed comes first. */
+  readonly code: string | null;
+}
+
+/** `groups` holds for each word what it may stand for. */
+export function textQueriesOf(
+  asked: Asked,
+  groups: readonly (readonly string[])[],
+  codes: readonly string[],
+  relaxed: boolean,
+): TextQueries {
+  const fields = asked.fields.map((group) => anyOf(group, '')).join(' & ');
+  const code = codes.length === 0 ? null : anyOf(codes.map(codeLexeme), '');
+  if (groups.length === 0 && code === null) return { named: null, fits: fields, ranked: '', code };
+  const textOf = (weight: string) => {
+    const words = groups.map((group) => anyOf(group, weight)).join(relaxed ? ' | ' : ' & ');
+    return [words && `(${words})`, code].filter(Boolean).join(' | ');
+  };
+  return {
+    named: `(${textOf(':A')}) & ${fields}`,
+    fits: `(${textOf('')}) & ${fields}`,
+    ranked: textOf(''),
+    code,
+  };
+}
+
+function anyOf(lexemes: readonly string[], weight: string): string {
+  return `(${lexemes.map((lexeme) => quoted(lexeme) + weight).join(' | ')})`;
+}
+
+/** Where price buckets begin, in minor units of the currency: steps people think in, as wide as prices are high. */
+export function priceBoundsOf(currency: string): number[] {
+  const unit = 10 ** minorDigitsOf(currency);
+  return [10, 25, 50, 100, 250, 500, 1000].map((major) => major * unit);
+}
+
+function minorDigitsOf(currency: string): number {
+  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+}

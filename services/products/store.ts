@@ -1,0 +1,53 @@
+import type { Product, ProductStatus } from '#contracts/products';
+import type { Queryable } from '#kit/runtime';
+import { type ProductRow, productOf } from './rows.ts';
+
+const columns = 'id, version, body, created_at, updated_at';
+const byIdSql = `select ${columns} from product where id = $1`;
+const bySlugSql = `select ${columns} from product where slug = $1`;
+
+/** No slug looks like an id: slugs have no underscore. */
+export async function productBy(database: Queryable, idOrSlug: string): Promise<Product | undefined> {
+  const { rows } = await database.query<ProductRow>(idOrSlug.startsWith('prd_') ? byIdSql : bySlugSql, [idOrSlug]);
+  return rows[0] && productOf(rows[0]);
+}
+
+const exportSql = `
+  select ${columns} from product
+  where id > $1 and ($2::text is null or status = $2) order by id limit $3`;
+
+/** Products held in memory at a time while all are read: two megabytes or so. */
+const exportRowsMax = 200;
+
+/**
+ * All products, oldest first, in as many short reads as it takes: a reader that is slow holds no transaction open. Each
+ * product is as it was when its turn came.
+ */
+export async function* allProducts(database: Queryable, status: ProductStatus | null): AsyncGenerator<Product> {
+  let after = '';
+  while (true) {
+    const { rows } = await database.query<ProductRow>(exportSql, [after, status, exportRowsMax]);
+    for (const row of rows) yield productOf(row);
+    if (rows.length < exportRowsMax) return;
+    after = (rows.at(-1) as ProductRow).id;
+  }
+}
+
+const resolveSql = `
+  select v.sku, v.product_id, p.version, v.name, v.active, v.prices
+  from variant v join product p on p.id = v.product_id where v.sku = any ($1::text[])`;
+
+export interface SoldAs {
+  readonly sku: string;
+  readonly product_id: string;
+  readonly version: number;
+  readonly name: string;
+  readonly active: boolean;
+  readonly prices: Readonly<Record<string, number>>;
+}
+
+/** One query whatever the number of SKUs. */
+export async function soldAs(database: Queryable, skus: readonly string[]): Promise<readonly SoldAs[]> {
+  const { rows } = await database.query<SoldAs>(resolveSql, [skus]);
+  return rows;
+}
