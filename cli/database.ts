@@ -119,11 +119,13 @@ async function provisionAll(
     const given = topology.database.services?.[service];
     urls[service] = given ? resolveUrl(given, process.env) : await provisionOne(service, admin, secrets, world);
   }
+  // The log of events is nobody's and everybody's, like a broker.
+  urls['log'] = await provisionOne('log', admin, secrets, world);
   return urls;
 }
 
 /** Database and role have one name, in the manner of SQL: `holdfast_payment_sandbox`. */
-function provisionOne(service: ServiceName, admin: string, secrets: Secrets, world: World): Promise<string> {
+function provisionOne(service: ServiceName | 'log', admin: string, secrets: Secrets, world: World): Promise<string> {
   const name = `holdfast_${service.replaceAll('-', '_')}`;
   return provisionDatabase({ admin, database: name, role: name, secrets, random: world.random });
 }

@@ -1,4 +1,5 @@
-import { createReadStream, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Cancel, Timers } from '#kit/runtime';
 import { commandLine, identify, isAlive, type ProcessIdentity } from '#kit/store/embedded';
 
@@ -12,12 +13,11 @@ const lookEveryMs = 250;
 export function watchLauncher(timers: Timers, onGone: (who: string) => void): Cancel {
   const lifeline = Number(process.env['HOLDFAST_LIFELINE']);
   if (Number.isInteger(lifeline) && lifeline > 2) {
-    // The other end is held by the bootstrap; end of file means that it is gone.
-    const stream = createReadStream('', { fd: lifeline, autoClose: true });
-    stream
-      .on('error', () => onGone('its launcher'))
-      .on('end', () => onGone('its launcher'))
-      .resume();
+    // The other end is held by the bootstrap; its end of file means that the bootstrap is gone. A socket and not a
+    // file stream: that one's read would sit in a thread of the pool and keep the process from ending.
+    const line = new Socket({ fd: lifeline, readable: true, writable: false });
+    line.on('error', () => onGone('its launcher')).on('end', () => onGone('its launcher'));
+    line.resume().unref();
   }
   const launchers = process.env['npm_command'] ? npmAncestors() : [];
   if (launchers.length === 0) return () => {};

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import type { Component, World } from '#kit/runtime';
-import { findFreePort } from '#kit/store/embedded';
+import { findFreePort, openSecrets } from '#kit/store/embedded';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
@@ -107,16 +108,28 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
     const origin = `http://${internalHost}:${port}`;
     for (const service of runs) addresses[service] = [...(addresses[service] ?? []), origin];
   }
+  const sandbox = topology.isOneProcess ? undefined : { host: internalHost, port: await findFreePort() };
+  const kept = openSecrets(join(dataDir, 'service-secrets.json'), options.world.random);
+  const secrets = {
+    internal: kept.ensure('internal'),
+    keyEncryption: kept.ensure('key-encryption'),
+    sandboxKey: kept.ensure('payment-sandbox-key'),
+    webhook: kept.ensure('payment-webhook'),
+  };
   return instances.map(({ process, runs }, index) => {
     const port = ports[index];
     return {
       process,
       services: runs,
-      databases: Object.fromEntries(runs.filter(hasDatabase).map((service) => [service, databases[service]])),
+      databases: Object.fromEntries(
+        [...runs.filter(hasDatabase), 'log'].map((service) => [service, databases[service]]),
+      ),
       addresses,
       ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
       public: options.public,
       provider: topology.provider,
+      ...(sandbox ? { sandbox } : {}),
+      secrets,
       dataDir,
     };
   });

@@ -1,6 +1,20 @@
-import fastify from 'fastify';
-import { type Component, createHost, type Host, type World } from '#kit/runtime';
+import { createGateway } from '#edge/gateway';
+import { createPostgresLog, logMigrations } from '#kit/messaging';
+import { type Component, createHost, type Database, type Host, type World } from '#kit/runtime';
+import { createDatabase, migrate } from '#kit/store';
+import { seedProducts } from '#services/products';
+import {
+  type ComposedService,
+  composedServices,
+  composeServices,
+  publicContracts,
+  serviceMigrations,
+} from './compose.ts';
+import { exitCodes, Failure } from './failure.ts';
+import { connectProvider, startSandbox } from './provider.ts';
+import { demoOrder, seedStock } from './seed.ts';
 import type { Provider, ServiceName } from './topology.ts';
+import { createTransports } from './transports.ts';
 
 /** What one process is given to run its services. Plain data but for `world`, so that a child gets it by message. */
 export interface ServicesConfig {
@@ -8,8 +22,8 @@ export interface ServicesConfig {
   readonly process: string;
   /** The services to run here; all others are reached at `addresses`. */
   readonly services: readonly ServiceName[];
-  /** URL of each database that a service here owns. */
-  readonly databases: Readonly<Partial<Record<ServiceName, string>>>;
+  /** URL of each database that a service here owns, and of the log of events. */
+  readonly databases: Readonly<Partial<Record<ServiceName | 'log', string>>>;
   /** Origins (`http://127.0.0.1:4101`) of the instances of each service that runs in another process. */
   readonly addresses: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
   /** Where the services of this process answer other processes; absent when there is only one process. */
@@ -17,8 +31,21 @@ export interface ServicesConfig {
   /** Where the gateway listens, if it runs here. */
   readonly public: { readonly host: string; readonly port: number };
   readonly provider: Provider;
-  /** For what is kept in files, such as signing keys. */
+  /** Where the pretended payment provider listens; absent when it is called within the one process. */
+  readonly sandbox?: { readonly host: string; readonly port: number };
+  readonly secrets: Secrets;
+  /** For what is kept in files, such as the pretended provider's books. */
   readonly dataDir: string;
+}
+
+export interface Secrets {
+  /** Shown by processes of this system to each other. */
+  readonly internal: string;
+  /** Seals the keys that sign access tokens. */
+  readonly keyEncryption: string;
+  readonly sandboxKey: string;
+  /** Signs the provider's webhooks. */
+  readonly webhook: string;
 }
 
 export interface ServicesOptions extends ServicesConfig {
@@ -37,34 +64,100 @@ export interface RunningServices {
 /** Starts the services of one process and resolves when they are ready. `host.stop()` drains and stops them. */
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
   const { world, services } = options;
+  const here = composedServices.filter((service) => services.includes(service));
+  await migrateAll(options, here);
+
   const host = createHost({ log: world.log, timers: world.timers });
   const urls: Record<string, string> = {};
-  let demo: string | undefined;
-  if (services.includes('gateway')) {
-    const { host: address, port } = options.public;
-    host.add(createGateway(address, port, host));
-    const shown = address === '0.0.0.0' || address === '::' ? 'localhost' : address;
-    urls['gateway'] = `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
-    demo = `curl ${urls['gateway']}/readyz`;
+  const databases = openDatabases(options);
+  const transports = createTransports(options);
+  host.add(databases.component);
+  host.add({ name: 'connections', stop: () => transports.close() });
+
+  const sandbox = services.includes('payment-sandbox') ? await startSandbox(options) : undefined;
+  if (sandbox) host.add(sandbox.component);
+  if (sandbox?.url) urls['payment-sandbox'] = sandbox.url;
+  const provider = services.includes('payments') ? (sandbox?.provider ?? (await connectProvider(options))) : undefined;
+
+  const parts = composeServices({
+    world,
+    services: here,
+    databaseOf: databases.of,
+    transport: transports.transport,
+    eventLog: createPostgresLog({ database: databases.of('log'), world }),
+    ...(provider ? { provider } : {}),
+    keyEncryptionSecret: options.secrets.keyEncryption,
+  });
+  for (const { server, components } of parts.values()) {
+    transports.attach(server);
+    for (const component of components) host.add(component);
   }
+  const products = parts.get('products');
+  if (products) host.add({ name: 'seed catalogue', start: async () => void (await seedProducts(products.server)) });
+  const inventory = parts.get('inventory');
+  if (inventory) host.add({ name: 'seed stock', start: () => seedStock(inventory.server) });
+  if (transports.internalServer) host.add(transports.internalServer);
+
+  if (!services.includes('gateway')) {
+    await host.start();
+    return { host, urls };
+  }
+  const gateway = createGateway({
+    world,
+    transport: transports.transport,
+    contracts: publicContracts,
+    host: options.public.host,
+    port: options.public.port,
+    unready: () => host.unready(),
+  });
+  host.add(gateway);
+  urls['gateway'] = originOf(options.public);
   await host.start();
-  return { host, urls, ...(demo === undefined ? {} : { demo }) };
+  return { host, urls, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
 }
 
-/** The public door: health, for now. */
-function createGateway(address: string, port: number, host: Host): Component {
-  const app = fastify({ logger: false, forceCloseConnections: 'idle' });
-  app.get('/livez', async () => ({ status: 'alive' }));
-  app.get('/readyz', async (_request, reply) => {
-    const reasons = await host.unready();
-    const isReady = Object.keys(reasons).length === 0;
-    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'unready', reasons });
-  });
+/** Each service's database and the log's, brought up to date. Processes that start at once wait for each other. */
+async function migrateAll(options: ServicesOptions, services: readonly ComposedService[]): Promise<void> {
+  await Promise.all([
+    migrate(urlOf(options, 'log'), [logMigrations]),
+    ...services.map((service) => migrate(urlOf(options, service), serviceMigrations[service])),
+  ]);
+}
+
+function urlOf({ databases, process: name }: ServicesOptions, service: ServiceName | 'log'): string {
+  const url = databases[service];
+  if (url) return url;
+  throw new Failure(exitCodes.internal, `The process ${name} was given no database for ${service}.`);
+}
+
+/** Pools of the databases of this process, opened when first asked for and closed together. */
+function openDatabases(options: ServicesOptions): {
+  readonly of: (service: ComposedService | 'log') => Database;
+  readonly component: Component;
+} {
+  const open = new Map<string, Database>();
   return {
-    name: 'gateway',
-    async start() {
-      await app.listen({ host: address, port });
+    of(service) {
+      const known = open.get(service);
+      if (known) return known;
+      const database = createDatabase({ url: urlOf(options, service), name: service, ...options.world });
+      open.set(service, database);
+      return database;
     },
-    drain: () => app.close(),
+    component: {
+      name: 'databases',
+      async check() {
+        await Promise.all([...open.values()].map((database) => database.query('select 1')));
+        return undefined;
+      },
+      async stop() {
+        await Promise.all([...open.values()].map((database) => database.close()));
+      },
+    },
   };
+}
+
+function originOf({ host, port }: ServicesOptions['public']): string {
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }

@@ -24,7 +24,7 @@ export const serviceNames = [
 export type ServiceName = (typeof serviceNames)[number];
 
 /** Services that keep nothing of their own. */
-const withoutDatabase: ReadonlySet<ServiceName> = new Set(['gateway']);
+const withoutDatabase: ReadonlySet<ServiceName> = new Set(['gateway', 'payment-sandbox']);
 export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
 
 const ServiceNameSchema = Type.Enum([...serviceNames]);
@@ -45,7 +45,12 @@ const ProcessSchema = Type.Object(
 const ProviderSchema = Type.Union([
   Type.Object({ kind: Type.Literal('sandbox') }, closed),
   Type.Object(
-    { kind: Type.Literal('stripe'), secretKeyVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }) },
+    {
+      kind: Type.Literal('stripe'),
+      /** Names of environment variables; the secrets themselves are never in a file of ours. */
+      secretKeyVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }),
+      webhookSecretVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }),
+    },
     closed,
   ),
 ]);

@@ -100,7 +100,7 @@ export interface Completion {
 
 const completeSql = `
   update idempotency_key set result = done.result
-  from unnest($1::text[], $2::text[], $3::jsonb[]) as done (scope, key, result)
+  from unnest($1::text[], $2::text[], $3::json[]) as done (scope, key, result)
   where idempotency_key.scope = done.scope and idempotency_key.key = done.key and idempotency_key.result is null`;
 
 /** Records results in the transaction that ends the operations. A result, once there, never changes. */

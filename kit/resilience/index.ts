@@ -32,3 +32,4 @@ export {
 } from './errors.ts';
 export { HedgeLost } from './hedge.ts';
 export { createPolicy, type Policy, type PolicyEvent, type PolicyOptions, type Work } from './policy.ts';
+export { type BreakerEvent, createResilientTransport, type ResilientTransportOptions } from './transport.ts';

@@ -54,6 +54,8 @@ export async function migrateWith(execute: ExecuteSql, sequences: readonly Migra
 /** `migrateWith` on a connection of its own to the database at `url`. */
 export async function migrate(url: string, sequences: readonly Migrations[]): Promise<MigrationResult[]> {
   const client = new pg.Client({ connectionString: url });
+  // A connection that breaks fails the statement under way; without a listener it would end the process.
+  client.on('error', () => {});
   await client.connect();
   try {
     return await migrateWith(async (sql) => {

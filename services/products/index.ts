@@ -11,6 +11,7 @@ import { createApply, type EventOutbox } from './write-store.ts';
 
 export { gtinCheckDigit, isGtin } from './gtin.ts';
 export { type SeedReport, seedProducts } from './seed.ts';
+export { seedCatalogue } from './seed-data.ts';
 export type { EventOutbox, OutgoingEvent } from './write-store.ts';
 
 /** Those of the outbox come with it (kit/messaging). */

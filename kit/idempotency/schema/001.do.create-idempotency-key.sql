@@ -4,7 +4,7 @@ create table idempotency_key (
   key         text not null,
   fingerprint text not null,          -- of the payload: the same key with another payload is refused
   reference   text,                   -- what the operation makes, known from the start: where to look while it runs
-  result      jsonb,                  -- null while the operation is under way
+  result      json,                   -- null while the operation is under way
   created_at  timestamptz not null default now(),
   primary key (scope, key)
 );

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import type { Component } from '#kit/runtime';
+import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
+import { createFileJournal, createSandbox, startSandboxServer } from '#services/payments/sandbox';
+import { exitCodes, Failure } from './failure.ts';
+import type { ServicesOptions } from './services.ts';
+
+/** The pretended payment provider, as this process has it. */
+export interface SandboxPart {
+  readonly component: Component;
+  /** Within the process; absent where it is spoken to over HTTP like a real one. */
+  readonly provider?: PaymentProvider;
+  readonly url?: string;
+}
+
+const journalOf = ({ dataDir }: ServicesOptions): string => join(dataDir, 'payment-sandbox', 'journal');
+
+/** Starts the sandbox: in one process as an object, among several as the HTTP server that a provider is. */
+export async function startSandbox(options: ServicesOptions): Promise<SandboxPart> {
+  const { world, sandbox: at, secrets, public: door } = options;
+  if (!at) {
+    const sandbox = await createSandbox({ ...world, journal: createFileJournal({ path: journalOf(options) }) });
+    const provider = createSandboxProvider({ ...world, sandbox, webhookSecret: secrets.webhook });
+    return { provider, component: { name: 'payment sandbox', stop: () => sandbox.close() } };
+  }
+  const url = `http://${door.host}:${door.port}/payments/webhooks/provider`;
+  const server = await startSandboxServer({
+    ...world,
+    ...at,
+    secretKey: secrets.sandboxKey,
+    journalPath: journalOf(options),
+    webhooks: [{ url, secret: secrets.webhook }],
+  });
+  return { url: server.url, component: { name: 'payment sandbox', stop: () => server.close() } };
+}
+
+/** The adapter that speaks to a provider over HTTP: Stripe, or the sandbox in another process. */
+export async function connectProvider(options: ServicesOptions): Promise<PaymentProvider> {
+  const { world, provider, sandbox, secrets } = options;
+  const { createStripeProvider } = await import('#services/payments/provider/stripe');
+  if (provider.kind === 'sandbox') {
+    const url = `http://${sandbox?.host}:${sandbox?.port}`;
+    return createStripeProvider({ ...world, url, secretKey: secrets.sandboxKey, webhookSecret: secrets.webhook });
+  }
+  return createStripeProvider({
+    ...world,
+    secretKey: fromEnvironment(provider.secretKeyVariable),
+    webhookSecret: fromEnvironment(provider.webhookSecretVariable),
+  });
+}
+
+function fromEnvironment(name: string): string {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Failure(
+    exitCodes.usage,
+    `The topology takes a secret of the payment provider from ${name}, which is not set: set it in the environment.`,
+  );
+}

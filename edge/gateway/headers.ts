@@ -1,0 +1,90 @@
+import type { Random } from '#kit/runtime';
+
+/** What a client may not say: who it is, where it is, and what belongs to one connection alone (RFC 9110 §7.6.1). */
+const kept = new Set([
+  'authorization',
+  'cookie',
+  'forwarded',
+  'x-real-ip',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'accept-encoding',
+  'proxy-authorization',
+  'proxy-connection',
+  'x-correlation-id',
+]);
+
+type Incoming = Readonly<Record<string, string | string[] | undefined>>;
+
+/** The headers of a client's request that services get to see. */
+export function headersInward(headers: Incoming): Record<string, string> {
+  const inward: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || kept.has(name) || isOurs(name) || name.startsWith('x-forwarded-')) continue;
+    inward[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return inward;
+}
+
+const keptFromReplies = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'date', 'trailer']);
+
+/** The headers of a service's reply that clients get to see. */
+export function headersOutward(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const outward: Record<string, string> = {};
+  for (const name in headers) {
+    if (!keptFromReplies.has(name) && !isOurs(name)) outward[name] = headers[name] as string;
+  }
+  return outward;
+}
+
+function isOurs(name: string): boolean {
+  return name.startsWith('holdfast-');
+}
+
+const correlationPattern = /^[\w.:-]{8,64}$/;
+
+/** A client's own correlation id is kept, so that its log and ours can be joined; anything odd is replaced. */
+export function isCorrelationId(value: unknown): value is string {
+  return typeof value === 'string' && correlationPattern.test(value);
+}
+
+const tracePattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The W3C Trace Context to go on with: the client's, or a new one. */
+export function traceparentOf(value: string | undefined, random: Random): string {
+  if (value !== undefined && tracePattern.test(value)) return value;
+  const bytes = Buffer.from(random.bytes(24));
+  return `00-${bytes.toString('hex', 0, 16)}-${bytes.toString('hex', 16, 24)}-01`;
+}
+
+/**
+ * Where a request comes from. Each proxy of ours appends the address that it saw to X-Forwarded-For, so with n of them
+ * the nth from the right is the client; whatever stands further left, the client wrote himself.
+ */
+export function sourceAddress(remoteAddress: string, forwardedFor: string | undefined, trustedProxies: number): string {
+  if (trustedProxies === 0 || forwardedFor === undefined) return remoteAddress;
+  const seen = forwardedFor.split(',').map((part) => part.trim());
+  const address = seen.at(-trustedProxies) ?? seen[0] ?? '';
+  return /^[\da-fA-F:.]{2,45}$/.test(address) ? address : remoteAddress;
+}
+
+/** `Prefer: wait=N` (RFC 7240 §4.3) in seconds. */
+export function waitPreference(prefer: string | undefined): number | undefined {
+  const [, seconds] = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,5})\b/i.exec(prefer ?? '') ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+/** Whether If-None-Match names this version (weak comparison, RFC 9110 §13.1.2). */
+export function matchesNone(ifNoneMatch: string | undefined, etag: string | undefined): boolean {
+  if (ifNoneMatch === undefined || etag === undefined) return false;
+  const strong = (tag: string) => tag.trim().replace(/^W\//, '');
+  return ifNoneMatch.trim() === '*' || ifNoneMatch.split(',').some((tag) => strong(tag) === strong(etag));
+}

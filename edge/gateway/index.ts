@@ -1,0 +1,279 @@
+import type { AddressInfo } from 'node:net';
+import { users } from '#contracts/users';
+import {
+  type Arrival,
+  type CallContext,
+  contractProblems,
+  createClient,
+  createHttpServer,
+  encodeCaller,
+  type Greeting,
+  type HttpRoute,
+  headerNames,
+  problemReply,
+  type Responded,
+  routesOf,
+  type ServiceContract,
+  toProblem,
+} from '#kit/contract';
+import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
+import { answerCors, type CorsOptions } from './cors.ts';
+import {
+  headersInward,
+  headersOutward,
+  isCorrelationId,
+  matchesNone,
+  sourceAddress,
+  traceparentOf,
+  waitPreference,
+} from './headers.ts';
+import { createKeySet, type KeySetOptions } from './key-set.ts';
+import { createPages, isPublic } from './pages.ts';
+import { gatewayProblems } from './problems.ts';
+import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
+
+export type { CorsOptions } from './cors.ts';
+export { gateway } from './pages.ts';
+export { gatewayProblems } from './problems.ts';
+
+export interface GatewayOptions {
+  readonly world: World;
+  /** Carries requests to the services. */
+  readonly transport: Transport;
+  /** The services behind this door. What their contracts open to more than other services is served. */
+  readonly contracts: readonly ServiceContract[];
+  /** What keeps the process from serving, by component (`Host.unready`). */
+  readonly unready: () => Promise<Readonly<Record<string, string>>>;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 takes any free port. Default 0. */
+  readonly port?: number;
+  /** A second door for operators: /metrics, /livez and /readyz. Left out: none. */
+  readonly internal?: InternalOptions;
+  /** Pages of which other origins may call. Default: none. */
+  readonly cors?: CorsOptions;
+  /** Proxies of ours in front, each of which appends to X-Forwarded-For. Default 0: the header is not believed. */
+  readonly trustedProxies?: number;
+  /** One line a request. Default true. */
+  readonly requestLog?: boolean;
+  /** Told of each request after its reply, for metrics. */
+  readonly onResponded?: (responded: Responded) => void;
+  readonly keys?: Pick<KeySetOptions, 'refreshMs' | 'pauseMs' | 'staleMsMax'>;
+  readonly tokens?: Pick<TokenVerifierOptions, 'toleranceSec' | 'rememberedMax'>;
+  /** Of the OpenAPI document. Defaults `Holdfast` and `0.1.0`. */
+  readonly title?: string;
+  readonly version?: string;
+  /** Limits of the HTTP server, see `createHttpServer`. */
+  readonly headTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  readonly connectionsMax?: number;
+}
+
+export interface InternalOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** The metrics in Prometheus text format. */
+  readonly metrics: () => Promise<string>;
+}
+
+export interface Gateway {
+  readonly component: Component;
+  /** Origin (`http://127.0.0.1:8080`) once started. */
+  readonly address: string | undefined;
+  /** Origin of the internal door once started, if there is one. */
+  readonly internalAddress: string | undefined;
+}
+
+/** An API's answers are data: nothing in them is to be run, framed or guessed at. */
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'cross-origin',
+};
+
+const deadlineMsDefault = 2_000;
+const keyFetchTimeoutMs = 2_000;
+
+/** The only public door: checks who is calling, says so to the services, and keeps to itself what isn't theirs. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { world, transport, contracts, unready, host = '127.0.0.1', port = 0, trustedProxies = 0 } = options;
+  const { clock, random, ids, log } = world;
+  const { title = 'Holdfast', version = '0.1.0', requestLog = true } = options;
+  const usersClient = createClient(users, { transport, clock });
+  const keys = createKeySet({
+    clock,
+    log,
+    fetchKeys: async () => (await usersClient.jwks({}, gatewayContext(world))).body,
+    ...options.keys,
+  });
+  const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
+  const pages = createPages({ clock, contracts, unready, title, version });
+
+  function greet({ method, headers }: Omit<Arrival, 'correlationId'>): Greeting {
+    const given = headers['x-correlation-id'];
+    const correlationId = isCorrelationId(given) ? given : ids.next('cor');
+    const common = { ...securityHeaders, 'x-correlation-id': correlationId };
+    if (!options.cors) return { correlationId, headers: common };
+    const cors = answerCors(options.cors, method, headers);
+    const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;
+    return { correlationId, headers: { ...common, ...cors.headers }, ...(preflight ? { reply: preflight } : {}) };
+  }
+
+  async function admit(request: Request, arrival: Arrival): Promise<Request> {
+    const { operation } = arrival.route as HttpRoute;
+    const headers = headersInward(arrival.headers);
+    const identity = operation.identity === 'ignored' ? undefined : await identify(arrival);
+    const deadlineMs = operation.deadlineMs ?? deadlineMsDefault;
+    const waitSec = waitPreference(headers['prefer']);
+    const forwardedFor = arrival.headers['x-forwarded-for'];
+    headers[headerNames.caller] = identity ? encodeCaller(identity.caller) : 'anonymous:anonymous';
+    if (identity?.sessionId) headers[headerNames.session] = identity.sessionId;
+    headers[headerNames.correlationId] = arrival.correlationId ?? '';
+    headers[headerNames.step] = '1';
+    headers[headerNames.deadlineMs] = String(Math.min(deadlineMs, waitSec === undefined ? deadlineMs : waitSec * 1000));
+    headers[headerNames.source] = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
+    headers[headerNames.traceparent] = traceparentOf(headers[headerNames.traceparent], random);
+    return { ...request, headers };
+  }
+
+  async function identify({ headers }: Arrival): Promise<Identity | undefined> {
+    const { authorization } = headers;
+    if (authorization === undefined) return undefined;
+    const [, token] = /^Bearer +([\w.~+/-]+=*) *$/i.exec(String(authorization)) ?? [];
+    if (token === undefined) throw gatewayProblems['token-refused']({ detail: 'send Authorization: Bearer <token>' });
+    return verifier.verify(token);
+  }
+
+  /** Sends a request on, and makes whatever comes of it fit for the outside. */
+  async function forward(request: Request, signal: AbortSignal): Promise<Reply> {
+    let reply: Reply;
+    try {
+      reply = await transport.send(request, signal);
+    } catch (error) {
+      const problem = toProblem(error);
+      if (problem.category === 'internal') log.error('request failed', { operation: nameOf(request), error });
+      reply = problemReply(problem, request.headers[headerNames.correlationId]);
+    }
+    return outward(request, reply);
+  }
+
+  const routes: HttpRoute[] = contracts.flatMap((contract) =>
+    Object.entries(contract.operations)
+      .filter(([, operation]) => isPublic(operation))
+      .map(([name, operation]) => ({ server: { handle: forward }, service: contract.service, name, operation })),
+  );
+  const { headTimeoutMs, requestTimeoutMs, connectionsMax } = options;
+  const app = createHttpServer({
+    routes: [
+      ...routes,
+      ...routesOf({ ...pages, handle: async (...call) => outward(call[0], await pages.handle(...call)) }),
+    ],
+    greet,
+    admit,
+    onResponded(responded) {
+      if (requestLog) logRequest(world, responded);
+      options.onResponded?.(responded);
+    },
+    ...(headTimeoutMs === undefined ? {} : { headTimeoutMs }),
+    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
+    ...(connectionsMax === undefined ? {} : { connectionsMax }),
+  });
+  const internal = options.internal && createInternalDoor(options.internal);
+  let address: string | undefined;
+  let internalAddress: string | undefined;
+
+  function createInternalDoor({ metrics }: InternalOptions) {
+    const inside = routesOf(pages).filter(({ name }) => name === 'livez' || name === 'readyz');
+    const door = createHttpServer({ routes: inside, admit: (request) => request });
+    door.get('/metrics', async (_request, reply) => {
+      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+      return metrics();
+    });
+    return door;
+  }
+
+  return {
+    get address() {
+      return address;
+    },
+    get internalAddress() {
+      return internalAddress;
+    },
+    component: {
+      name: 'gateway',
+      async start() {
+        address = await listen(app, host, port);
+        if (internal)
+          internalAddress = await listen(internal, options.internal?.host ?? '127.0.0.1', options.internal?.port ?? 0);
+      },
+      // Takes no new connections, answers what is under way and closes what is idle.
+      drain: () => app.close(),
+      async stop() {
+        await app.close();
+        await internal?.close();
+      },
+    },
+  };
+}
+
+/** A port in use is the one mistake that everybody makes: say what to do. */
+async function listen(app: ReturnType<typeof createHttpServer>, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+    throw new Error(`port ${port} on ${host} is in use: stop what listens there, or choose another port`, {
+      cause: error,
+    });
+  }
+  const bound = app.server.address() as AddressInfo;
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+/** What a client gets to see of a reply; 304 when it has that version already. */
+function outward(request: Request, reply: Reply): Reply {
+  const headers = headersOutward(reply.headers);
+  // What was made for one caller stays out of shared caches unless its service says otherwise.
+  headers['cache-control'] ??= 'no-store';
+  if (reply.status === 401) headers['www-authenticate'] = 'Bearer';
+  if (reply.status === 200 && matchesNone(request.headers['if-none-match'], headers['etag'])) {
+    return { status: 304, headers };
+  }
+  return { ...reply, headers };
+}
+
+function nameOf(request: Request): string {
+  return `${request.service}.${request.operation}`;
+}
+
+/** Never a path, query, header or body as it came: a route says where, the correlation id joins the rest. */
+function logRequest({ log }: World, { arrival, request, status, durationMs, aborted }: Responded): void {
+  const { route } = arrival;
+  const fields = {
+    method: arrival.method,
+    route: route?.operation.path ?? 'none',
+    operation: route ? `${route.service}.${route.name}` : 'none',
+    status,
+    durationMs: Math.round(durationMs * 100) / 100,
+    caller: request?.headers[headerNames.caller] ?? 'unknown',
+    correlationId: arrival.correlationId,
+    ...(aborted ? { aborted } : {}),
+  };
+  if (status >= 500) log.warn('request', fields);
+  else log.info('request', fields);
+}
+
+/** The context of the gateway's own calls. */
+function gatewayContext({ clock, ids }: World): CallContext {
+  return {
+    caller: { kind: 'service', id: 'gateway' },
+    correlationId: ids.next('cor'),
+    step: 0,
+    traceparent: undefined,
+    idempotencyKey: undefined,
+    deadlineAtMs: clock.monotonicMs() + keyFetchTimeoutMs,
+    signal: AbortSignal.timeout(keyFetchTimeoutMs),
+    headers: {},
+  };
+}
