@@ -3,12 +3,12 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodes, Failure } from './failure.ts';
 
-const patienceMs = 2_000;
+const patienceMs = 3_000;
 const lookEveryMs = 50;
 
 /**
- * Makes sure that `port` can be listened on, and otherwise says who has it. Waits a moment first: the processes of a
- * copy that was killed need some milliseconds to notice.
+ * Makes sure that `port` can be listened on, and otherwise says who has it. Waits a moment first: a copy that
+ * was told to stop, or whose parent was killed, is about to leave.
  */
 export async function requireFreePort(host: string, port: number): Promise<void> {
   let code: string | undefined;

@@ -10,17 +10,20 @@ import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
  *
  * Each process announces itself in a file of its own, named by pid and start, and only then looks at the others, so
  * of two that start together at least one sees the other. Files of dead processes mean nothing and are removed: the
- * name belongs to one process for ever, so a removal can't hit a living one. Among living ones, the one that holds
- * (a second file says so) wins; among newcomers the lesser name wins and waits for the others to withdraw.
+ * name belongs to one process for ever, so a removal can't hit a living one. One that holds says so in a second file;
+ * newcomers wait a while for it to leave. Among newcomers the lesser name stays and the others withdraw at once.
  */
 export interface DirectoryLock {
   release(): void;
 }
 
-const patienceMs = 1_000;
 const lookEveryMs = 20;
 
-export async function lockDirectory(directory: string, timers: Timers): Promise<DirectoryLock> {
+/**
+ * Throws `data-dir-in-use` when another living process has the directory and keeps it for `patienceMs`: one that has
+ * just been told to stop needs a moment to finish its work.
+ */
+export async function lockDirectory(directory: string, timers: Timers, patienceMs = 3_000): Promise<DirectoryLock> {
   const locks = join(directory, 'lock');
   mkdirSync(locks, { recursive: true, mode: 0o700 });
   const own = identify(process.pid);
@@ -43,8 +46,8 @@ export async function lockDirectory(directory: string, timers: Timers): Promise<
       const others = livingOthers(locks, name);
       const first = others[0];
       if (!first) break;
-      const winner = others.find((other) => other.held || other.name < name);
-      if (winner) throw inUse(directory, winner.identity.pid);
+      const rival = others.find((other) => !other.held && other.name < name);
+      if (rival) throw inUse(directory, rival.identity.pid);
       if (waitedMs >= patienceMs) throw inUse(directory, first.identity.pid);
       await timers.sleep(lookEveryMs);
     }

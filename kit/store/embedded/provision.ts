@@ -29,32 +29,44 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<stri
   return withClient(admin, async (client) => {
     await checkServerVersion(client);
     await client.query('select pg_advisory_lock($1)', [provisionLock]);
-    const isNew = secrets.get(`role:${role}`) === undefined;
     const password = secrets.ensure(`role:${role}`);
-    await ensureRole(client, role, isNew, password, random);
+    const verifier = scramVerifier(password, random.bytes(16));
+    await ensureRole(client, role, verifier);
     await ensureDatabase(client, database, role);
-    const url = new URL(admin);
-    url.username = encodeURIComponent(role);
-    url.password = password;
-    url.pathname = `/${encodeURIComponent(database)}`;
-    return url.href;
+    const url = roleUrl(admin, database, role, password);
+    // The file and the server may disagree: the file was lost, or a crash came between the two.
+    if (!(await passwordFits(url))) {
+      await client.query(`alter role ${pg.escapeIdentifier(role)} password '${verifier}'`);
+    }
+    return url;
   });
 }
 
-async function ensureRole(
-  client: pg.Client,
-  role: string,
-  isNewPassword: boolean,
-  password: string,
-  random: Random,
-): Promise<void> {
-  const name = pg.escapeIdentifier(role);
+function roleUrl(admin: string, database: string, role: string, password: string): string {
+  const url = new URL(admin);
+  url.username = encodeURIComponent(role);
+  url.password = password;
+  url.pathname = `/${encodeURIComponent(database)}`;
+  return url.href;
+}
+
+/** The server gets only what it keeps, the verifier: the password can't reach its logs or its statistics. */
+async function ensureRole(client: pg.Client, role: string, verifier: string): Promise<void> {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role]);
-  if (rowCount !== 0 && !isNewPassword) return;
-  // The server gets only what it keeps, the verifier: the password can't reach its logs or its statistics.
-  const verifier = scramVerifier(password, random.bytes(16));
-  const verb = rowCount === 0 ? 'create' : 'alter';
-  await client.query(`${verb} role ${name} login nosuperuser nocreatedb nocreaterole password '${verifier}'`);
+  if (rowCount !== 0) return;
+  const name = pg.escapeIdentifier(role);
+  await client.query(`create role ${name} login nosuperuser nocreatedb nocreaterole password '${verifier}'`);
+}
+
+async function passwordFits(url: string): Promise<boolean> {
+  try {
+    await withClient(url, async () => {});
+    return true;
+  } catch (error) {
+    const invalidPassword = '28P01';
+    if (error instanceof pg.DatabaseError && error.code === invalidPassword) return false;
+    throw error;
+  }
 }
 
 async function ensureDatabase(client: pg.Client, database: string, role: string): Promise<void> {

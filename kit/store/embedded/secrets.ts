@@ -13,10 +13,11 @@ export interface Secrets {
 const secretBytes = 24;
 
 export function openSecrets(path: string, random: Random): Secrets {
-  const secrets = readSecrets(path);
   return {
-    get: (name) => secrets[name],
+    get: (name) => readSecrets(path)[name],
+    // Read each time: another process may have added to the file since.
     ensure(name) {
+      const secrets = readSecrets(path);
       const known = secrets[name];
       if (known !== undefined) return known;
       const secret = Buffer.from(random.bytes(secretBytes)).toString('base64url');

@@ -26,6 +26,8 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Settings;
   /** How long crash recovery may take before the start counts as failed. Default 120,000 ms. */
   readonly startTimeoutMs?: number;
+  /** How long to wait for another copy to leave the data directory before refusing. Default 3,000 ms. */
+  readonly lockPatienceMs?: number;
   /** Called once when the server ends without having been asked to. */
   readonly onCrash?: (how: string) => void;
 }
@@ -57,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const account = serverAccount();
   const binaries = findBinaries({ account });
   const folders = prepareFolders(dataDir, account);
-  const lock = await lockDirectory(folders.root, world.timers);
+  const lock = await lockDirectory(folders.root, world.timers, options.lockPatienceMs);
   try {
     const secrets = openSecrets(folders.secrets, world.random);
     const password = secrets.ensure(`role:${superuser}`);
@@ -147,7 +149,8 @@ async function startOn(port: number, prepared: Prepared): Promise<EmbeddedPostgr
   try {
     await closePublicDoors(adminUrl);
   } catch (error) {
-    await endServer(child, exited, world.timers);
+    stopping = stop();
+    await stopping;
     throw error;
   }
   return {
