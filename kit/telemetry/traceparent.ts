@@ -1,0 +1,27 @@
+/** The part of W3C Trace Context that travels: whose child the work is, and whether the trace is recorded. */
+export interface TraceContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly sampled: boolean;
+}
+
+const pattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
+const version00Length = 55;
+
+/** Undefined when the text is not valid: then a new trace begins, as the standard asks (W3C Trace Context §4.3). */
+export function parseTraceparent(text: string): TraceContext | undefined {
+  if (!pattern.test(text)) return undefined;
+  if (text.length !== version00Length) {
+    // Later versions may append fields after a dash; version 00 has none.
+    if (text.startsWith('00') || text[version00Length] !== '-') return undefined;
+  }
+  return {
+    traceId: text.slice(3, 35),
+    spanId: text.slice(36, 52),
+    sampled: (Number.parseInt(text.slice(53, 55), 16) & 1) === 1,
+  };
+}
+
+export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): string {
+  return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
+}

@@ -1,0 +1,191 @@
+import type { Clock, Random } from '#kit/runtime';
+import type { Attributes, AttributeValue, Span, SpanKind, SpanParent } from './port.ts';
+import { describeError, redactField } from './redact.ts';
+import { formatTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';
+
+/** A span that has ended, as plain data. */
+export interface SpanRecord {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly name: string;
+  readonly kind: SpanKind;
+  /** Wall time with fractions, on this process's clock. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly events: readonly SpanEvent[];
+  /** What went wrong, if it did. */
+  readonly error: string | undefined;
+}
+
+export interface SpanEvent {
+  readonly name: string;
+  readonly atMs: number;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface TracingOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Share of new traces that are recorded. Traces begun elsewhere keep the decision made there. */
+  readonly sampleRatio: number;
+  readonly onEnd: (span: SpanRecord) => void;
+}
+
+/** Bounds of one span, so that a loop can't make it grow for ever. */
+const attributesMax = 64;
+const eventsMax = 32;
+const attributeCharsMax = 1_000;
+
+export type StartSpan = (name: string, parent: SpanParent, attributes?: Attributes, kind?: SpanKind) => Span;
+
+export function createTracing({ clock, random, sampleRatio, onEnd }: TracingOptions): StartSpan {
+  const newHex = hexSource(random);
+  // Spans of a process share one anchor of wall time, so that they line up to the microsecond.
+  const anchorMs = clock.now() - clock.monotonicMs();
+  const nowMs = () => anchorMs + clock.monotonicMs();
+
+  return (name, parent, attributes, kind = 'internal') => {
+    // The ordinary case: under an unsampled span nothing is recorded, so all its children can be that span.
+    if (parent !== undefined && typeof parent !== 'string' && !parent.recording) return parent;
+    const context = parseTraceparent(typeof parent === 'string' ? parent : (parent?.traceparent ?? ''));
+    if (context && !context.sampled) return new PassingSpan(context.traceId, parent as string);
+    const traceId = context?.traceId ?? newHex(32);
+    const own: TraceContext = {
+      traceId,
+      spanId: newHex(16),
+      sampled: context !== undefined || random.next() < sampleRatio,
+    };
+    if (!own.sampled) return new PassingSpan(traceId, formatTraceparent(own));
+    return new RecordingSpan(own, context?.spanId, name, kind, attributes, nowMs, onEnd);
+  };
+}
+
+/** A span that is not sampled: passes the trace on, so that ids in logs agree, and records nothing. */
+class PassingSpan implements Span {
+  readonly recording = false;
+  readonly traceId: string;
+  readonly traceparent: string;
+
+  constructor(traceId: string, traceparent: string) {
+    this.traceId = traceId;
+    this.traceparent = traceparent;
+  }
+  set(): void {}
+  event(): void {}
+  fail(): void {}
+  end(): void {}
+}
+
+class RecordingSpan implements Span {
+  readonly recording = true;
+  readonly traceId: string;
+  readonly traceparent: string;
+  readonly #context: TraceContext;
+  readonly #parentSpanId: string | undefined;
+  readonly #name: string;
+  readonly #kind: SpanKind;
+  readonly #startMs: number;
+  readonly #nowMs: () => number;
+  readonly #attributes: Record<string, AttributeValue> = {};
+  readonly #events: SpanEvent[] = [];
+  #attributeCount = 0;
+  #error: string | undefined;
+  /** Undefined once the span has ended. */
+  #onEnd: ((span: SpanRecord) => void) | undefined;
+
+  constructor(
+    context: TraceContext,
+    parentSpanId: string | undefined,
+    name: string,
+    kind: SpanKind,
+    attributes: Attributes | undefined,
+    nowMs: () => number,
+    onEnd: (span: SpanRecord) => void,
+  ) {
+    this.traceId = context.traceId;
+    this.traceparent = formatTraceparent(context);
+    this.#context = context;
+    this.#parentSpanId = parentSpanId;
+    this.#name = name;
+    this.#kind = kind;
+    this.#nowMs = nowMs;
+    this.#onEnd = onEnd;
+    this.#startMs = nowMs();
+    if (attributes) for (const key in attributes) this.#put(key, attributes[key]);
+  }
+
+  set(name: string, value: AttributeValue): void {
+    if (this.#onEnd) this.#put(name, value);
+  }
+
+  event(name: string, attributes?: Attributes): void {
+    if (!this.#onEnd || this.#events.length >= eventsMax) return;
+    const kept: Record<string, AttributeValue> = {};
+    for (const key in attributes) {
+      const value = attributes[key];
+      if (value !== undefined) kept[key] = clean(key, value);
+    }
+    this.#events.push({ name, atMs: this.#nowMs(), attributes: kept });
+  }
+
+  fail(error: unknown): void {
+    if (!this.#onEnd) return;
+    this.#error = describeError(error).slice(0, attributeCharsMax);
+    const { category, code } = (error ?? {}) as { category?: unknown; code?: unknown };
+    if (typeof category === 'string') this.#put('error.category', category);
+    this.#put('error.type', typeof code === 'string' ? code : error instanceof Error ? error.name : typeof error);
+  }
+
+  end(): void {
+    const onEnd = this.#onEnd;
+    if (!onEnd) return;
+    this.#onEnd = undefined;
+    onEnd({
+      traceId: this.traceId,
+      spanId: this.#context.spanId,
+      parentSpanId: this.#parentSpanId,
+      name: this.#name,
+      kind: this.#kind,
+      startMs: this.#startMs,
+      durationMs: this.#nowMs() - this.#startMs,
+      attributes: this.#attributes,
+      events: this.#events,
+      error: this.#error,
+    });
+  }
+
+  #put(name: string, value: AttributeValue | undefined): void {
+    if (value === undefined) return;
+    if (!(name in this.#attributes)) {
+      if (this.#attributeCount >= attributesMax) return;
+      this.#attributeCount++;
+    }
+    this.#attributes[name] = clean(name, value);
+  }
+}
+
+function clean(name: string, value: AttributeValue): AttributeValue {
+  const cleaned = redactField(name, value) as AttributeValue;
+  return typeof cleaned === 'string' && cleaned.length > attributeCharsMax
+    ? cleaned.slice(0, attributeCharsMax)
+    : cleaned;
+}
+
+/** Hexadecimal digits of chance, drawn in bulk: a system call per id would cost more than the span. */
+function hexSource(random: Random): (length: number) => string {
+  const poolBytes = 1_536;
+  let pool = '';
+  let used = 0;
+  return (length) => {
+    if (used + length > pool.length) {
+      pool = Buffer.from(random.bytes(poolBytes)).toString('hex');
+      used = 0;
+    }
+    used += length;
+    const hex = pool.slice(used - length, used);
+    // All zeros is the one invalid id; it comes up never, but the standard forbids it.
+    return /^0+$/.test(hex) ? `${hex.slice(1)}1` : hex;
+  };
+}
