@@ -39,6 +39,8 @@ export type SubscriptionOptions = HandlerOptions & {
   readonly heartbeatMs?: number;
   /** How long an idle consumer waits when nobody wakes it. Default 2,000 ms. */
   readonly pollMs?: number;
+  /** Told after each batch whose effects and position are committed: to wake whoever waits for them. */
+  readonly onCommit?: () => void;
 };
 
 export interface Subscription {
@@ -150,6 +152,7 @@ export function subscribe(options: SubscriptionOptions): Subscription {
       return;
     }
     partitions.moved(moves);
+    options.onCommit?.();
     metrics?.consumed?.({ group, count: records.length, durationMs: clock.monotonicMs() - startMs });
   }
 

@@ -1,0 +1,99 @@
+import { type analytics, analyticsProblems } from '#contracts/analytics';
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import { type Handlers, invalidInput } from '#kit/contract';
+import { PositionOutOfLog, type Subscription } from '#kit/messaging';
+import { deadLetterHandlers } from '#kit/messaging/operations';
+import type { Clock, Database } from '#kit/runtime';
+import { readProducts, readSales, type SalesPart } from './store.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** Longest range, so that an answer has a bounded number of rows. */
+const rangeMsMax: Readonly<Record<SalesPart, number>> = {
+  hour: 31 * dayMs,
+  day: 5 * 366 * dayMs,
+  month: 50 * 366 * dayMs,
+  country: 50 * 366 * dayMs,
+  channel: 50 * 366 * dayMs,
+};
+const rowsMax = 20_000;
+const rangeMsDefault = 30 * dayMs;
+
+export function createHandlers(options: {
+  readonly database: Database;
+  readonly subscription: Subscription;
+  readonly clock: Clock;
+}): Handlers<typeof analytics> {
+  const { database, subscription, clock } = options;
+
+  async function lagEvents(): Promise<number> {
+    return (await subscription.lag()).reduce((sum, one) => sum + one.events, 0);
+  }
+
+  /** Whole hours or days, so that a figure is never half inside. */
+  function rangeOf(
+    query: { from?: string; to?: string },
+    partMs: number,
+  ): { from: string; to: string; lengthMs: number } {
+    const toMs = query.to === undefined ? clock.now() : timeOf('to', query.to);
+    const fromMs = query.from === undefined ? toMs - rangeMsDefault : timeOf('from', query.from);
+    if (fromMs > toMs) throw invalidInput([{ pointer: 'query:from', detail: 'must not be after to' }]);
+    const from = Math.floor(fromMs / partMs) * partMs;
+    const to = Math.ceil(toMs / partMs) * partMs;
+    return { from: new Date(from).toISOString(), to: new Date(to).toISOString(), lengthMs: to - from };
+  }
+
+  return {
+    async sales({ query }) {
+      const { from, to, lengthMs } = rangeOf(query, hourMs);
+      if (lengthMs > rangeMsMax[query.by] + dayMs) {
+        throw analyticsProblems['range-too-long']({ detail: `${from} to ${to} by ${query.by}` });
+      }
+      const { currency, country, channel } = query;
+      // The lag first: figures read after it are at least as complete as it says.
+      const lag = await lagEvents();
+      const items = await readSales(database, query.by, { from, to, currency, country, channel }, rowsMax);
+      return { status: 200, body: { from, to, items: [...items], lagEvents: lag } };
+    },
+    async products({ query }) {
+      const { currency, limit = 20 } = query;
+      const { from, to } = rangeOf(query, dayMs);
+      const lag = await lagEvents();
+      const rows = await readProducts(database, { currency, from, to }, positionOf(query.cursor), limit + 1);
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.grossMinor, last.sku]) } : {};
+      return { status: 200, body: { from, to, items, ...more, lagEvents: lag } };
+    },
+    async status() {
+      const [lag, deadLetters] = await Promise.all([lagEvents(), subscription.deadLetters.count()]);
+      return { status: 200, body: { lagEvents: lag, deadLetters } };
+    },
+    async rebuild() {
+      try {
+        await subscription.rebuild();
+      } catch (error) {
+        if (!(error instanceof PositionOutOfLog)) throw error;
+        throw analyticsProblems['history-incomplete']({ detail: error.message, cause: error });
+      }
+      return { status: 202, body: { lagEvents: await lagEvents() } };
+    },
+    ...deadLetterHandlers('analytics', subscription.deadLetters),
+  };
+}
+
+function timeOf(name: string, text: string): number {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
+  return ms;
+}
+
+function positionOf(cursor: string | undefined): { grossMinor: number; sku: string } | undefined {
+  if (cursor === undefined) return undefined;
+  const [grossMinor, sku] = decodeCursor(cursor) ?? [];
+  if (typeof grossMinor !== 'number' || typeof sku !== 'string') {
+    throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  }
+  return { grossMinor, sku };
+}
