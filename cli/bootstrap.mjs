@@ -5,8 +5,11 @@
  *     node cli/bootstrap.mjs <entry> [arguments…]
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -23,7 +26,7 @@ export async function run(entry, args) {
       `Holdfast needs Node ${oldestNode} or newer and this is ${process.version}: install a newer one from nodejs.org.`,
     );
   }
-  if (!isInstalled()) await install();
+  if (!isInstalled()) await installAlone();
   const path = resolve(root, entry);
   if (major === rightNode) {
     process.argv = [process.execPath, path, ...args];
@@ -60,14 +63,60 @@ function readPackages(path) {
   }
 }
 
-async function install() {
+/**
+ * Two installations in one folder destroy each other's work (npm ci begins by emptying it), so the second waits for the
+ * first. The file names the installer and its npm: npm goes on when whoever started it has been killed.
+ */
+async function installAlone() {
+  const hash = createHash('sha256').update(root).digest('hex').slice(0, 12);
+  const lock = join(tmpdir(), `holdfast-install-${hash}-${process.getuid?.() ?? 0}`);
+  for (let told = false; !isInstalled(); ) {
+    try {
+      writeFileSync(lock, `${process.pid}`, { flag: 'wx' });
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`${lock} can't be written (${error.code}): free some space in ${tmpdir()}.`);
+      const holders = readPids(lock);
+      if (!holders.some(isAlive)) rmSync(lock, { force: true });
+      else if (!told) say(`Another installation is under way here (pid ${holders.at(-1)}): waiting for it …`);
+      told = true;
+      await sleep(200);
+      continue;
+    }
+    try {
+      await install((npmPid) => writeFileSync(lock, `${process.pid} ${npmPid}`));
+    } finally {
+      rmSync(lock, { force: true });
+    }
+    return;
+  }
+}
+
+function readPids(lock) {
+  try {
+    return readFileSync(lock, 'utf8').split(' ').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return pid > 1 && process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+async function install(onStart) {
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
   say('Installing dependencies with npm ci (about a minute the first time) …');
   // npm draws its own progress on a terminal and is silent otherwise.
   const ticker = process.stderr.isTTY
     ? undefined
-    : setInterval(() => say(`  … still installing, ${seconds()} s`), 10_000);
+    : setInterval(() => say(`  … still installing, ${seconds()} s`), 5_000);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  let stopped = false;
   const code = await new Promise((settle) => {
     // Standard output stays free for the command's own: npm's goes to standard error.
     const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -76,14 +125,22 @@ async function install() {
       env: plainEnvironment(),
       shell: process.platform === 'win32',
     });
+    for (const signal of signals) {
+      process.on(signal, () => {
+        stopped = true;
+        npm.kill(signal);
+      });
+    }
+    if (npm.pid) onStart(npm.pid);
     npm.once('error', (error) => settle(error.message));
     npm.once('exit', (exitCode, signal) => settle(signal ?? exitCode));
   });
   clearInterval(ticker);
-  if (code === 'SIGINT' || code === 'SIGTERM') process.exit(130);
+  for (const signal of signals) process.removeAllListeners(signal);
+  if (stopped) fail('Stopped while installing: start again to go on.');
   if (code !== 0) {
     fail(
-      `npm ci failed (${code}): read its message above; it needs the network, a writable ${root} and about 700 MB of disk.`,
+      `npm ci failed (${code}): read its message above; it needs the network, a writable ${root} and about 500 MB of disk.`,
     );
   }
   say(`Installed in ${seconds()} s.`);
