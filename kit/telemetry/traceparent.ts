@@ -7,6 +7,8 @@ export interface TraceContext {
 
 const pattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 const version00Length = 55;
+/** The lowest bit of the flags says whether the trace is sampled. */
+const oddDigits = '13579bdf';
 
 /** Undefined when the text is not valid: then a new trace begins, as the standard asks (W3C Trace Context §4.3). */
 export function parseTraceparent(text: string): TraceContext | undefined {
@@ -18,7 +20,7 @@ export function parseTraceparent(text: string): TraceContext | undefined {
   return {
     traceId: text.slice(3, 35),
     spanId: text.slice(36, 52),
-    sampled: (Number.parseInt(text.slice(53, 55), 16) & 1) === 1,
+    sampled: oddDigits.includes(text[54] as string),
   };
 }
 

@@ -1,0 +1,12 @@
+export { firstHop, type Hop, hopFields, nextHop } from './hop.ts';
+export { createLogger, type LogDestination, type LoggerOptions } from './logger.ts';
+export { noTelemetry } from './none.ts';
+export type { OtlpOptions } from './otlp.ts';
+export type * from './port.ts';
+export { addProcessMetrics } from './process-metrics.ts';
+export { prometheusContentType } from './prometheus.ts';
+export { isSecretName, redactFields, redactText } from './redact.ts';
+export { renderTrace, type SpanStore, type TraceSummary } from './span-store.ts';
+export { createTelemetry, type TelemetryHost, type TelemetryOptions } from './telemetry.ts';
+export { formatTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';
+export type { SpanEvent, SpanRecord } from './tracing.ts';

@@ -1,0 +1,79 @@
+import type { SpanRecord } from './tracing.ts';
+
+/** One trace at a glance. */
+export interface TraceSummary {
+  readonly traceId: string;
+  /** Of its earliest span here. */
+  readonly name: string;
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly spanCount: number;
+  readonly failed: boolean;
+}
+
+/** The last spans of this process, so that a trace can be looked at with nothing else installed. */
+export interface SpanStore {
+  add(span: SpanRecord): void;
+  /** Spans of a trace, in the order in which they began. */
+  trace(traceId: string): readonly SpanRecord[];
+  /** The latest traces first. */
+  recent(limit?: number): readonly TraceSummary[];
+}
+
+/** `spansMax` spans are kept, the oldest are overwritten. */
+export function createSpanStore(spansMax: number): SpanStore {
+  const ring: SpanRecord[] = [];
+  let next = 0;
+  return {
+    add(span) {
+      ring[next] = span;
+      next = (next + 1) % spansMax;
+    },
+    trace: (traceId) => ring.filter((span) => span.traceId === traceId).sort(byStart),
+    recent(limit = 50) {
+      const traces = Map.groupBy(ring, (span) => span.traceId);
+      const summaries = [...traces.values()].map(summarize).sort((a, b) => b.startMs - a.startMs);
+      return summaries.slice(0, limit);
+    },
+  };
+}
+
+function byStart(a: SpanRecord, b: SpanRecord): number {
+  return a.startMs - b.startMs || (a.spanId === b.parentSpanId ? -1 : b.spanId === a.parentSpanId ? 1 : 0);
+}
+
+function summarize(spans: readonly SpanRecord[]): TraceSummary {
+  const first = spans.reduce((a, b) => (byStart(a, b) <= 0 ? a : b));
+  const endMs = Math.max(...spans.map((span) => span.startMs + span.durationMs));
+  return {
+    traceId: first.traceId,
+    name: first.name,
+    startMs: first.startMs,
+    durationMs: endMs - first.startMs,
+    spanCount: spans.length,
+    failed: spans.some((span) => span.error !== undefined),
+  };
+}
+
+/** A trace as an indented tree, for a terminal. Spans whose parent is elsewhere stand at the margin. */
+export function renderTrace(spans: readonly SpanRecord[]): string {
+  const here = new Set(spans.map((span) => span.spanId));
+  const children = Map.groupBy(spans, (span) =>
+    span.parentSpanId && here.has(span.parentSpanId) ? span.parentSpanId : '',
+  );
+  const startMs = Math.min(...spans.map((span) => span.startMs));
+  const lines: string[] = [];
+  // Spans are at most as many as the store keeps; a circle of parents can't be reached from the margin.
+  const visit = (parent: string, depth: number) => {
+    for (const span of children.get(parent) ?? []) {
+      const at = `${(span.startMs - startMs).toFixed(1).padStart(8)} ms ${span.durationMs.toFixed(1).padStart(8)} ms`;
+      const attributes = Object.entries(span.attributes).map(([name, value]) => ` ${name}=${value}`);
+      lines.push(
+        `${at}  ${'  '.repeat(depth)}${span.name}${attributes.join('')}${span.error ? `  ✗ ${span.error}` : ''}`,
+      );
+      visit(span.spanId, depth + 1);
+    }
+  };
+  visit('', 0);
+  return `${lines.join('\n')}\n`;
+}
