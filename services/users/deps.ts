@@ -19,7 +19,7 @@ export type UserEvent = {
 }[UserEventType];
 
 /** Writes events to the outbox in the transaction of what they tell. */
-export type Publish = (tx: Transaction, events: readonly UserEvent[]) => Promise<void>;
+export type Publish = (tx: Transaction, events: readonly UserEvent[]) => Promise<unknown>;
 
 /** What the handlers work with. */
 export interface Deps {
