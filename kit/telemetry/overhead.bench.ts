@@ -58,3 +58,5 @@ measure('redaction alone, headers with secrets', () => redactFields({ headers })
 measure('log line, level off', () => log.debug('order placed', fields));
 measure('log line, 5 fields and 3 bound', () => bound.info('order placed', fields));
 measure('log line, pretty', () => pretty.info('order placed', fields));
+
+if (writtenChars === 0) throw new Error('the log wrote nothing');
