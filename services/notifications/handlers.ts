@@ -1,0 +1,74 @@
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import { type NotificationSummary, type notifications, notificationsProblems } from '#contracts/notifications';
+import { contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import type { Subscription } from '#kit/messaging';
+import { deadLetterHandlers } from '#kit/messaging/operations';
+import type { Database, Ids } from '#kit/runtime';
+import { insertResend, listNotifications, type NotificationRow, readByEvent, readNotification } from './store.ts';
+
+export function createHandlers(options: {
+  readonly database: Database;
+  readonly ids: Ids;
+  readonly subscription: Subscription;
+  readonly status: 'pending' | 'recorded';
+  readonly wakeSender: () => void;
+}): Handlers<typeof notifications> {
+  const { database, ids, subscription, status, wakeSender } = options;
+
+  async function find(id: string): Promise<NotificationRow> {
+    const row = await readNotification(database, id);
+    if (!row) throw notificationsProblems['not-found']({ detail: `no notification ${id}` });
+    return row;
+  }
+
+  return {
+    async list({ query }) {
+      const { limit = 20, orderId, status, cursor } = query;
+      const rows = await listNotifications(database, { orderId, status, beforeId: positionOf(cursor) }, limit + 1);
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {};
+      return { status: 200, body: { items: items.map(summaryOf), ...more } };
+    },
+    async get({ params }) {
+      const row = await find(params.notificationId);
+      return { status: 200, body: { ...summaryOf(row), text: row.text, html: row.html } };
+    },
+    async resend({ params }, { caller, idempotencyKey = '' }) {
+      const original = await find(params.notificationId);
+      const eventId = `resend:${caller.kind}:${caller.id}:${idempotencyKey}`;
+      // The row is the claim: a repeat with the same key finds it, whichever instance it comes to.
+      if (original.status !== 'pending') await insertResend(database, ids.next('ntf'), eventId, original.id, status);
+      const resent = await readByEvent(database, eventId);
+      if (!resent) throw notificationsProblems['still-pending']({ detail: original.id });
+      if (resent.resendOf !== original.id) throw contractProblems['idempotency-key-reused']();
+      wakeSender();
+      return { status: 202, body: summaryOf(resent) };
+    },
+    ...deadLetterHandlers('notifications', subscription.deadLetters),
+  };
+}
+
+function summaryOf(row: NotificationRow): NotificationSummary {
+  const { id, orderId, template, recipient, subject, status, attempts, cause, resendOf, createdAt, sentAt } = row;
+  return {
+    id,
+    orderId,
+    template,
+    recipient,
+    subject,
+    status,
+    attempts,
+    ...(cause === null ? {} : { cause }),
+    ...(resendOf === null ? {} : { resendOf }),
+    createdAt: createdAt.toISOString(),
+    ...(sentAt === null ? {} : { sentAt: sentAt.toISOString() }),
+  };
+}
+
+function positionOf(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  const [id] = decodeCursor(cursor) ?? [];
+  if (typeof id !== 'string') throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  return id;
+}

@@ -1,0 +1,332 @@
+import { SMTPServer } from 'smtp-server';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { OrderEvent } from '#contracts/orders';
+import { createEnvelope, createPostgresLog, type EventEnvelope, type EventLog, logMigrations } from '#kit/messaging';
+import { openTestDatabase, until, quietWorld as world } from '#kit/messaging/testing';
+import type { Database, Reply } from '#kit/runtime';
+import {
+  createNotifications,
+  createSmtpMailer,
+  type Mailer,
+  type Notifications,
+  type NotificationsOptions,
+  notificationsMigrations,
+} from './index.ts';
+
+let database: Database;
+let logDatabase: Database;
+let log: EventLog;
+let mailServer: MailServer;
+let running: Notifications[] = [];
+
+beforeAll(async () => {
+  database = await openTestDatabase(notificationsMigrations);
+  logDatabase = await openTestDatabase([logMigrations]);
+  mailServer = await startMailServer();
+});
+afterAll(async () => {
+  await mailServer.close();
+  await Promise.all([database.close(), logDatabase.close()]);
+});
+beforeEach(async () => {
+  for (const table of ['notification', 'inbox_position', 'dead_letter', 'dead_letter_key']) {
+    await database.query(`delete from ${table}`);
+  }
+  for (const table of ['log_event', 'log_partition', 'log_group']) await logDatabase.query(`delete from ${table}`);
+  log = createPostgresLog({ database: logDatabase, world });
+  mailServer.reset();
+});
+afterEach(async () => {
+  for (const one of running) await one.component.stop?.();
+  running = [];
+});
+
+interface Received {
+  readonly to: readonly string[];
+  readonly raw: string;
+}
+
+interface MailServer {
+  readonly port: number;
+  readonly mails: Received[];
+  /** Answers to the next recipients or messages: an SMTP code; nothing left means 250. */
+  readonly refuseRecipients: number[];
+  readonly refuseMessages: number[];
+  reset(): void;
+  close(): Promise<void>;
+}
+
+/** A real SMTP server in this process. */
+async function startMailServer(): Promise<MailServer> {
+  const mails: Received[] = [];
+  const refuseRecipients: number[] = [];
+  const refuseMessages: number[] = [];
+  const refusal = (code: number) => Object.assign(new Error(`told to say ${code}`), { responseCode: code });
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    onRcptTo(_address, _session, done) {
+      const code = refuseRecipients.shift();
+      done(code === undefined ? null : refusal(code));
+    },
+    onData(stream, session, done) {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        const code = refuseMessages.shift();
+        if (code !== undefined) return done(refusal(code));
+        mails.push({ to: session.envelope.rcptTo.map((one) => one.address), raw: Buffer.concat(chunks).toString() });
+        done(null);
+      });
+    },
+  });
+  server.on('error', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = (server.server.address() as { port: number }).port;
+  return {
+    port,
+    mails,
+    refuseRecipients,
+    refuseMessages,
+    reset() {
+      for (const list of [mails, refuseRecipients, refuseMessages]) list.length = 0;
+    },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+const fastSender = { backoffMsMin: 1, backoffMsMax: 5 };
+const smtp = () =>
+  createSmtpMailer({ url: `smtp://127.0.0.1:${mailServer.port}`, from: 'The Shop <orders@shop.example>' });
+
+async function start(options: Partial<NotificationsOptions> = {}): Promise<Notifications> {
+  const notifications = createNotifications({
+    world,
+    database,
+    log,
+    shop: { name: 'The Shop' },
+    messageIdDomain: 'shop.example',
+    server: { checkReplies: true },
+    sender: fastSender,
+    ...options,
+  });
+  running.push(notifications);
+  await notifications.component.start?.();
+  return notifications;
+}
+
+const orderId = 'ord_01J0000000000000000000000A';
+
+function confirmed(fields: Partial<OrderEvent> = {}, id?: string): EventEnvelope<OrderEvent> {
+  const data: OrderEvent = {
+    orderId,
+    businessKey: 'k',
+    state: 'confirmed',
+    customer: { email: 'shopper@example.org' },
+    channel: 'web',
+    placedAt: '2030-01-01T00:00:00Z',
+    currency: 'GBP',
+    totalMinor: 500,
+    lines: [{ kind: 'goods', sku: 'MUG', name: 'Mug “Ærø”', quantity: 1, unitPriceMinor: 500, totalMinor: 500 }],
+    ...fields,
+  };
+  const draft = { type: 'order.confirmed', key: data.orderId, data, ...(id ? { id } : {}) };
+  return createEnvelope({ source: 'orders', world }, draft);
+}
+
+async function call(
+  notifications: Notifications,
+  operation: string,
+  input: { params?: Record<string, string>; query?: Record<string, string>; key?: string; caller?: string } = {},
+): Promise<Reply> {
+  const { params = {}, query = {}, key, caller = 'staff:sam' } = input;
+  const headers = { 'holdfast-caller': caller, ...(key ? { 'idempotency-key': key } : {}) };
+  return notifications.server.handle(
+    { service: 'notifications', operation, params, query, headers },
+    new AbortController().signal,
+  );
+}
+
+async function rows(): Promise<{ id: string; status: string; attempts: number; cause: string | null }[]> {
+  const { rows } = await database.query('select id, status, attempts, cause from notification order by id');
+  return rows as never;
+}
+
+async function caughtUp(notifications: Notifications): Promise<void> {
+  await until(async () => (await notifications.subscription.lag()).every((one) => one.events === 0));
+}
+
+const statuses = async () => (await rows()).map((row) => row.status);
+
+test('a confirmed order makes one mail, as text and HTML, to its customer alone', async () => {
+  await start({ mailer: smtp() });
+  await log.append('orders', [confirmed({ customer: { email: 'a,b@example.org' } })]);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails).toHaveLength(1);
+  const [mail] = mailServer.mails;
+  expect(mail?.to).toEqual(['"a,b"@example.org']);
+  expect(mail?.raw).toMatch(/^From: The Shop <orders@shop.example>$/m);
+  expect(mail?.raw).toMatch(/^Message-ID: <ntf_[0-9A-Z]{26}@shop.example>$/m);
+  expect(mail?.raw).toMatch(/^Subject: Your order ord_01J0000000000000000000000A is confirmed$/m);
+  expect(mail?.raw).toContain('Content-Type: text/plain; charset=utf-8');
+  expect(mail?.raw).toContain('Content-Type: text/html; charset=utf-8');
+});
+
+test('an event that is delivered twice, even to two instances, makes one mail', async () => {
+  const one = await start({ mailer: smtp() });
+  await start({ mailer: smtp() });
+  const event = confirmed({}, 'evt_same');
+  await log.append('orders', [event, event]);
+  await log.append('orders', [event]);
+  await caughtUp(one);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails).toHaveLength(1);
+});
+
+test('a hundred orders with two senders make a hundred mails', async () => {
+  const one = await start({ mailer: smtp() });
+  await start({ mailer: smtp() });
+  const events = Array.from({ length: 100 }, (_, i) => confirmed({ customer: { email: `c${i}@example.org` } }));
+  await log.append('orders', events);
+  await caughtUp(one);
+  await until(async () => (await statuses()).every((status) => status === 'sent'));
+  expect(new Set(mailServer.mails.map((mail) => mail.to[0])).size).toBe(100);
+  expect(mailServer.mails).toHaveLength(100);
+});
+
+test('a mail that is refused for now is tried again under the same Message-ID', async () => {
+  const ids: string[] = [];
+  const mailer = smtp();
+  const watched: Mailer = {
+    ...mailer,
+    send(mail, signal) {
+      ids.push(mail.messageId);
+      return mailer.send(mail, signal);
+    },
+  };
+  mailServer.refuseRecipients.push(450);
+  mailServer.refuseMessages.push(452, 451);
+  await start({ mailer: watched });
+  await log.append('orders', [confirmed()]);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect((await rows())[0]).toMatchObject({ attempts: 4, cause: null });
+  expect(new Set(ids).size).toBe(1);
+  expect(mailServer.mails).toHaveLength(1);
+});
+
+test('a mail that is refused for good has failed, with the reason', async () => {
+  mailServer.refuseRecipients.push(550);
+  await start({ mailer: smtp() });
+  await log.append('orders', [confirmed()]);
+  await until(async () => (await statuses()).join() === 'failed');
+  expect((await rows())[0]).toMatchObject({ attempts: 1, cause: expect.stringContaining('told to say 550') });
+});
+
+test('a mail server that is away is waited for, but not for ever', async () => {
+  const away = createSmtpMailer({ url: 'smtp://127.0.0.1:9', from: 'orders@shop.example' });
+  const notifications = await start({ mailer: away });
+  await log.append('orders', [confirmed()]);
+  await until(async () => ((await rows())[0]?.attempts ?? 0) >= 2);
+  expect((await rows())[0]).toMatchObject({ status: 'pending', cause: expect.stringContaining('ECONNREFUSED') });
+  await database.query(`update notification set created_at = now() - interval '25 hours'`);
+  await until(async () => (await statuses()).join() === 'failed');
+  await notifications.component.stop?.();
+});
+
+test('a sender that crashed between sending and recording repeats the mail with the same Message-ID, nothing else', async () => {
+  const crashed = await start({ mailer: { send: () => new Promise(() => {}), close: async () => {} } });
+  await log.append('orders', [confirmed()]);
+  await until(async () => ((await rows())[0]?.attempts ?? 0) === 1);
+  // Nobody else touches it while the lease lasts.
+  const other = await start({ mailer: smtp() });
+  await caughtUp(other);
+  expect(await statuses()).toEqual(['pending']);
+  await database.query(`update notification set leased_until = now() - interval '1 second'`);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails).toHaveLength(1);
+  expect(mailServer.mails[0]?.raw).toContain(`Message-ID: <${(await rows())[0]?.id}@shop.example>`);
+  running = running.filter((one) => one !== crashed);
+  await crashed.subscription.component.stop?.();
+});
+
+test('without a mail server, mails are kept to be read', async () => {
+  const notifications = await start();
+  await log.append('orders', [confirmed()]);
+  await caughtUp(notifications);
+  const list = await call(notifications, 'list', { query: { orderId } });
+  expect(list.body).toMatchObject({
+    items: [
+      { orderId, template: 'order.confirmed', recipient: 'shopper@example.org', status: 'recorded', attempts: 0 },
+    ],
+  });
+  const { items } = list.body as { items: { id: string }[] };
+  const whole = await call(notifications, 'get', { params: { notificationId: items[0]?.id as string } });
+  expect(whole.body).toMatchObject({ text: expect.stringContaining('£5.00'), html: expect.stringContaining('<table') });
+});
+
+test('imported orders of years ago make no mail', async () => {
+  const notifications = await start();
+  await log.append('orders', [confirmed({ channel: 'import' })]);
+  await caughtUp(notifications);
+  expect(await rows()).toEqual([]);
+});
+
+test('a resend is one more mail, once per key', async () => {
+  const notifications = await start({ mailer: smtp() });
+  await log.append('orders', [confirmed()]);
+  await until(async () => (await statuses()).join() === 'sent');
+  const notificationId = (await rows())[0]?.id as string;
+  const params = { notificationId };
+  expect((await call(notifications, 'resend', { params })).body).toMatchObject({ status: 400 });
+  const [first, again] = await Promise.all([
+    call(notifications, 'resend', { params, key: 'k1' }),
+    call(notifications, 'resend', { params, key: 'k1' }),
+  ]);
+  expect(first.status).toBe(202);
+  expect((first.body as { id: string }).id).toBe((again.body as { id: string }).id);
+  await until(async () => (await statuses()).join() === 'sent,sent');
+  expect(mailServer.mails).toHaveLength(2);
+  const other = { notificationId: (first.body as { id: string }).id };
+  const reused = await call(notifications, 'resend', { params: other, key: 'k1' });
+  expect(reused.body).toMatchObject({ status: 422, code: 'contract/idempotency-key-reused' });
+});
+
+test('what is still to be sent is not sent again, and what is not there is not found', async () => {
+  const notifications = await start({
+    mailer: { send: () => Promise.reject(new Error('busy')), close: async () => {} },
+  });
+  await log.append('orders', [confirmed()]);
+  await until(async () => ((await rows())[0]?.attempts ?? 0) > 0);
+  const params = { notificationId: (await rows())[0]?.id as string };
+  const tooEarly = await call(notifications, 'resend', { params, key: 'k' });
+  expect(tooEarly.body).toMatchObject({ status: 409, code: 'notifications/still-pending' });
+  const unknown = { notificationId: 'ntf_01J0000000000000000000000Z' };
+  expect((await call(notifications, 'get', { params: unknown })).status).toBe(404);
+  expect((await call(notifications, 'get', { params: unknown, caller: 'customer:c' })).status).toBe(403);
+});
+
+test('lists come newest first, page by page', async () => {
+  const notifications = await start();
+  const events = Array.from({ length: 5 }, (_, i) => confirmed({ customer: { email: `c${i}@example.org` } }));
+  await log.append('orders', events);
+  await caughtUp(notifications);
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const { body } = await call(notifications, 'list', { query: { limit: '2', ...(cursor ? { cursor } : {}) } });
+    const page = body as { items: { id: string }[]; nextCursor?: string };
+    seen.push(...page.items.map((item) => item.id));
+    cursor = page.nextCursor;
+  } while (cursor);
+  expect(seen).toEqual((await rows()).map((row) => row.id).toReversed());
+});
+
+test('an event without an address becomes a dead letter at once, and other orders get their mails', async () => {
+  const notifications = await start();
+  const bad = confirmed({ orderId: 'ord_01J0000000000000000000000B' });
+  await log.append('orders', [{ ...bad, data: { ...bad.data, customer: undefined } }, confirmed()]);
+  await caughtUp(notifications);
+  expect(await statuses()).toEqual(['recorded']);
+  const { body } = await call(notifications, 'listDeadLetters');
+  expect(body).toMatchObject({ total: 1, items: [{ attempts: 1, cause: expect.stringContaining('e-mail address') }] });
+});
