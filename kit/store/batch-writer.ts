@@ -94,6 +94,7 @@ export function createBatchWriter<Command, Result>(
       await repeat(batch, error);
       return;
     }
+    { const g = (globalThis as any).__bw; if (g) { const e = (g[name] ??= { n: 0, size: 0, ms: 0 }); e.n++; e.size += batch.length; e.ms += clock.monotonicMs() - startMs; } }
     onCommit?.({ size: batch.length, durationMs: clock.monotonicMs() - startMs });
     for (let i = 0; i < batch.length; i++) {
       const entry = batch[i] as Entry<Command, Result>;

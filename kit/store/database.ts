@@ -1,6 +1,18 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Cancel, Database, Logger, QueryResult, Random, SqlValue, Timers, Transaction } from '#kit/runtime';
-import { CommitOutcomeUnknown, DatabaseUnavailable, isConnectionLoss, isTransient, StoreOverloaded } from './errors.ts';
+import { type Connection, createConnections, orAborted } from './connections.ts';
+import {
+  CommitOutcomeUnknown,
+  DatabaseUnavailable,
+  isCommitDoubtful,
+  isConnectionLoss,
+  isStalePlan,
+  isTransient,
+  sqlState,
+} from './errors.ts';
+import { listen } from './listen.ts';
+import { createStatements } from './statements.ts';
+import { valueTypes } from './values.ts';
 
 export interface DatabaseOptions {
   /** `postgres://role:password@host:port/database`. */
@@ -14,6 +26,8 @@ export interface DatabaseOptions {
   readonly connectionsMax?: number;
   /** Callers that may wait for a connection; one more is refused with `StoreOverloaded`. Default 1000. */
   readonly waitingMax?: number;
+  /** A connection must come up, and a caller get one, within this. Default 5,000 ms. */
+  readonly connectTimeoutMs?: number;
   /** A statement is cancelled after this. Default 10,000 ms. */
   readonly statementTimeoutMs?: number;
   /** A lock is waited for no longer than this. Default 5,000 ms. */
@@ -25,58 +39,67 @@ export interface DatabaseOptions {
 const defaultRetries = 5;
 const retryDelayMsBase = 5;
 const retryDelayMsMax = 200;
-
-/** int8 as number: every count and amount here stays below 2^53, and a wrong one fails loudly in arithmetic checks. */
-pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text));
-pg.types.setTypeParser(pg.types.builtins.NUMERIC, (text) => text);
+/** The server ends a statement at its time-out; if it has not said so by then it is gone, or the network is. */
+const silenceMarginMs = 5_000;
+/** A cancel request may reach the server just before its statement does, so it is repeated. */
+const cancelPeriodMs = 100;
+const cancelPatienceMs = 1_000;
 
 /** PostgreSQL (15 or later) behind the Database port: pooled, pipelined, prepared. */
 export function createDatabase(options: DatabaseOptions): Database {
-  const { url, timers, random, log, connectionsMax = 8, waitingMax = 1000 } = options;
+  const { url, timers, random, log, connectionsMax = 8, waitingMax = 1_000, statementTimeoutMs = 10_000 } = options;
   const name = options.name ?? new URL(url).pathname.slice(1);
-  const settings = {
+  const settings: pg.ClientConfig = {
     connectionString: url,
-    pipeline: true,
     keepAlive: true,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: options.statementTimeoutMs ?? 10_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    statement_timeout: statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? 5_000,
     idle_in_transaction_session_timeout: options.idleTransactionTimeoutMs ?? 15_000,
     application_name: `holdfast ${name}`,
+    types: valueTypes,
   };
-  const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
-  pool.on('error', (error) => log.warn('idle database connection lost', { database: name, error: error.message }));
-  const prepared = new Map<string, string>();
-
-  function nameOf(text: string): string {
-    let statement = prepared.get(text);
-    if (!statement) {
-      statement = `s${prepared.size}`;
-      prepared.set(text, statement);
-      // A statement text built from values would grow this table, and the server's memory, without end.
-      if (prepared.size === 1000) log.warn('1000 different statements prepared', { database: name, text });
-    }
-    return statement;
-  }
+  const connections = createConnections({
+    name,
+    settings: { ...settings, pipeline: true } as pg.ClientConfig,
+    connectionsMax,
+    waitingMax,
+    silenceMsMax: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + silenceMarginMs,
+    timers,
+    log,
+  });
+  const statements = createStatements(name, log);
+  const listeners = new Set<Cancel>();
 
   async function run<R extends object>(
-    client: pg.PoolClient,
+    connection: Connection,
     text: string,
-    values?: readonly SqlValue[],
+    values: readonly SqlValue[] = [],
   ): Promise<QueryResult<R>> {
-    const result = await client.query({ name: nameOf(text), text, values: (values ?? []) as unknown[] });
-    return { rows: result.rows as R[], count: result.rowCount ?? 0 };
+    const statement = statements.nameOf(text);
+    try {
+      const result = await connection.ask({
+        ...(statement === undefined ? {} : { name: statement }),
+        text,
+        values: values as unknown[],
+      });
+      return { rows: result.rows as R[], count: result.rowCount ?? 0 };
+    } catch (error) {
+      if (isStalePlan(error)) statements.renew(statement);
+      throw error;
+    }
   }
 
-  async function connect(): Promise<pg.PoolClient> {
-    if (pool.waitingCount >= waitingMax) throw new StoreOverloaded(`${name}: connection pool`);
+  async function queryOnce<R extends object>(text: string, values?: readonly SqlValue[]): Promise<QueryResult<R>> {
+    const connection = await connections.take();
     try {
-      const client = await pool.connect();
-      if (client.listenerCount('error') === 0) client.on('error', () => {});
-      return client;
+      return await run<R>(connection, text, values);
     } catch (error) {
-      throw new DatabaseUnavailable(name, error);
+      // It was on its way, and commits by itself: nobody knows whether it did.
+      if (isConnectionLoss(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
+      throw error;
+    } finally {
+      connection.release();
     }
   }
 
@@ -85,151 +108,131 @@ export function createDatabase(options: DatabaseOptions): Database {
     begin: string,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    signal?.throwIfAborted();
-    const client = await connect();
-    let broken: Error | undefined;
-    const onAbort = () => {
-      // Ending the connection makes the server notice within its next statement and roll back.
-      broken = new Error('aborted');
-      cancelStatement(client, settings.connectionString);
+    const connection = await connections.take(signal);
+    const stopCancelling = signal ? cancelWhenAborted(connection, signal) : undefined;
+    /** The first statement that failed: whatever follows it fails only because of it. */
+    let failure: unknown;
+    let ended = false;
+    const note = (error: unknown) => {
+      failure ??= error;
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const tx: Transaction = {
+      database: name,
+      query(text, values) {
+        if (ended) return refuse(new Error(`${name}: a statement was sent after its transaction had ended`));
+        if (signal?.aborted) return refuse(signal.reason);
+        const answer = run<never>(connection, text, values);
+        // Also keeps a statement that was sent but not awaited from ending the process.
+        answer.catch(note);
+        return answer;
+      },
+    };
     try {
-      // Not awaited: BEGIN travels with the first statement. Its failure surfaces there too.
-      const began = client.query(begin);
-      began.catch(() => {});
-      const tx: Transaction = { database: name, query: (text, values) => run(client, text, values) };
-      const result = await work(tx);
+      // Not awaited: BEGIN travels with the first statement.
+      const began = connection.ask(begin);
+      began.catch(note);
+      const result = await (signal ? orAborted(work(tx), signal) : work(tx));
+      ended = true;
       await began;
       signal?.throwIfAborted();
-      await commit(client);
+      // COMMIT of a transaction that a statement has already failed answers ROLLBACK without an error.
+      if (!(await commit(connection))) throw failure ?? new Error(`${name}: the transaction was rolled back at commit`);
       return result;
     } catch (error) {
-      if (error instanceof CommitOutcomeUnknown || isConnectionLoss(error)) broken = error as Error;
-      else await client.query('rollback').catch((cause: Error) => (broken = cause));
+      ended = true;
+      if (error instanceof CommitOutcomeUnknown) throw error;
+      if (!connection.lost) await connection.ask('rollback').catch(() => {});
       if (signal?.aborted) throw signal.reason;
-      if (broken && !(error instanceof CommitOutcomeUnknown)) throw new DatabaseUnavailable(name, error);
-      throw error;
+      if (connection.lost) throw new DatabaseUnavailable(name, error);
+      throw reasonOf(error, failure);
     } finally {
-      signal?.removeEventListener('abort', onAbort);
-      client.release(broken);
+      stopCancelling?.();
+      // A late cancel request must not meet the next user of the connection.
+      connection.release(signal?.aborted ? new Error('aborted') : undefined);
     }
   }
 
-  async function commit(client: pg.PoolClient): Promise<void> {
-    let result: pg.QueryResult;
+  /** False when the server rolled back instead. */
+  async function commit(connection: Connection): Promise<boolean> {
+    // Lost before COMMIT was sent: the server rolls back.
+    if (connection.lost) throw connection.lost;
     try {
-      result = await client.query('commit');
+      const { command } = await connection.ask('commit');
+      return command === 'COMMIT';
     } catch (error) {
       // Even an error answer is no proof: after an fsync failure the commit record may have reached the disk.
-      if (isConnectionLoss(error)) throw new CommitOutcomeUnknown(name, error);
+      if (isCommitDoubtful(error)) throw new CommitOutcomeUnknown(name, error);
       throw error;
     }
-    // COMMIT of a transaction that a statement has already failed answers ROLLBACK without an error.
-    if (result.command !== 'COMMIT') throw new Error(`${name}: the transaction was rolled back at commit`);
+  }
+
+  /** Until told to stop: tells the server again and again, and at last cuts the connection. */
+  function cancelWhenAborted(connection: Connection, signal: AbortSignal): Cancel {
+    let cancelTimer: Cancel = () => {};
+    let leftMs = cancelPatienceMs;
+    const onAbort = () => {
+      if (leftMs <= 0) return connection.cut(new Error('aborted'));
+      connection.cancelStatement();
+      leftMs -= cancelPeriodMs;
+      cancelTimer = timers.after(cancelPeriodMs, onAbort);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    return () => {
+      signal.removeEventListener('abort', onAbort);
+      cancelTimer();
+    };
+  }
+
+  async function repeated<T>(once: () => Promise<T>, retries: number, signal?: AbortSignal): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await once();
+      } catch (error) {
+        if (attempt >= retries) throw error;
+        // A renewed statement needs no waiting: nobody stands in its way.
+        if (isStalePlan(error)) continue;
+        if (!isTransient(error)) throw error;
+        const ceiling = Math.min(retryDelayMsMax, retryDelayMsBase * 2 ** attempt);
+        await timers.sleep(random.next() * ceiling, signal);
+      }
+    }
   }
 
   return {
     name,
-    async query(text, values) {
-      const client = await connect();
-      let broken: Error | undefined;
-      try {
-        return await run(client, text, values);
-      } catch (error) {
-        if (!isConnectionLoss(error)) throw error;
-        broken = error as Error;
-        throw new DatabaseUnavailable(name, error);
-      } finally {
-        client.release(broken);
-      }
-    },
-    async transaction(work, { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = {}) {
+    query: <R extends object>(text: string, values?: readonly SqlValue[]) =>
+      repeated(() => queryOnce<R>(text, values), defaultRetries),
+    transaction(work, { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = {}) {
       const begin = `begin isolation level ${isolation}${readOnly ? ' read only' : ''}`;
-      for (let attempt = 0; ; attempt++) {
-        try {
-          return await transactionOnce(work, begin, signal);
-        } catch (error) {
-          if (!isTransient(error) || attempt >= retries) throw error;
-          const ceiling = Math.min(retryDelayMsMax, retryDelayMsBase * 2 ** attempt);
-          await timers.sleep(random.next() * ceiling, signal);
-        }
-      }
+      return repeated(() => transactionOnce(work, begin, signal), retries, signal);
     },
-    listen: (channel, onMessage) => listen({ ...settings, name, timers, log }, channel, onMessage),
-    close: () => pool.end(),
+    async listen(channel, onMessage) {
+      const cancel = await listen({ name, settings, timers, log }, channel, onMessage);
+      const forget = () => {
+        listeners.delete(forget);
+        cancel();
+      };
+      listeners.add(forget);
+      return forget;
+    },
+    close() {
+      for (const cancel of listeners) cancel();
+      return connections.close();
+    },
   };
 }
 
-/** Asks the server to cancel what a connection is running, over a connection of its own as the protocol wants it. */
-function cancelStatement(client: pg.PoolClient, connectionString: string): void {
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-  const canceller = new pg.Client({ connectionString }) as unknown as {
-    connection: {
-      on(event: string, listener: () => void): void;
-      connect(port: number, host: string): void;
-      cancel(processID: number, secretKey: number): void;
-      end(): void;
-    };
-    host: string;
-    port: number;
-  };
-  const { connection, host, port } = canceller;
-  connection.on('error', () => {});
-  connection.on('connect', () => {
-    connection.cancel(processID, secretKey);
-  });
-  if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}` as unknown as number, '');
-  else connection.connect(port, host);
+function refuse(error: unknown): Promise<never> {
+  const refused = Promise.reject(error);
+  refused.catch(() => {});
+  return refused;
 }
 
-interface ListenOptions extends pg.ClientConfig {
-  readonly name: string;
-  readonly timers: Timers;
-  readonly log: Logger;
-}
-
-const listenRetryMs = 1000;
-
-/** A connection of its own for notifications, made anew for as long as the subscription lives. */
-async function listen(
-  { name, timers, log, ...settings }: ListenOptions,
-  channel: string,
-  onMessage: (payload: string) => void,
-): Promise<Cancel> {
-  if (!/^[a-z_]+$/.test(channel)) throw new Error(`listen: ${channel} is not a channel name`);
-  let client: pg.Client | undefined;
-  let cancelRetry: Cancel = () => {};
-  let stopped = false;
-
-  async function start(): Promise<void> {
-    const mine = new pg.Client({ ...settings, pipeline: false } as pg.ClientConfig);
-    client = mine;
-    let failed = false;
-    const retry = (error?: Error) => {
-      if (stopped || failed) return;
-      failed = true;
-      log.debug('listen connection lost', { database: name, channel, error: error?.message });
-      mine.end().catch(() => {});
-      cancelRetry = timers.after(listenRetryMs, () => void start().catch(retry));
-    };
-    mine.on('error', retry);
-    mine.on('end', () => retry());
-    mine.on('notification', (message) => onMessage(message.payload ?? ''));
-    try {
-      await mine.connect();
-      await mine.query(`listen ${channel}`);
-      // What was announced while nobody listened is made up for by one wake-up.
-      onMessage('');
-    } catch (error) {
-      retry(error as Error);
-    }
-  }
-
-  await start();
-  return () => {
-    stopped = true;
-    cancelRetry();
-    client?.end().catch(() => {});
-  };
+/**
+ * What to tell of a failed transaction. "Current transaction is aborted" is never the cause; and what the work concluded
+ * after a serialisation failure or deadlock counts for nothing: it has to run again.
+ */
+function reasonOf(error: unknown, failure: unknown): unknown {
+  if (failure === undefined) return error;
+  return sqlState(error) === '25P02' || isTransient(failure) || isStalePlan(failure) ? failure : error;
 }

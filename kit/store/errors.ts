@@ -1,13 +1,13 @@
 /**
- * The connection was lost while COMMIT was under way: the transaction may be durable or not. Repeat it if it is
- * idempotent, or look for its business key; never assume.
+ * The connection was lost while COMMIT (or a statement that commits by itself) was under way: it may be durable or not.
+ * Repeat it if it is idempotent, or look for its business key; never assume.
  */
 export class CommitOutcomeUnknown extends Error {
   readonly category = 'unavailable';
   readonly retry = 'same-key';
 
-  constructor(database: string, cause: unknown) {
-    super(`${database}: the outcome of a commit is unknown`, { cause });
+  constructor(database: string, cause: unknown, what = 'commit') {
+    super(`${database}: the outcome of a ${what} is unknown`, { cause });
     this.name = 'CommitOutcomeUnknown';
   }
 }
@@ -61,11 +61,31 @@ export function isTransient(error: unknown): boolean {
  */
 export function isConnectionLoss(error: unknown): boolean {
   if (error instanceof DatabaseUnavailable || error instanceof CommitOutcomeUnknown) return true;
+  const { code, message = '' } = (error ?? {}) as { code?: string; message?: string };
+  // Before the SQL states: EPIPE looks like one.
+  if (code !== undefined && /^(E[A-Z]{3,}|EAI_[A-Z]+)$/.test(code)) return true;
   const state = sqlState(error);
   if (state !== undefined) return state.startsWith('08') || state.startsWith('57P') || state.startsWith('58');
-  const { code, message = '' } = error as { code?: string; message?: string };
-  if (code !== undefined && /^E[A-Z]+$/.test(code)) return true;
   return /connection (terminated|error|timeout)|not queryable|timeout exceeded when trying to connect|client was closed/i.test(
     message,
   );
+}
+
+/**
+ * Errors of COMMIT after which nobody knows: a lost connection, and those that can come from below the point of no
+ * return (resources, internal errors). Everything else — a deferred constraint, a serialisation failure — is definite.
+ */
+export function isCommitDoubtful(error: unknown): boolean {
+  const state = sqlState(error) ?? '';
+  return isConnectionLoss(error) || state === '40003' || state.startsWith('53') || state.startsWith('XX');
+}
+
+/**
+ * A prepared statement that the server no longer honours: a migration changed what it returns (0A000 from the plan
+ * cache), or something on the way forgot it (26000). It may run again under a new name.
+ */
+export function isStalePlan(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === '26000') return true;
+  return state === '0A000' && (error as { routine?: string }).routine === 'RevalidateCachedQuery';
 }

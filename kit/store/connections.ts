@@ -1,0 +1,159 @@
+import { connect as connectSocket } from 'node:net';
+import pg from 'pg';
+import type { Cancel, Logger, Timers } from '#kit/runtime';
+import { DatabaseUnavailable, StoreOverloaded } from './errors.ts';
+
+/** One connection, for as long as one caller has it. */
+export interface Connection {
+  ask(query: string | pg.QueryConfig): Promise<pg.QueryResult>;
+  /** Why the connection is of no use any more; undefined while it is fine. */
+  readonly lost: Error | undefined;
+  /** Asks the server to stop the statement under way. Best effort: it may be over by the time the server is told. */
+  cancelStatement(): void;
+  /** Cuts the connection at once; what is under way fails. */
+  cut(reason: Error): void;
+  /** Gives it back; with `broken` it is closed instead of used again. */
+  release(broken?: Error): void;
+}
+
+export interface Connections {
+  take(signal?: AbortSignal): Promise<Connection>;
+  close(): Promise<void>;
+}
+
+export interface ConnectionsOptions {
+  readonly name: string;
+  readonly settings: pg.ClientConfig;
+  readonly connectionsMax: number;
+  readonly waitingMax: number;
+  /** A connection that owes an answer and is silent for so long is cut: the server or the network is gone. */
+  readonly silenceMsMax: number;
+  readonly timers: Timers;
+  readonly log: Logger;
+}
+
+/** What node-postgres keeps of a connection and its types don't tell. */
+interface ClientInside {
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number;
+  readonly secretKey: number;
+  readonly connection: { readonly stream: { destroy(error: Error): void; cork(): void; uncork(): void } };
+}
+
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { name, settings, connectionsMax, waitingMax, silenceMsMax, timers, log } = options;
+  const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
+  const connections = new WeakMap<pg.PoolClient, Connection>();
+  let closing: Promise<void> | undefined;
+
+  pool.on('connect', (client) => connections.set(client, connectionOf(client)));
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', (error) => log.warn('idle database connection lost', { database: name, error: error.message }));
+
+  function connectionOf(client: pg.PoolClient): Connection {
+    const inside = client as unknown as ClientInside;
+    let lost: Error | undefined;
+    let owed = 0;
+    let cancelWatch: Cancel = () => {};
+    client.on('error', (error) => {
+      lost ??= error;
+    });
+
+    /** One timer a connection, set anew with each answer: a pipeline may take long as long as it moves. */
+    function watch(): void {
+      cancelWatch();
+      if (owed === 0 || silenceMsMax === 0) return;
+      cancelWatch = timers.after(silenceMsMax, () => {
+        cut(Object.assign(new Error(`no answer for ${silenceMsMax} ms`), { code: 'ETIMEDOUT' }));
+      });
+    }
+    function answered(): void {
+      owed -= 1;
+      watch();
+    }
+    function cut(reason: Error): void {
+      lost ??= reason;
+      inside.connection.stream.destroy(reason);
+    }
+
+    return {
+      ask(query) {
+        owed += 1;
+        if (owed === 1) watch();
+        const answer = client.query(query as pg.QueryConfig);
+        answer.then(answered, answered);
+        return answer;
+      },
+      get lost() {
+        return lost;
+      },
+      cancelStatement: () => sendCancelRequest(inside, timers),
+      cut,
+      release: (broken) => client.release(broken ?? lost),
+    };
+  }
+
+  function isFull(): boolean {
+    const free = pool.idleCount + connectionsMax - pool.totalCount;
+    return pool.waitingCount >= waitingMax + free;
+  }
+
+  return {
+    async take(signal) {
+      signal?.throwIfAborted();
+      if (isFull()) throw new StoreOverloaded(`${name}: connection pool`);
+      const pending = pool.connect();
+      try {
+        const client = await (signal ? orAborted(pending, signal) : pending);
+        return connections.get(client) as Connection;
+      } catch (error) {
+        if (signal?.aborted) {
+          pending.then(
+            (client) => client.release(),
+            () => {},
+          );
+          throw signal.reason;
+        }
+        if (/timeout exceeded when trying to connect/.test((error as Error).message)) {
+          throw new StoreOverloaded(`${name}: connection pool`);
+        }
+        throw new DatabaseUnavailable(name, error);
+      }
+    },
+    close() {
+      closing ??= pool.end();
+      return closing;
+    },
+  };
+}
+
+/** `promise`, or a rejection with the signal's reason, whichever is first. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+const cancelTimeoutMs = 2_000;
+
+/** CancelRequest goes over a connection of its own, which the server closes (PostgreSQL documentation §54.2.9). */
+function sendCancelRequest({ host, port, processID, secretKey }: ClientInside, timers: Timers): void {
+  const message = Buffer.alloc(16);
+  message.writeInt32BE(16, 0);
+  message.writeInt32BE(80_877_102, 4);
+  message.writeInt32BE(processID, 8);
+  message.writeInt32BE(secretKey, 12);
+  const socket = host.startsWith('/') ? connectSocket(`${host}/.s.PGSQL.${port}`) : connectSocket(port, host);
+  const cancelTimeout = timers.after(cancelTimeoutMs, () => socket.destroy());
+  socket.on('error', () => {});
+  socket.on('close', cancelTimeout);
+  socket.end(message);
+  socket.resume();
+}
