@@ -83,6 +83,7 @@ test('a refused token is refused even where guests may call, except where no one
   const stale = await signedIn({ exp: Math.floor(house.world.clock.now() / 1000) - 60 });
   const refused = await ask('/echo/hi', stale);
   expect(refused).toMatchObject({ status: 401, body: { code: 'gateway/token-refused', detail: 'it has expired' } });
+  expect(refused.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
   expect(await ask('/open', stale)).toMatchObject({ status: 200, body: { caller: { kind: 'anonymous' } } });
   expect((await ask('/echo/hi', { authorization: 'Basic YTpi' })).status).toBe(401);
 });
@@ -270,6 +271,19 @@ test('behind a proxy of ours the client is the address that the proxy saw, whate
   } finally {
     await other.close();
   }
+});
+
+test('draining answers what is under way and takes nothing new', async () => {
+  const other = await createGatewayForTest();
+  const underWay = ask('/late', {}, 'GET', undefined, other.origin);
+  await expect.poll(() => other.state.started).toBe(1);
+  const drained = other.close();
+  await expect
+    .poll(() => ask('/open', {}, 'GET', undefined, other.origin).catch(({ code }) => code))
+    .toBe('ECONNREFUSED');
+  other.state.finish();
+  expect((await underWay).status).toBe(200);
+  await drained;
 });
 
 test('a port in use is named, with what to do about it', async () => {

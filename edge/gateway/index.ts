@@ -235,7 +235,6 @@ async function listen(app: ReturnType<typeof createHttpServer>, host: string, po
 /** What a client gets to see of a reply; 304 when it has that version already. */
 function outward(request: Request, reply: Reply): Reply {
   const headers = headersOutward(reply.headers);
-  if (reply.status === 401) headers['www-authenticate'] = 'Bearer';
   if (reply.status === 200 && matchesNone(request.headers['if-none-match'], headers['etag'])) {
     return { status: 304, headers };
   }

@@ -80,6 +80,14 @@ export const echo = defineService({
       responses: { 200: Type.Unknown() },
       deadlineMs: 50,
     },
+    late: {
+      method: 'GET',
+      path: '/late',
+      summary: 'Answers when it is told to',
+      access: ['anonymous'],
+      responses: { 200: Type.Unknown() },
+      deadlineMs: 15_000,
+    },
     slow: {
       method: 'GET',
       path: '/slow',
@@ -95,7 +103,14 @@ export async function createGatewayForTest(options: Partial<GatewayOptions> = {}
   const test = testWorld();
   const { world } = test;
   const keys: JsonWebKeySet['keys'] = [];
-  const state = { keyFetches: 0, keysAway: false, unready: {} as Record<string, string>, started: 0, aborted: 0 };
+  const state = {
+    keyFetches: 0,
+    keysAway: false,
+    unready: {} as Record<string, string>,
+    started: 0,
+    aborted: 0,
+    finish: () => {},
+  };
   const local = createLocalTransport(systemTimers);
   const handlers: Handlers<typeof echo> = {
     say: async ({ params, body }, context) => ({ status: 200, body: { params, body, headers: context.headers } }),
@@ -108,6 +123,11 @@ export async function createGatewayForTest(options: Partial<GatewayOptions> = {}
     staffOnly: async (_input, { caller }) => ({ status: 200, body: { caller } }),
     inside: async () => ({ status: 200, body: {} }),
     stuck: () => new Promise(() => {}),
+    late: () =>
+      new Promise((resolve) => {
+        state.started += 1;
+        state.finish = () => resolve({ status: 200, body: {} });
+      }),
     slow: (_input, { signal }) =>
       new Promise((_resolve, reject) => {
         state.started += 1;

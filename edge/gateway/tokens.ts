@@ -128,7 +128,12 @@ function wordsOf(error: InstanceType<typeof errors.JOSEError>): string {
 }
 
 function refused(why: string, cause?: unknown): Problem {
-  return gatewayProblems['token-refused']({ detail: why, ...(cause === undefined ? {} : { cause }) });
+  return gatewayProblems['token-refused']({
+    detail: why,
+    // RFC 6750 §3.1: tells a client that a new token may help.
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function isId(value: unknown): value is string {

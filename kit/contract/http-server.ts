@@ -134,6 +134,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     if (answer) sendReply(reply, answer);
     else done();
   });
+  // A connection whose request was under way when closing began would otherwise stay for its whole keep-alive time.
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done(null, payload);
+  });
   app.setNotFoundHandler((request, reply) => {
     const methods = allowedMethods(routes, request.url);
     if (methods.length === 0) return sendProblem(request, reply, contractProblems['not-found']());

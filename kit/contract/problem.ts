@@ -37,6 +37,8 @@ export interface ProblemDetails {
   readonly retry?: Retry;
   /** Extension members of the problem document. */
   readonly data?: Readonly<Record<string, unknown>>;
+  /** Headers that the reply gets besides. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const brand = Symbol.for('holdfast.problem');
@@ -53,6 +55,7 @@ export class Problem extends Error {
   readonly detail: string | undefined;
   readonly errors: readonly ProblemPlace[];
   readonly data: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: string, description: ProblemDescription, details: ProblemDetails = {}) {
     super(details.detail ?? description.title, details.cause === undefined ? undefined : { cause: details.cause });
@@ -66,6 +69,7 @@ export class Problem extends Error {
     this.detail = details.detail;
     this.errors = details.errors ?? [];
     this.data = details.data ?? {};
+    this.headers = details.headers ?? {};
   }
 
   /** The body of the `application/problem+json` reply. */

@@ -102,6 +102,7 @@ export function problemReply(problem: Problem, correlationId?: string): Reply {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (typeof problem.retry === 'object') headers['retry-after'] = String(Math.ceil(problem.retry.afterMs / 1000));
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
+  Object.assign(headers, problem.headers);
   const body = correlationId ? { ...problem.toJSON(), correlationId } : problem.toJSON();
   return { status: problem.status, headers, body };
 }
