@@ -17,9 +17,9 @@ export function redactText(text: string): string {
 }
 
 // All repetitions before something that must follow are bounded or can't overlap: no text takes quadratic time.
-// A name that is a secret's, in any spelling: client_secret, X-Api-Key, refreshToken, card[cvc].
+// The end of a name that is a secret's, in any spelling: client_secret, X-Api-Key, refreshToken, card[cvc].
 const secretName =
-  '[a-z0-9_.-]{0,40}(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|api[-_ ]?key|(?:access|private|signing|encryption)[-_ ]?key|cvc|cvv2?)[a-z0-9_.-]{0,40}';
+  '(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|api[-_ ]?key|(?:access|private|signing|encryption)[-_ ]?key|cvc|cvv2?)[a-z0-9_.-]{0,40}';
 // What may stand between a name and its value: quotes (escaped or not), brackets, = or : or =>.
 const assignment = String.raw`[\\"'\]]*\s*(?:=>|[=:]|%3[AaDd])\s*`;
 const quotedOrBare = String.raw`(?:\\*"(?:[^"\\]|\\[^"])*\\*"?|\\*'[^']*'?|[^\s,;&})\]"']+)`;

@@ -330,6 +330,15 @@ test('odd values are survived: circles, depth, size, throwing getters, bytes, da
   ); // prettier-ignore
 });
 
+test('an object that holds another many times over is cut, and hides what it should all the same', () => {
+  let many: unknown = { password: 'hunter2', note: 'Bearer hunter2' };
+  for (let i = 0; i < 7; i++) many = new Array(100).fill(many);
+  const text = json(many);
+  expect(text).toContain('[too large]');
+  expect(text).not.toContain('hunter2');
+  expect(text.length).toBeLessThan(2_000_000);
+});
+
 test('a secret is not cut off from the name that gives it away', () => {
   for (let length = 16_250; length < 16_400; length += 3) {
     expect(json(`${'a'.repeat(length)} password=hunter2hunter2 tail`)).not.toContain('hunter2');
@@ -359,9 +368,13 @@ test('no text takes long, whoever wrote it', () => {
       piece.repeat(Math.ceil(16_384 / piece.length)),
       `token ${piece.repeat(Math.ceil(16_384 / piece.length))}`,
     ]) {
-      const start = performance.now();
-      redactText(text);
-      expect(performance.now() - start, piece).toBeLessThan(250);
+      // The best of three: a crowded machine may interrupt any one of them.
+      const tookMs = [1, 2, 3].map(() => {
+        const startMs = performance.now();
+        redactText(text);
+        return performance.now() - startMs;
+      });
+      expect(Math.min(...tookMs), piece).toBeLessThan(100);
     }
   }
 });

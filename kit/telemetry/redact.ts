@@ -7,6 +7,10 @@ const depthMax = 8;
 const keysMax = 200;
 const itemsMax = 100;
 const textCharsMax = 16_384;
+/** Values of one line in all: an object that holds another many times over could be endless within the other bounds. */
+const valuesMax = 10_000;
+/** Values that the line under way may still have. Redaction is synchronous, so one is enough. */
+let valuesLeft = valuesMax;
 
 /** A field's name, judged once: names come from code, so there are few of them. */
 const names = new Map<string, boolean>();
@@ -33,11 +37,13 @@ export function isSecretName(name: string): boolean {
 /** A field's value as it may be written. */
 export function redactField(name: string, value: unknown): unknown {
   if (value === undefined || value === null || typeof value === 'boolean') return value;
+  valuesLeft = valuesMax;
   return isSecretName(name) ? redacted : redactValue(value, 0, undefined);
 }
 
 /** Fields as they may be written: the same object when there is nothing to hide, else a copy. */
 export function redactFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  valuesLeft = valuesMax;
   return redactPlainObject(fields as Record<string, unknown>, 0, undefined) as Record<string, unknown>;
 }
 
@@ -59,6 +65,7 @@ interface Path {
 }
 
 function redactValue(value: unknown, depth: number, path: Path | undefined): unknown {
+  if (--valuesLeft < 0) return '[too large]';
   switch (typeof value) {
     case 'string':
       return redactText(value.length > textCharsMax ? cut(value) : value);
