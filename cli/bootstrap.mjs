@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import nodeModule from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,8 +29,12 @@ export async function run(entry, args) {
   }
   if (!isInstalled()) await installAlone();
   const path = resolve(root, entry);
+  // Compiled code is kept: a process with all services loads in 0.6 s instead of 1.05 s. In the environment, so that
+  // child processes do the same.
+  process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'compile');
   if (major === rightNode) {
     process.argv = [process.execPath, path, ...args];
+    nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
     await import(pathToFileURL(path).href);
     return;
   }

@@ -26,28 +26,55 @@ export function explain(error: unknown): Explanation {
   if (error instanceof EmbeddedPostgresError) {
     return { sentence: error.message, exitCode: exitCodes.unavailable };
   }
-  const known = explainSystemError(error as NodeJS.ErrnoException);
-  if (known) return { sentence: known, exitCode: exitCodes.unavailable };
+  for (const each of causes(error)) {
+    const sentence = explainCode(each);
+    if (sentence) return { sentence, exitCode: exitCodes.unavailable };
+  }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { sentence: `Something that should not happen did: ${detail}`, exitCode: exitCodes.internal };
 }
 
-function explainSystemError(error: NodeJS.ErrnoException): string | undefined {
-  const where = error?.path ?? 'the data directory';
-  switch (error?.code) {
-    case 'EADDRINUSE': {
-      const { port } = error as { port?: number };
-      return `Port ${port ?? '(unknown)'} is in use: stop the program that listens there, or choose another with --port.`;
-    }
+const causesMax = 8;
+
+/** The error and what caused it: a service wraps what it could not do, and the reason is at the bottom. */
+function causes(error: unknown): CodedError[] {
+  const chain: CodedError[] = [];
+  for (let each = error; each instanceof Error && chain.length < causesMax; each = each.cause) chain.push(each);
+  return chain;
+}
+
+interface CodedError extends Error {
+  /** Of Node (`ENOSPC`) or of PostgreSQL (`53100`). */
+  readonly code?: string;
+  readonly path?: string;
+  readonly port?: number;
+  readonly address?: string;
+}
+
+function explainCode({ code, path = 'the data directory', port, address, message }: CodedError): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} is in use: stop the program that listens there, or choose another with --port.`;
     case 'ENOSPC':
     case 'EDQUOT':
-      return `The disk that holds ${where} is full: free some space, or choose another place with --data-dir.`;
+      return `The disk that holds ${path} is full: free some space, or choose another place with --data-dir.`;
+    case '53100':
+      return `The database server's disk is full (${message}): free some space and start again.`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return `${where} can't be written: make it writable for this user, or choose another place with --data-dir.`;
+      return `${path} can't be written (${code}): make it writable for this user, or choose another with --data-dir.`;
     case 'ECONNREFUSED':
-      return `Nobody answers at ${(error as { address?: string }).address ?? 'the database'}: is the server of the topology running?`;
+    case 'ENOTFOUND':
+    case 'ETIMEDOUT':
+      return `No database server answers at ${address ?? ''}:${port ?? ''} (${code}): start it, or correct its URL in the topology.`;
+    case '28P01':
+    case '28000':
+      return `The database server refuses the login (${message}): correct the URL in the topology.`;
+    case '42501':
+      return `The database login may not do what is needed (${message}): it must be allowed to create roles and databases.`;
+    case '53300':
+      return `The database server has no connection left (${message}): end some, or raise its max_connections.`;
     default:
       return undefined;
   }

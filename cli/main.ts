@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exitCodes, explain } from './failure.ts';
 import { complain } from './screen.ts';
-import { up } from './up.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -29,6 +28,8 @@ program
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
   .action(async (options) => {
+    // Loaded when wanted: the services and their libraries take a second that other commands need not pay.
+    const { up } = await import('./up.ts');
     process.exitCode = await up(options);
   });
 

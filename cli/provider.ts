@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Component } from '#kit/runtime';
 import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
-import { createFileJournal, createSandbox, startSandboxServer } from '#services/payments/sandbox';
+import { createFileJournal, createMemoryJournal, createSandbox, startSandboxServer } from '#services/payments/sandbox';
 import { exitCodes, Failure } from './failure.ts';
 import type { ServicesOptions } from './services.ts';
 
@@ -13,13 +13,15 @@ export interface SandboxPart {
   readonly url?: string;
 }
 
-const journalOf = ({ dataDir }: ServicesOptions): string => join(dataDir, 'payment-sandbox', 'journal');
+const journalPath = ({ dataDir }: ServicesOptions): string => join(dataDir, 'payment-sandbox', 'journal');
 
 /** Starts the sandbox: in one process as an object, among several as the HTTP server that a provider is. */
 export async function startSandbox(options: ServicesOptions): Promise<SandboxPart> {
   const { world, sandbox: at, secrets, public: door } = options;
   if (!at) {
-    const sandbox = await createSandbox({ ...world, journal: createFileJournal({ path: journalOf(options) }) });
+    const inMemory = options.sandboxJournal === 'memory';
+    const journal = inMemory ? createMemoryJournal() : createFileJournal({ path: journalPath(options) });
+    const sandbox = await createSandbox({ ...world, journal });
     const provider = createSandboxProvider({ ...world, sandbox, webhookSecret: secrets.webhook });
     return { provider, component: { name: 'payment sandbox', stop: () => sandbox.close() } };
   }
@@ -28,7 +30,7 @@ export async function startSandbox(options: ServicesOptions): Promise<SandboxPar
     ...world,
     ...at,
     secretKey: secrets.sandboxKey,
-    journalPath: journalOf(options),
+    journalPath: journalPath(options),
     webhooks: [{ url, secret: secrets.webhook }],
   });
   return { url: server.url, component: { name: 'payment sandbox', stop: () => server.close() } };

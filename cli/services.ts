@@ -1,6 +1,6 @@
 import { createGateway } from '#edge/gateway';
 import { createPostgresLog, logMigrations } from '#kit/messaging';
-import { type Component, createHost, type Database, type Host, type World } from '#kit/runtime';
+import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
 import { seedProducts } from '#services/products';
 import {
@@ -33,6 +33,8 @@ export interface ServicesConfig {
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
   readonly sandbox?: { readonly host: string; readonly port: number };
+  /** Where the pretended provider keeps its books. Default `file`; `memory` for benchmarks. */
+  readonly sandboxJournal?: 'file' | 'memory';
   readonly secrets: Secrets;
   /** For what is kept in files, such as the pretended provider's books. */
   readonly dataDir: string;
@@ -55,6 +57,8 @@ export interface ServicesOptions extends ServicesConfig {
 /** What a process tells when its services are up. */
 export interface RunningServices {
   readonly host: Host;
+  /** Reaches every service of the topology, for whoever embeds this process: benchmarks, tests, tools. */
+  readonly transport: Transport;
   /** Printed at the end of a start, and under `--json`: `{ gateway: 'http://…' }`. */
   readonly urls: Readonly<Record<string, string>>;
   /** A command for the reader to paste: what to do first. */
@@ -100,7 +104,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
 
   if (!services.includes('gateway')) {
     await host.start();
-    return { host, urls };
+    return { host, urls, transport: transports.transport };
   }
   const gateway = createGateway({
     world,
@@ -110,10 +114,10 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     port: options.public.port,
     unready: () => host.unready(),
   });
-  host.add(gateway);
+  host.add(gateway.component);
   urls['gateway'] = originOf(options.public);
   await host.start();
-  return { host, urls, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
+  return { host, urls, transport: transports.transport, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
 }
 
 /** Each service's database and the log's, brought up to date. Processes that start at once wait for each other. */
