@@ -187,10 +187,14 @@ test('verifying a remembered token takes microseconds', async () => {
   const text = await token();
   await verifier.verify(text);
   const { clock } = test1.world;
-  const rounds = 2_000;
-  const startMs = clock.monotonicMs();
-  for (let i = 0; i < rounds; i++) await verifier.verify(text);
-  const eachUs = ((clock.monotonicMs() - startMs) / rounds) * 1000;
+  const rounds = 200;
+  let bestUs = Number.POSITIVE_INFINITY;
+  // The best of ten: others may be using the machine.
+  for (let batch = 0; batch < 10; batch++) {
+    const startMs = clock.monotonicMs();
+    for (let i = 0; i < rounds; i++) await verifier.verify(text);
+    bestUs = Math.min(bestUs, ((clock.monotonicMs() - startMs) / rounds) * 1000);
+  }
   // Some 3 µs on an idle machine; a signature check takes 100 to 200.
-  expect(eachUs).toBeLessThan(60);
+  expect(bestUs).toBeLessThan(60);
 });
