@@ -1,13 +1,11 @@
-import type { Database, Logger, Queryable, SqlValue, World } from '#kit/runtime';
-import { systemWorld } from '#kit/runtime';
+import type { Database, Queryable, SqlValue } from '#kit/runtime';
 import { CommitOutcomeUnknown, createDatabase, type Migrations, migrate } from '#kit/store';
 import { createTestDatabase } from '#kit/store/embedded/testing';
+import { quietWorld } from './world.ts';
 
 /** For tests only: real databases, a quiet real world, crashes at every statement. */
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
-
-export const quietWorld: World = systemWorld(silent);
+export { quietWorld } from './world.ts';
 
 /** A fresh database with these tables, closed and dropped when the test file ends. */
 export async function openTestDatabase(
@@ -16,7 +14,7 @@ export async function openTestDatabase(
 ): Promise<Database> {
   const { url } = await createTestDatabase();
   await migrate(url, sequences);
-  return createDatabase({ url, timers: quietWorld.timers, random: quietWorld.random, log: silent, ...options });
+  return createDatabase({ url, ...quietWorld, ...options });
 }
 
 /** Waits for a condition of the real world; asks every few milliseconds. */
