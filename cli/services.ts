@@ -1,4 +1,5 @@
 import { createGateway } from '#edge/gateway';
+import type { ServiceServer } from '#kit/contract';
 import { createPostgresLog, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
@@ -35,6 +36,8 @@ export interface ServicesConfig {
   readonly sandbox?: { readonly host: string; readonly port: number };
   /** Where the pretended provider keeps its books. Default `file`; `memory` for benchmarks. */
   readonly sandboxJournal?: 'file' | 'memory';
+  /** Shorter times to recover, for tests that crash things. Defaults: breakers open 30,000 ms, leases 5,000 ms. */
+  readonly recovery?: { readonly breakerOpenMs?: number; readonly sagaLeaseMs?: number };
   readonly secrets: Secrets;
   /** For what is kept in files, such as the pretended provider's books. */
   readonly dataDir: string;
@@ -52,6 +55,16 @@ export interface Secrets {
 
 export interface ServicesOptions extends ServicesConfig {
   readonly world: World;
+  /** For the fault lab: puts itself between the services and what they talk to. */
+  readonly seams?: Seams;
+}
+
+export interface Seams {
+  /** Calls that leave a service. */
+  readonly transport?: (transport: Transport) => Transport;
+  /** Calls that arrive at a service. */
+  readonly server?: (server: ServiceServer) => ServiceServer;
+  readonly database?: (database: Database, service: ComposedService | 'log') => Database;
 }
 
 /** What a process tells when its services are up. */
@@ -91,9 +104,10 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     eventLog: createPostgresLog({ database: databases.of('log'), world }),
     ...(provider ? { provider } : {}),
     keyEncryptionSecret: options.secrets.keyEncryption,
+    ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   });
   for (const { server, components } of parts.values()) {
-    transports.attach(server);
+    transports.attach(options.seams?.server?.(server) ?? server);
     for (const component of components) host.add(component);
   }
   const products = parts.get('products');
@@ -144,7 +158,8 @@ function openDatabases(options: ServicesOptions): {
     of(service) {
       const known = open.get(service);
       if (known) return known;
-      const database = createDatabase({ url: urlOf(options, service), name: service, ...options.world });
+      const plain = createDatabase({ url: urlOf(options, service), name: service, ...options.world });
+      const database = options.seams?.database?.(plain, service) ?? plain;
       open.set(service, database);
       return database;
     },

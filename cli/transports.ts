@@ -42,11 +42,13 @@ export function createTransports(options: ServicesOptions): Transports {
     send: (request, signal) => http.send(withHeader(request, internalKeyHeader, secrets.internal), signal),
   };
   const local = createLocalTransport(timers, remote);
+  const openMs = options.recovery?.breakerOpenMs;
   const transport = createResilientTransport({
-    transport: local,
+    transport: options.seams?.transport?.(local) ?? local,
     clock,
     timers,
     random,
+    ...(openMs === undefined ? {} : { breaker: { openMs } }),
     onEvent(service, event) {
       if (event.kind === 'breaker') log.warn('breaker changed', { service, state: event.state });
     },
