@@ -34,7 +34,12 @@ export default {
       { path: '^edge/' },
       { path: ours, pathNot: '^(edge|contracts|kit)/' },
     ),
-    forbid('apps-need-contracts', 'apps know contracts', { path: '^apps/' }, { path: ours, pathNot: '^(apps|contracts)/' }),
+    forbid(
+      'apps-need-contracts',
+      'apps know contracts',
+      { path: '^apps/' },
+      { path: ours, pathNot: '^(apps|contracts)/' },
+    ),
     forbid(
       'nothing-imports-lab',
       'the lab looks at the house; the house does not know of it',
