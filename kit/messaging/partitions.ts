@@ -55,9 +55,13 @@ export function createPartitions(options: PartitionsOptions): Partitions {
 
   async function claim(assignments: readonly Assignment[]): Promise<void> {
     if (assignments.length === 0) return;
-    const bounds = new Map((await log.bounds(topics)).map((one) => [nameOf(one), one]));
-    const claims = assignments.map((one) => ({ ...one, startOffset: startOf(bounds.get(nameOf(one))) }));
-    for (const position of await claimPositions(database, group, claims)) {
+    const before = boundsByName(await log.bounds(topics));
+    const claims = assignments.map((one) => ({ ...one, startOffset: startOf(before.get(nameOf(one))) }));
+    const positions = await claimPositions(database, group, claims);
+    // The member before us may have consumed events that were appended since we looked: look again before judging.
+    const isBeyond = positions.some((one) => one.nextOffset > (before.get(nameOf(one))?.nextOffset ?? 0));
+    const bounds = isBeyond ? boundsByName(await log.bounds(topics)) : before;
+    for (const position of positions) {
       const name = nameOf(position);
       const { topic, partition, generation, nextOffset, attempts } = position;
       held.set(name, {
@@ -139,6 +143,10 @@ const lost = {
   pausedUntilMs: 0,
   fault: undefined,
 };
+
+function boundsByName(bounds: readonly PartitionBounds[]): ReadonlyMap<string, PartitionBounds> {
+  return new Map(bounds.map((one) => [nameOf(one), one]));
+}
 
 function beyondEnd(group: string, position: number, bounds: PartitionBounds | undefined): PositionOutOfLog | undefined {
   if (!bounds || position <= bounds.nextOffset) return undefined;

@@ -433,3 +433,34 @@ test('lag counts what was appended and not consumed, of all partitions', async (
   expect(lag).toHaveLength(partitionCount);
   expect(lag.reduce((sum, one) => sum + one.events, 0)).toBe(10);
 });
+
+test('a position beyond the end of the log stops the partition and says that the log was replaced', async () => {
+  await append(['a'], numbers(3));
+  const subscription = await start();
+  await until(() => isCaughtUp(subscription));
+  await subscription.component.stop?.();
+  await logDatabase.query('delete from log_event where topic = $1', [topic]);
+  await logDatabase.query('update log_partition set next_offset = 0 where topic = $1', [topic]);
+  const again = await start();
+  expect(await again.component.check?.()).toMatch(/the log was replaced by another one/);
+});
+
+test('a member that takes over while the one before it still works is not misled by an older look at the log', async () => {
+  await append(['a'], [1]);
+  const first = await start();
+  await until(() => isCaughtUp(first));
+  await first.component.stop?.();
+  let looks = 0;
+  const outdated: EventLog = {
+    ...log,
+    async bounds(topics) {
+      const bounds = await log.bounds(topics);
+      return looks++ === 0 ? bounds.map((one) => ({ ...one, nextOffset: 0 })) : bounds;
+    },
+  };
+  const second = await start({ log: outdated });
+  expect(await second.component.check?.()).toBeUndefined();
+  await append(['a'], [2]);
+  await until(() => isCaughtUp(second));
+  expect(await applied()).toEqual({ a: [1, 2] });
+});

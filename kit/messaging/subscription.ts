@@ -215,7 +215,9 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     deadLetters,
     wake: loop.wake,
     async lag() {
-      const [bounds, positions] = await Promise.all([log.bounds(topics), readPositions(database, group)]);
+      // In this order, so that an answer of 0 is never given before its time.
+      const positions = await readPositions(database, group);
+      const bounds = await log.bounds(topics);
       const next = new Map(positions.map((one) => [`${one.topic}/${one.partition}`, one.nextOffset]));
       return bounds.map(({ topic, partition, firstOffset, nextOffset }) => {
         const position = next.get(`${topic}/${partition}`) ?? (from === 'earliest' ? firstOffset : nextOffset);
