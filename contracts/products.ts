@@ -147,7 +147,7 @@ const SearchReply = closed({
   matches: closed({
     count: Type.Integer(),
     capped: Type.Boolean({
-      description: 'There are more; relevance and facets were taken from the first `count` found',
+      description: 'There may be more: relevance and facet counts are of the first `count` found, other orders are of all',
     }),
   }),
   facets: Type.Optional(Type.Array(Facet, { description: 'On the first page only' })),

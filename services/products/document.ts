@@ -22,9 +22,10 @@ export interface SearchDocument {
 }
 
 export const categoryLexeme = (path: string) => `#category:${path}`;
-export const statusLexeme = (status: string) => `#status:${status}`;
 export const facetLexeme = (name: string, value: string) => `=${name}:${value}`;
 export const codeLexeme = (code: string) => `~${code}`;
+/** A word of the name once more: a weight in a query would do, but the index has no weights, so each row would be read. */
+export const nameLexeme = (word: string) => `^${word}`;
 
 const nameWordsMax = 200;
 const fieldWordsMax = 400;
@@ -50,7 +51,7 @@ export function searchDocumentOf(body: ProductBody): SearchDocument {
   for (const word of fieldWords) lexemes.add(word, 'B');
   for (const word of wordsOf(body.description, descriptionWordsMax)) lexemes.add(word, 'C');
   return {
-    document: [lexemes.text(), ...[statusLexeme(body.status), ...facets].map(quoted)].join(' '),
+    document: [lexemes.text(), ...[...new Set(nameWords)].map(nameLexeme).map(quoted), ...facets.map(quoted)].join(' '),
     facets,
     nameKey: fold(body.name).slice(0, nameKeyCharsMax),
     prices: lowestPrices(body),

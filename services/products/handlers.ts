@@ -16,9 +16,16 @@ export interface HandlerOptions {
   readonly database: Database;
   readonly writer: BatchWriter<Command, Outcome>;
   readonly cache: ResolveCache;
+  readonly candidatesMax: number;
 }
 
-export function createHandlers({ ids, database, writer, cache }: HandlerOptions): Handlers<typeof products> {
+export function createHandlers({
+  ids,
+  database,
+  writer,
+  cache,
+  candidatesMax,
+}: HandlerOptions): Handlers<typeof products> {
   const line = createValidator({
     method: 'POST',
     path: '',
@@ -48,7 +55,7 @@ export function createHandlers({ ids, database, writer, cache }: HandlerOptions)
       if (query.status !== undefined && query.status !== 'active' && !seesAll(context)) {
         throw productsProblems['not-found']({ detail: 'only staff can look for drafts and archived products' });
       }
-      return { status: 200, body: await search(database, query) };
+      return { status: 200, body: await search(database, query, candidatesMax) };
     },
     async get({ params }, context) {
       const product = await productBy(database, params.idOrSlug);

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { SearchQuery, SearchSort } from '#contracts/products';
-import { categoryLexeme, codeLexeme, facetLexeme, quoted, statusLexeme } from './document.ts';
+import { categoryLexeme, codeLexeme, facetLexeme, nameLexeme, quoted } from './document.ts';
 import { gtin14 } from './gtin.ts';
 import { codeOf, stopWords, wordsOf } from './text.ts';
 
@@ -13,6 +13,8 @@ export interface Asked {
   readonly words: readonly string[];
   /** The whole text as a SKU or GTIN; empty when it can't be one. */
   readonly codes: readonly string[];
+  /** Worth comparing with codes that are like it. */
+  readonly mayBeCode: boolean;
   /** Text was given, but there is nothing in it that could be looked for. */
   readonly hopeless: boolean;
   /** Fields that a product must have: any of each group. */
@@ -33,6 +35,7 @@ export function askedOf(query: SearchQuery): Asked {
   return {
     words,
     codes: codesOf(text),
+    mayBeCode: mayBeCode(text),
     hopeless: hasText && words.length === 0,
     fields: fieldsOf(query),
     sort: query.sort ?? (words.length > 0 ? 'relevance' : 'newest'),
@@ -41,15 +44,19 @@ export function askedOf(query: SearchQuery): Asked {
   };
 }
 
-/** Letters without a digit are words, whatever else they may be. */
 function codesOf(text: string): string[] {
   const code = codeOf(text);
-  if (code.length < 3 || code.length > 64 || !/\d/.test(code)) return [];
+  if (code.length < 3 || code.length > 64) return [];
   return /^(\d{8}|\d{12,14})$/.test(code) ? [code, gtin14(code)] : [code];
 }
 
+/** Several words without a digit are hardly a mistyped code. */
+function mayBeCode(text: string): boolean {
+  return /\d/.test(text) || !/\s/.test(text.trim());
+}
+
 function fieldsOf(query: SearchQuery): string[][] {
-  const fields = [[statusLexeme(query.status ?? 'active')]];
+  const fields: string[][] = [];
   if (query.category && query.category.length > 0) fields.push(query.category.map(categoryLexeme));
   const byName = new Map<string, string[]>();
   for (const filter of query.filter ?? []) {
@@ -62,48 +69,53 @@ function fieldsOf(query: SearchQuery): string[][] {
 
 /** The tsqueries of a search. Text is only ever put into them as quoted lexemes: nothing typed is an operator. */
 export interface TextQueries {
-  /** Products with the words in their name. Null: nothing is asked for by text. */
+  /** Products with the words in their name. Null: no words are asked for. */
   readonly named: string | null;
-  /** Products that fit. */
-  readonly fits: string;
+  /** Products that fit. Null: all do. */
+  readonly fits: string | null;
   /** What relevance is measured by. */
   readonly ranked: string;
   /** A product whose code was typed comes first. */
   readonly code: string | null;
 }
 
-/** `groups` holds for each word what it may stand for. */
+/** `groups` holds for each word what it may stand for. `relaxed`: some of the words will do. */
 export function textQueriesOf(
   asked: Asked,
   groups: readonly (readonly string[])[],
   codes: readonly string[],
   relaxed: boolean,
 ): TextQueries {
-  const fields = asked.fields.map((group) => anyOf(group, '')).join(' & ');
-  const code = codes.length === 0 ? null : anyOf(codes.map(codeLexeme), '');
-  if (groups.length === 0 && code === null) return { named: null, fits: fields, ranked: '', code };
-  const textOf = (weight: string) => {
-    const words = groups.map((group) => anyOf(group, weight)).join(relaxed ? ' | ' : ' & ');
+  const fields = asked.fields.map(anyOf);
+  const code = codes.length === 0 ? null : anyOf(codes.map(codeLexeme));
+  const textOf = (form: (word: string) => string) => {
+    const words = groups.map((group) => anyOf(group.map(form))).join(relaxed ? ' | ' : ' & ');
     return [words && `(${words})`, code].filter(Boolean).join(' | ');
   };
-  return {
-    named: `(${textOf(':A')}) & ${fields}`,
-    fits: `(${textOf('')}) & ${fields}`,
-    ranked: textOf(''),
-    code,
-  };
+  const ranked = textOf((word) => word);
+  if (ranked === '') return { named: null, fits: fields.length > 0 ? fields.join(' & ') : null, ranked, code };
+  const within = (text: string) => [`(${text})`, ...fields].join(' & ');
+  return { named: within(textOf(nameLexeme)), fits: within(ranked), ranked, code };
 }
 
-function anyOf(lexemes: readonly string[], weight: string): string {
-  return `(${lexemes.map((lexeme) => quoted(lexeme) + weight).join(' | ')})`;
+function anyOf(lexemes: readonly string[]): string {
+  return `(${lexemes.map(quoted).join(' | ')})`;
 }
 
-/** Where price buckets begin, in minor units of the currency: steps people think in, as wide as prices are high. */
-export function priceBoundsOf(currency: string): number[] {
-  const unit = 10 ** minorDigitsOf(currency);
-  return [10, 25, 50, 100, 250, 500, 1000].map((major) => major * unit);
+/** Where price buckets begin, in minor units of the currency: steps people think in. */
+export function priceBoundsOf(currency: string): readonly number[] {
+  return boundsByCurrency.get(currency) ?? [];
 }
 
-function minorDigitsOf(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
-}
+const majorBounds = [10, 25, 50, 100, 250, 500, 1000];
+
+/** Worked out once: asking Intl for a currency's digits takes longer than most queries. */
+const boundsByCurrency = new Map(
+  Intl.supportedValuesOf('currency').map((currency) => {
+    const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', {
+      style: 'currency',
+      currency,
+    }).resolvedOptions();
+    return [currency, majorBounds.map((major) => major * 10 ** maximumFractionDigits)] as const;
+  }),
+);

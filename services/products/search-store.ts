@@ -1,8 +1,8 @@
-import type { SearchSort } from '#contracts/products';
+import type { ProductStatus, SearchSort } from '#contracts/products';
 import type { Database, Queryable } from '#kit/runtime';
 import type { ProductBody } from './model.ts';
 import type { TextQueries } from './query.ts';
-import { formsLookedUp } from './typo.ts';
+import { codesNear, formsLookedUp } from './typo.ts';
 
 /**
  * How a search stays quick whatever is asked (figures: lab/bench/search.ts, 50,000 products, two cores):
@@ -21,7 +21,7 @@ import { formsLookedUp } from './typo.ts';
  * each query took longer than most queries. Parallel workers are off: they cost milliseconds to start, and would make
  * the order of candidates differ from page to page.
  */
-export const candidatesMax = 2_000;
+export const candidatesMaxDefault = 2_000;
 
 /** Facet values read at most; the reply shows fewer. */
 const facetRowsMax = 400;
@@ -29,12 +29,16 @@ const facetRowsMax = 400;
 export interface SearchRequest {
   readonly text: TextQueries;
   readonly sort: SearchSort;
+  readonly status: ProductStatus;
   readonly currency: string;
+  /** Where price buckets begin. */
+  readonly priceBounds: readonly number[];
   readonly priceFrom: number | null;
   readonly priceTo: number | null;
   readonly availableOnly: boolean;
   readonly after: readonly [string | number, string] | null;
   readonly limit: number;
+  readonly candidatesMax: number;
   readonly withFacets: boolean;
 }
 
@@ -52,160 +56,171 @@ export interface SearchResult {
   readonly available: { readonly yes: number; readonly no: number };
 }
 
-/** $1 named, $2 fits, $3 ranked, $4 code, $5 currency, $6 price from, $7 to, $8 available only, $9 candidates. */
-const conditions = `
-    and ($6::bigint is null or (s.prices ->> $5)::bigint >= $6)
-    and ($7::bigint is null or (s.prices ->> $5)::bigint <= $7)
-    and (not $8::boolean or s.available is distinct from false)`;
+/**
+ * Statements are chosen by three things, so their number is bounded: which order, whether active products or others
+ * (each have an index of their own), whether anything is asked for by words or fields.
+ */
+interface Shape {
+  readonly sort: SearchSort;
+  readonly active: boolean;
+  readonly queried: boolean;
+}
 
-/** Sort keys: expression over the candidates, direction, type. Each comes with the id, so that no two are equal. */
+function eachShape<Sql>(make: (shape: Shape) => Sql): (shape: Shape) => Sql {
+  const made = new Map<string, Sql>();
+  const keyOf = ({ sort, active, queried }: Shape) => `${sort} ${active} ${queried}`;
+  for (const sort of Object.keys(orders) as SearchSort[]) {
+    for (const active of [true, false]) {
+      for (const queried of [true, false]) {
+        const shape = { sort, active, queried };
+        made.set(keyOf(shape), make(shape));
+      }
+    }
+  }
+  return (shape) => made.get(keyOf(shape)) as Sql;
+}
+
+/** Sort keys: expression over `product_search s`, direction, type. Each comes with the id, so that no two are equal. */
 const orders: Readonly<Record<SearchSort, { readonly key: string; readonly down: boolean; readonly type: string }>> = {
   // Normalisation 1: long texts have more words by themselves. A code typed in full beats any words.
   relevance: {
-    key: `ts_rank('{0, 0.1, 0.4, 1}', s.document, $3::tsquery, 1) + case when s.document @@ $4::tsquery then 10 else 0 end`,
+    key: `ts_rank('{0, 0.1, 0.4, 1}', s.document, $14::tsquery, 1) + case when s.document @@ $15::tsquery then 10 else 0 end`,
     down: true,
     type: 'real',
   },
-  price: { key: '(s.prices ->> $5)::bigint', down: false, type: 'bigint' },
-  '-price': { key: '(s.prices ->> $5)::bigint', down: true, type: 'bigint' },
+  price: { key: '(s.prices ->> $3)::bigint', down: false, type: 'bigint' },
+  '-price': { key: '(s.prices ->> $3)::bigint', down: true, type: 'bigint' },
   name: { key: 's.name_key', down: false, type: 'text' },
   newest: { key: 's.product_id', down: true, type: 'text' },
 };
 
-function candidatesSql(sort: SearchSort): string {
+const statusSql = ({ active }: Shape) => (active ? `s.status = 'active'` : `s.status <> 'active' and s.status = $13`);
+
+/**
+ * $1 named, $2 fits, $3 currency, $4 price from, $5 price to, $6 available only, $7 candidates, $8 key and $9 id of the
+ * last product seen, $10 limit, $11 facets wanted, $12 price bounds, $13 status; for relevance $14 ranked, $15 code.
+ */
+const candidatesSql = eachShape((shape) => {
+  const { sort, queried } = shape;
   const { key, down, type } = orders[sort];
-  const columns = `s.product_id, s.facets, (s.prices ->> $5)::bigint as price, s.available, (${key})::${type} as key`;
-  const priced = sort === 'price' || sort === '-price' ? 'and s.prices ? $5' : '';
   const direction = down ? 'desc' : 'asc';
+  const select = `
+      select s.product_id, s.facets, (s.prices ->> $3)::bigint as price, s.available, (${key})::${type} as key
+      from product_search s
+      where ${statusSql(shape)}
+        and ($4::bigint is null or (s.prices ->> $3)::bigint >= $4)
+        and ($5::bigint is null or (s.prices ->> $3)::bigint <= $5)
+        and (not $6::boolean or s.available is distinct from false)
+        ${sort.endsWith('price') ? 'and s.prices ? $3' : ''}`;
+  const found = queried
+    ? `(${select} and s.document @@ $1::tsquery limit $7)
+      union all
+      (${select} and s.document @@ $2::tsquery and ($1::tsquery is null or not s.document @@ $1::tsquery) limit $7)`
+    : select;
   return `
   with candidate as materialized (
-    select * from (
-      (select ${columns} from product_search s
-       where s.document @@ $1::tsquery ${conditions} ${priced} limit $9)
-      union all
-      (select ${columns} from product_search s
-       where s.document @@ $2::tsquery and ($1::tsquery is null or not s.document @@ $1::tsquery)
-       ${conditions} ${priced} limit $9)
-    ) found limit $9
+    select * from (${found}) found limit $7
   ), page as (
     select product_id, key from candidate
-    where $10::${type} is null or (key, product_id) ${down ? '<' : '>'} ($10::${type}, $11::text)
-    order by key ${direction}, product_id ${direction} limit $12
+    where $8::${type} is null or (key, product_id) ${down ? '<' : '>'} ($8::${type}, $9::text)
+    order by key ${direction}, product_id ${direction} limit $10
   ), facet as (
-    select facet, count(*) as count from candidate, unnest(facets) as facet
-    where $13::boolean group by facet order by count desc, facet limit ${facetRowsMax}
+    select facet, count(*) as count from (select unnest(facets) as facet from candidate where $11::boolean) each
+    group by facet order by count desc, facet limit ${facetRowsMax}
   ), bucket as (
-    select width_bucket(price, $14::bigint[]) as bucket, count(*) as count from candidate
-    where $13::boolean and price is not null group by bucket order by bucket
+    select width_bucket(price, $12::bigint[]) as bucket, count(*) as count from candidate
+    where $11::boolean and price is not null group by bucket
   )
   select
-    (select count(*) from candidate) as count,
-    (select count(*) from candidate where available) as available,
-    (select count(*) from candidate where not available) as unavailable,
+    (select json_build_array(count(*), count(*) filter (where available), count(*) filter (where not available))
+     from candidate) as counts,
     (select json_agg(json_build_array(product_id, key) order by key ${direction}, product_id ${direction}) from page) as page,
     (select json_agg(json_build_array(facet, count) order by count desc, facet) from facet) as facets,
-    (select json_agg(json_build_array(bucket, count) order by bucket) from bucket) as prices`;
-}
+    (select json_agg(json_build_array(bucket, count) order by bucket) from bucket) as prices
+  where ${shape.active ? '$13::text is not null' : 'true'} ${queried ? '' : 'and ($1::text is null or $2::text is null)'}`;
+});
 
 /**
  * Reads products in order until enough fit. The tsquery is applied through its function and not its operator, so that
- * the planner can't take the GIN index and sort half the catalogue.
+ * the planner can't take the GIN index and sort half the catalogue. Parameters as above, in part.
  */
-function orderedSql(sort: Exclude<SearchSort, 'relevance'>): string {
+const orderedSql = eachShape((shape) => {
+  const { sort, active, queried } = shape;
   const { down, type } = orders[sort];
   const direction = down ? 'desc' : 'asc';
-  const byPrice = sort === 'price' || sort === '-price';
+  const byPrice = sort.endsWith('price');
   const key = byPrice ? 'p.amount_minor' : sort === 'name' ? 's.name_key' : 's.product_id';
   const id = byPrice ? 'p.product_id' : 's.product_id';
+  // In order of price the bounds end the range of the index; otherwise a product without a price is out of them.
+  const price = byPrice
+    ? 'p.amount_minor'
+    : `coalesce((s.prices ->> $2)::bigint, case when $3::bigint is null and $4::bigint is null then 0 else -1 end)`;
   const order = key === id ? `${id} ${direction}` : `${key} ${direction}, ${id} ${direction}`;
   return `
   select ${id} as id, ${key} as key
   from ${byPrice ? 'product_price p join product_search s on s.product_id = p.product_id' : 'product_search s'}
-  where ts_match_vq(s.document, $1::tsquery)
+  where ${active ? `s.status = 'active' and $9::text is not null` : 's.status = $9'}
+    and ${queried ? 'ts_match_vq(s.document, $1::tsquery)' : '$1::text is null'}
     ${byPrice ? 'and p.currency = $2' : ''}
-    and ($3::bigint is null or (s.prices ->> $2)::bigint >= $3)
-    and ($4::bigint is null or (s.prices ->> $2)::bigint <= $4)
+    and ${price} >= coalesce($3::bigint, 0) and ${price} <= coalesce($4::bigint, ${Number.MAX_SAFE_INTEGER})
     and (not $5::boolean or s.available is distinct from false)
     and (${key}, ${id}) ${down ? '<' : '>'} ($6::${type}, $7::text)
   order by ${order} limit $8`;
-}
-
-const sorts: readonly SearchSort[] = ['relevance', 'price', '-price', 'name', 'newest'];
-const candidatesSqls = Object.fromEntries(sorts.map((sort) => [sort, candidatesSql(sort)])) as Record<
-  SearchSort,
-  string
->;
-const orderedSqls = Object.fromEntries(
-  sorts.flatMap((sort) => (sort === 'relevance' ? [] : [[sort, orderedSql(sort)]])),
-) as Record<Exclude<SearchSort, 'relevance'>, string>;
+});
 
 const settingsSql = `
   select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('max_parallel_workers_per_gather', '0', true),
     set_config('jit', 'off', true)`;
 
 interface CandidatesRow {
-  readonly count: number;
-  readonly available: number;
-  readonly unavailable: number;
+  /** All, available, sold out. */
+  readonly counts: readonly [number, number, number];
   readonly page: readonly (readonly [string, string | number])[] | null;
   readonly facets: readonly (readonly [string, number])[] | null;
   readonly prices: readonly (readonly [number, number])[] | null;
 }
 
-export function searchProducts(
-  database: Database,
-  request: SearchRequest,
-  priceBounds: readonly number[],
-): Promise<SearchResult> {
-  const { text, sort, currency, priceFrom, priceTo, availableOnly, after, limit, withFacets } = request;
+export function searchProducts(database: Database, request: SearchRequest): Promise<SearchResult> {
+  const { text, sort, status, currency, priceFrom, priceTo, availableOnly, after, limit, withFacets, candidatesMax } =
+    request;
+  const shape: Shape = { sort, active: status === 'active', queried: text.fits !== null };
   const [afterKey, afterId] = after ?? [null, null];
   return database.transaction(
     async (tx) => {
       const [, { rows }] = await Promise.all([
         tx.query(settingsSql),
-        tx.query<CandidatesRow>(candidatesSqls[sort], [
-          ...[
-            text.named,
-            text.fits,
-            text.ranked,
-            text.code,
-            currency,
-            priceFrom,
-            priceTo,
-            availableOnly,
-            candidatesMax,
-          ],
-          ...[afterKey, afterId, limit, withFacets, priceBounds],
+        tx.query<CandidatesRow>(candidatesSql(shape), [
+          ...[text.named, text.fits, currency, priceFrom, priceTo, availableOnly, candidatesMax],
+          ...[afterKey, afterId, limit, withFacets, request.priceBounds, status],
+          ...(sort === 'relevance' ? [text.ranked, text.code] : []),
         ]),
       ]);
       const [row] = rows as readonly [CandidatesRow];
-      const capped = row.count >= candidatesMax;
+      const [count, yes, no] = row.counts;
+      const capped = count >= candidatesMax;
       const page =
         capped && sort !== 'relevance'
-          ? await orderedPage(tx, request, sort)
+          ? await orderedPage(tx, request, shape)
           : (row.page ?? []).map(([id, key]) => ({ id, key }));
       return {
         page,
-        count: row.count,
+        count,
         capped,
         facets: (row.facets ?? []).map(([facet, count]) => ({ facet, count })),
         prices: (row.prices ?? []).map(([bucket, count]) => ({ bucket, count })),
-        available: { yes: row.available, no: row.unavailable },
+        available: { yes, no },
       };
     },
     { readOnly: true },
   );
 }
 
-async function orderedPage(
-  tx: Queryable,
-  { text, currency, priceFrom, priceTo, availableOnly, after, limit }: SearchRequest,
-  sort: Exclude<SearchSort, 'relevance'>,
-): Promise<readonly PageRow[]> {
+async function orderedPage(tx: Queryable, request: SearchRequest, shape: Shape): Promise<readonly PageRow[]> {
+  const { text, sort, status, currency, priceFrom, priceTo, availableOnly, after, limit } = request;
   // A start before all others and not "null or": only a plain comparison is a range of the index.
-  const [afterKey, afterId] = after ?? starts[sort];
-  const { rows } = await tx.query<{ id: string; key: string | number }>(orderedSqls[sort], [
-    ...[text.fits, currency, priceFrom, priceTo, availableOnly, afterKey, afterId, limit],
+  const [afterKey, afterId] = after ?? starts[sort as keyof typeof starts];
+  const { rows } = await tx.query<{ id: string; key: string | number }>(orderedSql(shape), [
+    ...[text.fits, currency, priceFrom, priceTo, availableOnly, afterKey, afterId, limit, status],
   ]);
   return rows;
 }
@@ -283,25 +298,17 @@ export async function likeWords(database: Queryable, words: readonly string[]): 
   return rows;
 }
 
-/** Codes like the one typed. `%` takes the trigram index; its threshold is set for codes, which are alike by nature. */
-const codeSettingsSql = `select set_config('pg_trgm.similarity_threshold', '0.5', true)`;
+/** Codes that begin like the one typed, and codes one slip away from it. */
 const likeCodesSql = `
   select code from (
-    (select code, 1 as likeness from variant where code like '%' || $1 || '%' and active limit $2)
-    union
-    (select code, similarity(code, $1) from variant where code % $1 and active order by 2 desc limit $2)
-  ) found group by code order by max(likeness) desc, code limit $2`;
+    (select code, 1 as rank from variant
+     where code > $1 and code < $1 || chr(1114111) and active order by code limit $3)
+    union all
+    (select code, 2 from variant where code = any ($2::text[]) and active limit $3)
+  ) found group by code order by min(rank), code limit $3`;
 const likeCodesMax = 5;
 
-export async function likeCodes(database: Database, code: string): Promise<readonly string[]> {
-  return database.transaction(
-    async (tx) => {
-      const [, { rows }] = await Promise.all([
-        tx.query(codeSettingsSql),
-        tx.query<{ code: string }>(likeCodesSql, [code, likeCodesMax]),
-      ]);
-      return rows.map((row) => row.code);
-    },
-    { readOnly: true },
-  );
+export async function likeCodes(database: Queryable, code: string): Promise<readonly string[]> {
+  const { rows } = await database.query<{ code: string }>(likeCodesSql, [code, codesNear(code), likeCodesMax]);
+  return rows.map((row) => row.code);
 }

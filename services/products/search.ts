@@ -4,7 +4,7 @@ import type { Database } from '#kit/runtime';
 import { type Asked, askedOf, priceBoundsOf, textQueriesOf } from './query.ts';
 import {
   type CardRow,
-  candidatesMax,
+  candidatesMaxDefault,
   cardRows,
   type LikeWord,
   likeCodes,
@@ -19,8 +19,12 @@ const facetNamesMax = 15;
 const facetValuesMax = 20;
 const correctionsMax = 4;
 
-/** Looks for what was typed; failing that, for some of its words; failing that, for codes that look like it. */
-export async function search(database: Database, query: SearchQuery): Promise<SearchReply> {
+/** Looks for what was typed; failing that, for codes that look like it; failing that, for some of its words. */
+export async function search(
+  database: Database,
+  query: SearchQuery,
+  candidatesMax: number = candidatesMaxDefault,
+): Promise<SearchReply> {
   const asked = askedOf(query);
   const after = afterOf(query, asked);
   const limit = query.limit ?? limitDefault;
@@ -30,37 +34,36 @@ export async function search(database: Database, query: SearchQuery): Promise<Se
   const bounds = priceBoundsOf(asked.currency);
 
   const attempt = (codes: readonly string[], words: typeof groups, relaxed: boolean) =>
-    searchProducts(
-      database,
-      {
-        text: textQueriesOf(asked, words, codes, relaxed),
-        sort: asked.sort,
-        currency: asked.currency,
-        priceFrom: query.priceFromMinor ?? null,
-        priceTo: query.priceToMinor ?? null,
-        availableOnly: query.available ?? false,
-        after,
-        // One more than is shown tells whether there is a next page.
-        limit: limit + 1,
-        withFacets: query.facets ?? query.cursor === undefined,
-      },
-      bounds,
-    );
+    searchProducts(database, {
+      text: textQueriesOf(asked, words, codes, relaxed),
+      sort: asked.sort,
+      status: query.status ?? 'active',
+      priceBounds: bounds,
+      currency: asked.currency,
+      priceFrom: query.priceFromMinor ?? null,
+      priceTo: query.priceToMinor ?? null,
+      availableOnly: query.available ?? false,
+      after,
+      // One more than is shown tells whether there is a next page.
+      limit: limit + 1,
+      candidatesMax,
+      withFacets: query.facets ?? query.cursor === undefined,
+    });
 
   let corrections = meant.filter(({ used }) => used.length > 0);
   let relaxed = false;
   let result = await attempt(asked.codes, groups, false);
+  const [code] = asked.codes;
+  if (result.count === 0 && code !== undefined && asked.mayBeCode) {
+    const used = await likeCodes(database, code);
+    if (used.length > 0) {
+      corrections = [{ typed: query.q ?? '', used: [...used] }];
+      result = await attempt(used, [], false);
+    }
+  }
   if (result.count === 0 && groups.length > 1) {
     relaxed = true;
     result = await attempt(asked.codes, groups, true);
-  }
-  const [code] = asked.codes;
-  if (result.count === 0 && code !== undefined) {
-    const used = await likeCodes(database, code);
-    if (used.length > 0) {
-      result = await attempt(used, [], false);
-      corrections = [{ typed: query.q ?? '', used: [...used] }];
-    }
   }
   const page = result.page.slice(0, limit);
   const last = page.at(-1);
@@ -74,7 +77,7 @@ export async function search(database: Database, query: SearchQuery): Promise<Se
       return row ? [cardOf(row, asked.currency)] : [];
     }),
     ...(last && result.page.length > limit ? { nextCursor: encodeCursor([asked.fingerprint, last.key, last.id]) } : {}),
-    matches: { count: Math.min(result.count, candidatesMax), capped: result.capped },
+    matches: { count: result.count, capped: result.capped },
     ...((query.facets ?? query.cursor === undefined)
       ? { facets: facetsOf(result), prices: bucketsOf(result, bounds) }
       : {}),

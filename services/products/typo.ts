@@ -65,3 +65,27 @@ export function typoDistance(a: string, b: string): number {
   }
   return last[b.length] as number;
 }
+
+const codeCharsMax = 32;
+const codeAlphabet = 'abcdefghijklmnopqrstuvwxyz0123456789';
+
+/**
+ * All codes one slip away: some 900 for 12 characters, for as many look-ups of a B-tree (about 1 ms). Codes are alike by
+ * nature, so anything looser finds hundreds, and filing the forms of each, as is done for words, would take a table many
+ * times the size of theirs.
+ */
+export function codesNear(code: string): string[] {
+  if (code.length > codeCharsMax) return [];
+  const near = new Set<string>();
+  for (let at = 0; at <= code.length; at++) {
+    const [before, after] = [code.slice(0, at), code.slice(at)];
+    for (const letter of codeAlphabet) {
+      near.add(before + letter + after);
+      if (after) near.add(before + letter + after.slice(1));
+    }
+    if (after) near.add(before + after.slice(1));
+    if (after.length > 1) near.add(before + after[1] + after[0] + after.slice(2));
+  }
+  near.delete(code);
+  return [...near];
+}

@@ -67,13 +67,13 @@ const availableSql = `
    from variant v where v.product_id = s.product_id)`;
 
 const putSearchSql = `
-  insert into product_search (product_id, name_key, document, facets, prices, available)
-  select s.product_id, s.name_key, s.document::tsvector,
+  insert into product_search (product_id, status, name_key, document, facets, prices, available)
+  select s.product_id, s.status, s.name_key, s.document::tsvector,
     array(select jsonb_array_elements_text(s.facets)), s.prices, ${availableSql}
-  from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[])
-    as s (product_id, name_key, document, facets, prices)
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
+    as s (product_id, status, name_key, document, facets, prices)
   on conflict (product_id) do update set
-    name_key = excluded.name_key, document = excluded.document, facets = excluded.facets,
+    status = excluded.status, name_key = excluded.name_key, document = excluded.document, facets = excluded.facets,
     prices = excluded.prices, available = excluded.available`;
 
 const dropPricesSql = `delete from product_price where product_id = any ($1::text[])`;
@@ -256,6 +256,7 @@ async function write(tx: Transaction, set: WorkingSet): Promise<void> {
     ]),
     tx.query(putSearchSql, [
       ids,
+      bodies.map((body) => body.status),
       documents.map((document) => document.nameKey),
       documents.map((document) => document.document),
       documents.map((document) => JSON.stringify(document.facets)),
