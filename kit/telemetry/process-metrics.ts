@@ -1,3 +1,4 @@
+// biome-ignore lint/style/noRestrictedImports: how busy the event loop is, only the system can tell
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { Telemetry } from './port.ts';
 
