@@ -84,7 +84,7 @@ export function subscribe(options: SubscriptionOptions): Subscription {
   const partitions = createPartitions({ group, topics, log, database, from, member });
   const loop = createLoop({ name: `consumer ${group}`, timers, random, log: logger, turn, pollMs });
   let cancels: Cancel[] = [];
-  let isBeating = false;
+  let beating: Promise<void> | undefined;
 
   async function turn(): Promise<Turn> {
     await partitions.refresh();
@@ -198,16 +198,19 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     await countAttempt(database, group, move, attempts);
   }
 
-  /** Beside the loop, so that a long batch doesn't cost the membership. */
-  async function beat(): Promise<void> {
-    if (isBeating) return;
-    isBeating = true;
+  /** Beside the loop, so that a long batch doesn't cost the membership. One at a time: a late one joins the first. */
+  function beat(): Promise<void> {
+    beating ??= beatOnce().finally(() => {
+      beating = undefined;
+    });
+    return beating;
+  }
+
+  async function beatOnce(): Promise<void> {
     try {
       if (await partitions.beat()) loop.wake();
     } catch (error) {
       logger.warn('heartbeat failed', { error });
-    } finally {
-      isBeating = false;
     }
   }
 
@@ -245,13 +248,13 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     component: {
       name: `consumer ${group}`,
       async start() {
-        cancels = [
+        cancels.push(
           await log.onAppend((topic) => {
             if (topic === '' || topics.includes(topic)) loop.wake();
           }),
-          timers.every(heartbeatMs, beat),
-        ];
+        );
         await beat();
+        cancels.push(timers.every(heartbeatMs, beat));
         loop.start();
       },
       async drain() {
@@ -261,6 +264,8 @@ export function subscribe(options: SubscriptionOptions): Subscription {
         for (const cancel of cancels) cancel();
         cancels = [];
         await loop.stop();
+        // A heartbeat that ended after we left would make us a member again.
+        await beating;
         await partitions.leave().catch((error) => logger.debug('the membership was left to end', { error }));
       },
       async check() {
