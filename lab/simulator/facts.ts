@@ -1,0 +1,174 @@
+import type { ReturnRecord } from '#contracts/orders';
+import type { Movement as MoneyMovement, Sandbox } from '#services/payments/sandbox';
+import type { DatabaseServer } from './database-server.ts';
+import type { Attempt } from './history.ts';
+import type { Session } from './pglite/session.ts';
+import type { DatabaseName } from './plan.ts';
+
+/** What is left when all is quiet: the rows of every database, the provider's books, and what the users saw. */
+export interface Facts {
+  readonly orders: readonly OrderFact[];
+  readonly sagas: readonly SagaFact[];
+  readonly claims: readonly ClaimFact[];
+  readonly outbox: readonly EventFact[];
+  readonly stock: readonly StockFact[];
+  readonly movements: readonly MovementFact[];
+  readonly holds: readonly HoldFact[];
+  readonly returns: readonly ReturnFact[];
+  readonly payments: readonly PaymentFact[];
+  readonly refunds: readonly RefundFact[];
+  readonly log: readonly LogFact[];
+  readonly applied: readonly AppliedFact[];
+  readonly views: readonly { readonly orderId: string; readonly state: string; readonly events: number }[];
+  readonly deadLetters: readonly { readonly eventId: string }[];
+  readonly money: readonly MoneyMovement[];
+  readonly attempts: readonly Attempt[];
+  /** Whether events are relayed and read in this run. */
+  readonly messaging: boolean;
+}
+
+export interface OrderFact {
+  readonly id: string;
+  readonly state: string;
+  readonly totalMinor: number;
+  readonly refundedMinor: number;
+  readonly lines: readonly { readonly sku?: string; readonly quantity: number }[];
+  readonly returns: readonly ReturnRecord[];
+  readonly scope: string;
+  readonly businessKey: string;
+}
+export interface SagaFact {
+  readonly id: string;
+  readonly definition: string;
+  readonly status: string;
+  readonly step: number;
+  readonly owner: string | null;
+}
+export interface ClaimFact {
+  readonly database: string;
+  readonly scope: string;
+  readonly key: string;
+  readonly done: boolean;
+}
+export interface EventFact {
+  readonly eventId: string;
+  readonly type: string;
+  readonly orderId: string;
+}
+export interface LogFact extends EventFact {
+  readonly partition: number;
+  readonly offset: number;
+}
+export interface AppliedFact extends EventFact {
+  readonly id: number;
+}
+export interface StockFact {
+  readonly sku: string;
+  readonly received: number;
+  readonly onHand: number;
+  readonly held: number;
+  readonly sold: number;
+  readonly writtenOff: number;
+  readonly version: number;
+}
+export interface MovementFact {
+  readonly sku: string;
+  readonly version: number;
+  readonly kind: string;
+  readonly quantity: number;
+  readonly reference: string;
+}
+export interface HoldFact {
+  readonly orderId: string;
+  readonly status: string;
+  readonly lines: readonly (readonly [string, number, number])[];
+}
+export interface ReturnFact {
+  readonly returnId: string;
+  readonly orderId: string;
+  readonly sellable: boolean;
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+}
+export interface PaymentFact {
+  readonly orderId: string;
+  readonly status: string;
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
+}
+export interface RefundFact {
+  readonly refundId: string;
+  readonly orderId: string;
+  readonly amountMinor: number;
+  readonly status: string;
+}
+
+const claimsSql = (database: string) =>
+  `select '${database}' as database, scope, key, result is not null as done from idempotency_key order by scope, key`;
+
+const queries = {
+  orders: `select id, state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
+    business_key as "businessKey" from customer_order order by id`,
+  sagas: 'select id, definition, status, step, owner from saga order by id',
+  outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId" from outbox order by id`,
+  stock: `select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version from stock
+    order by sku`,
+  movements: 'select sku, version, kind, quantity, reference from movement order by sku, version',
+  holds: 'select order_id as "orderId", status, lines from hold order by order_id',
+  returns: 'select return_id as "returnId", order_id as "orderId", sellable, lines from stock_return order by 1',
+  payments: `select order_id as "orderId", status, captured_minor as "capturedMinor", refunded_minor as "refundedMinor"
+    from payment order by order_id`,
+  refunds: `select refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status from refund
+    order by refund_id`,
+  log: `select partition, "offset", envelope ->> 'id' as "eventId", envelope ->> 'type' as type,
+    envelope ->> 'subject' as "orderId" from log_event order by partition, "offset"`,
+  applied: 'select id, event_id as "eventId", order_id as "orderId", type from applied order by id',
+  views: 'select order_id as "orderId", state, events from order_view order by order_id',
+  deadLetters: 'select event_id as "eventId" from dead_letter order by id',
+} as const;
+
+export function collectFacts(
+  databases: ReadonlyMap<DatabaseName, DatabaseServer>,
+  sandbox: Sandbox,
+  attempts: readonly Attempt[],
+  messaging: boolean,
+): Facts {
+  const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
+    (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
+  return {
+    orders: rows('orders', queries.orders),
+    sagas: rows('orders', queries.sagas),
+    claims: [
+      ...rows<ClaimFact>('orders', claimsSql('orders')),
+      ...rows<ClaimFact>('inventory', claimsSql('inventory')),
+    ],
+    outbox: rows('orders', queries.outbox),
+    stock: rows('inventory', queries.stock),
+    movements: rows('inventory', queries.movements),
+    holds: rows('inventory', queries.holds),
+    returns: rows('inventory', queries.returns),
+    payments: rows('payments', queries.payments),
+    refunds: rows('payments', queries.refunds),
+    log: rows('log', queries.log),
+    applied: rows('log', queries.applied),
+    views: rows('log', queries.views),
+    deadLetters: rows('log', queries.deadLetters),
+    money: sandbox.ledger.entries(),
+    attempts,
+    messaging,
+  };
+}
+
+const tablesSql = `
+  select table_name::text as name from information_schema.tables
+  where table_schema = 'public' and table_name not like 'schema\\_%' order by 1`;
+
+/** Every row of every table as text, for the digest. The tables of migrations tell when the image was made. */
+export function* dumpTables(session: Session): Iterable<string> {
+  for (const { name } of session.run(tablesSql, []).rows as readonly { name: string }[]) {
+    for (const { row } of session.run(`select t::text as row from ${name} t order by 1`, []).rows as readonly {
+      row: string;
+    }[]) {
+      yield `${name} ${row}`;
+    }
+  }
+}

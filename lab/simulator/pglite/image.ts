@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type Random, seededRandom } from '#kit/runtime';
+import { type Migrations, migrateWith } from '#kit/store';
+import { createSession, type Session, type Statement } from './session.ts';
+import { replaceEntropy, restoreSnapshot, type Snapshot, takeSnapshot, type WasmModule } from './snapshot.ts';
+import { drawEntropy, insideWhile, installVirtualGlobals, type Surroundings } from './virtualise.ts';
+
+/** A database that can be put back to how it was after its migrations, again and again. */
+export interface Image {
+  readonly name: string;
+  /**
+   * Puts everything back and opens the session anew, with the clock and entropy of the run that begins.
+   */
+  reset(surroundings: Surroundings): Session;
+  /** Keeps these statements prepared from the next reset on: parsing them costs as much as running them. */
+  warm(statements: readonly string[]): void;
+}
+
+export interface ImageDescription {
+  readonly name: string;
+  readonly migrations: readonly Migrations[];
+}
+
+interface Engine {
+  execProtocolRawSync(message: Uint8Array): Uint8Array;
+  dumpDataDir(compression: 'none'): Promise<Blob>;
+  readonly Module: WasmModule;
+}
+
+/** What a server is told at its start: small, as its memory is copied for each run, and quiet, as nothing may run alone. */
+const settings = [
+  'shared_buffers=2MB',
+  'wal_buffers=64kB',
+  'max_connections=4',
+  'autovacuum=off',
+  'fsync=off',
+  'full_page_writes=off',
+  // Which plan is taken must not depend on how often a statement has run.
+  'plan_cache_mode=force_generic_plan',
+  'timezone=UTC',
+];
+
+const creationMs = Date.UTC(2029, 11, 31);
+
+/** Makes one server a database. The first takes an initdb (seconds), the others begin from a copy of its files. */
+export async function createImages(descriptions: readonly ImageDescription[]): Promise<Image[]> {
+  installVirtualGlobals();
+  const { PGlite } = await import('@electric-sql/pglite');
+  const dist = dirname(createRequire(import.meta.url).resolve('@electric-sql/pglite'));
+  const [postgres, initdb, files] = await Promise.all(
+    ['pglite.wasm', 'initdb.wasm', 'pglite.data'].map((name) => readFile(join(dist, name))),
+  );
+  const options = {
+    pgliteWasmModule: await compileWasm(postgres as Uint8Array),
+    initdbWasmModule: await compileWasm(initdb as Uint8Array),
+    fsBundle: new Blob([files as Uint8Array<ArrayBuffer>]),
+    initDbStartParams: ['--wal-segsize=1'],
+    startParams: [...PGlite.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])],
+  };
+  type Options = import('@electric-sql/pglite').PGliteOptions;
+  const images: Image[] = [];
+  let copy: Blob | undefined;
+  for (const { name, migrations } of descriptions) {
+    const surroundings = { wallMs: () => creationMs, entropy: seededRandom(name, 'image') };
+    const engine = (await insideWhile(surroundings, () =>
+      PGlite.create({ ...options, ...(copy ? { loadDataDir: copy } : {}) } as Options),
+    )) as unknown as Engine;
+    copy ??= await engine.dumpDataDir('none');
+    images.push(await createImage(name, engine, surroundings, migrations));
+  }
+  return images;
+}
+
+/** Node has WebAssembly; the types that we compile with know browsers only. */
+function compileWasm(bytes: Uint8Array): Promise<object> {
+  const { WebAssembly: wasm } = globalThis as unknown as {
+    WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+  };
+  return wasm.compile(bytes);
+}
+
+async function createImage(
+  name: string,
+  engine: Engine,
+  surroundings: Surroundings,
+  migrations: readonly Migrations[],
+): Promise<Image> {
+  replaceEntropy(engine.Module, drawEntropy);
+  const session = createSession(engine, surroundings);
+  await migrateWith(async (sql) => session.exec(sql), migrations);
+  session.exec('checkpoint');
+  session.exec('discard all');
+  let statements: ReadonlyMap<string, Statement> = new Map();
+  let snapshot: Snapshot = takeSnapshot(engine.Module);
+  const bare = snapshot;
+
+  /** PostgreSQL's own generator was seeded when the image was made; a run wants one of its own. */
+  function seed(session: Session, entropy: Random): void {
+    session.exec(`select setseed(${entropy.next().toFixed(6)})`);
+  }
+
+  return {
+    name,
+    reset(surroundings) {
+      restoreSnapshot(engine.Module, snapshot);
+      const session = createSession(engine, surroundings, statements);
+      seed(session, surroundings.entropy);
+      return session;
+    },
+    warm(texts) {
+      restoreSnapshot(engine.Module, bare);
+      const session = createSession(engine, surroundings);
+      for (const text of texts) session.prepare(text);
+      statements = session.statements;
+      snapshot = takeSnapshot(engine.Module);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import type { Bug } from './bugs/index.ts';
+import { checks, isQuiet } from './checks.ts';
+import type { Counts } from './counters.ts';
+import { collectFacts, dumpTables } from './facts.ts';
+import { createNemesis } from './nemesis.ts';
+import type { Image } from './pglite/image.ts';
+import { drawPlan, type Plan } from './plan.ts';
+import { createShop } from './shop.ts';
+import { createSimulation, startMs, type Violation } from './simulation.ts';
+import type { TraceEvent } from './trace.ts';
+import { createWorkload } from './workload.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly images: ReadonlyMap<string, Image>;
+  /** Default: the one drawn from the seed. */
+  readonly plan?: Plan;
+  readonly bug?: Bug;
+  readonly keepTrace?: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** Of everything that happened and everything that is left. */
+  readonly digest: string;
+  readonly faults: Counts;
+  /** What each check looked at. */
+  readonly checks: Counts;
+  readonly eventCount: number;
+  readonly statementCount: number;
+  readonly orders: { readonly accepted: number; readonly confirmed: number; readonly refused: number };
+  readonly simulatedMs: number;
+  readonly trace: readonly TraceEvent[];
+}
+
+/** All that is left to do after the faults have ended has to be done within this: leases, backoffs, look-ups. */
+const livenessMs = 180_000;
+const quietPollMs = 1_000;
+/** Repeats come late: after every key sweep there is. */
+const repeatAfterMs = 65_000;
+
+/** One seed: safety phase, liveness phase, repeats, checks. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const { seed, images, bug, keepTrace = false } = options;
+  const plan = options.plan ?? drawPlan(seed);
+  const simulation = createSimulation(seed, { keepTrace });
+  const { world, trace } = simulation;
+  const stopListening = listenForRejections((reason) =>
+    simulation.violate('no promise fails unheard', String((reason as Error)?.stack ?? reason)),
+  );
+  try {
+    const shop = await createShop(simulation, plan, images, bug?.hooks(simulation) ?? {});
+    const { shoppers, network, databases, nodes, sandbox } = shop;
+    const nemesis = createNemesis({ simulation, network, nodes, databases, restart: shop.restart });
+    const transport = network.transportOf(shoppers);
+    const workload = createWorkload(simulation, shoppers, bug?.client?.(transport, simulation) ?? transport);
+    nemesis.plan(plan.nemesis);
+    workload.start(plan.stock, plan.operations);
+    await world.advance(plan.safetyMs);
+    nemesis.heal();
+    sandbox.faults.set([]);
+
+    const messaging = plan.readers > 0;
+    const facts = () => collectFacts(databases, sandbox, workload.history.attempts, messaging);
+    const untilQuiet = async (limitMs: number) => {
+      const endMs = world.nowMs + limitMs;
+      while (world.nowMs < endMs) {
+        await world.advance(quietPollMs);
+        if (workload.open === 0 && isQuiet(facts())) return;
+      }
+    };
+    await untilQuiet(livenessMs);
+    await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
+    workload.repeatAll();
+    await untilQuiet(livenessMs / 6);
+    if (workload.open > 0) simulation.violate('everything ends', `${workload.open} operations are still waiting`);
+
+    const last = facts();
+    const looked: Record<string, number> = {};
+    for (const check of checks) {
+      looked[check.name] = check.size(last);
+      for (const detail of check.find(last)) simulation.violate(check.name, detail);
+    }
+    for (const [name, server] of databases) {
+      for (const text of dumpTables(server.session))
+        trace.event({ atMs: world.nowMs, kind: 'check', node: name, text });
+    }
+    let statementCount = 0;
+    for (const server of databases.values()) statementCount += server.session.callCount;
+    return {
+      seed,
+      violations: simulation.violations,
+      digest: trace.digest(),
+      faults: Object.fromEntries([...simulation.faults.counts].sort()),
+      checks: looked,
+      eventCount: world.eventCount,
+      statementCount,
+      orders: {
+        accepted: last.orders.length,
+        confirmed: last.orders.filter(({ state }) => state !== 'refused' && state !== 'received').length,
+        refused: last.orders.filter(({ state }) => state === 'refused').length,
+      },
+      simulatedMs: world.nowMs - startMs,
+      trace: trace.events,
+    };
+  } finally {
+    stopListening();
+  }
+}
+
+function listenForRejections(onRejection: (reason: unknown) => void): () => void {
+  process.on('unhandledRejection', onRejection);
+  return () => void process.off('unhandledRejection', onRejection);
+}

@@ -1,0 +1,277 @@
+import { inventory as inventoryContract } from '#contracts/inventory';
+import { orders as ordersContract } from '#contracts/orders';
+import { payments as paymentsContract } from '#contracts/payments';
+import { createClient, type Served, type ServiceServer } from '#kit/contract';
+import {
+  createOutbox,
+  createPostgresLog,
+  type EventEnvelope,
+  type EventLog,
+  inboxMigrations,
+  logMigrations,
+  outboxMigrations,
+  subscribe,
+} from '#kit/messaging';
+import { type Component, createHost, type Database, type Host, type Transaction, type Transport } from '#kit/runtime';
+import { createInventory, inventoryMigrations } from '#services/inventory';
+import { createOrders, ordersMigrations, type PriceOf } from '#services/orders';
+import { createPayments, paymentsMigrations } from '#services/payments';
+import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
+import { createMemoryJournal, createSandbox, type Sandbox } from '#services/payments/sandbox';
+import { createSimulatedDatabase } from './database.ts';
+import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
+import { createNetwork, type Network } from './network.ts';
+import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
+import type { Image, ImageDescription } from './pglite/image.ts';
+import { type DatabaseName, databaseNames, nodesOf, type Plan } from './plan.ts';
+import { createSimulatedProvider } from './provider.ts';
+import { between, type Simulation } from './simulation.ts';
+
+/** The databases of the shop under test: migrations as they are in production. */
+export const imageDescriptions: readonly ImageDescription[] = [
+  { name: 'orders', migrations: [...ordersMigrations, outboxMigrations] },
+  { name: 'inventory', migrations: inventoryMigrations },
+  { name: 'payments', migrations: paymentsMigrations },
+  // The log and its reader share a server, which production may do too.
+  {
+    name: 'log',
+    migrations: [
+      logMigrations,
+      inboxMigrations,
+      { directory: `${import.meta.dirname}/schema/reader`, table: 'schema_reader' },
+    ],
+  },
+];
+
+type Publish = Parameters<typeof createOrders>[0]['publish'];
+
+/**
+ * Where a planted bug gets hold of a process: what it is handed is replaced by something that misbehaves. The code under
+ * test is the same with and without.
+ */
+export interface Hooks {
+  database?(database: Database, owner: string, incarnation: Incarnation): Database;
+  transport?(transport: Transport, incarnation: Incarnation): Transport;
+  server?(server: ServiceServer, incarnation: Incarnation): ServiceServer;
+  provider?(provider: PaymentProvider, incarnation: Incarnation): PaymentProvider;
+  publish?(publish: Publish, log: EventLog, incarnation: Incarnation): Publish;
+  log?(log: EventLog, incarnation: Incarnation): EventLog;
+  reader?(
+    handler: ReaderHandler,
+    database: Database,
+  ): { delivery: 'effectively-once' | 'at-least-once'; handler: ReaderHandler };
+}
+
+export type ReaderHandler = (tx: Transaction, events: readonly EventEnvelope[]) => Promise<void>;
+
+export interface Shop {
+  readonly network: Network;
+  readonly nodes: ReadonlyMap<string, SimNode>;
+  readonly databases: ReadonlyMap<DatabaseName, DatabaseServer>;
+  readonly sandbox: Sandbox;
+  /** The machine of those who use the shop. It never fails: somebody has to tell what they saw. */
+  readonly shoppers: Incarnation;
+  restart(node: string): void;
+}
+
+const restartMsMin = 20;
+
+export async function createShop(
+  simulation: Simulation,
+  plan: Plan,
+  images: ReadonlyMap<string, Image>,
+  hooks: Hooks,
+): Promise<Shop> {
+  const network = createNetwork(simulation, plan.network);
+  const clocks = simulation.stream('clocks');
+  const restarts = simulation.stream('restarts');
+  const nodes = new Map<string, SimNode>();
+  const hosts = new Map<string, { readonly host: Host; readonly incarnation: Incarnation }>();
+
+  function newClock() {
+    const wrong = (most: number) => Math.round((clocks.next() * 2 - 1) * most);
+    return createNodeClock(simulation, wrong(plan.skewMsMax), wrong(plan.driftPpmMax));
+  }
+
+  const databases = new Map<DatabaseName, DatabaseServer>();
+  for (const name of databaseNames) {
+    const clock = newClock();
+    const image = images.get(name);
+    if (!image) throw new Error(`there is no image of ${name}`);
+    const entropy = simulation.stream(`${name}/entropy`);
+    databases.set(
+      name,
+      createDatabaseServer({
+        name: `db-${name}`,
+        simulation,
+        session: image.reset({ wallMs: clock.wallMs, entropy }),
+        clock,
+        faults: plan.database,
+        latencyMs: plan.latencyMs,
+        channels: name === 'log' ? ['holdfast_log'] : [],
+        onCrashPoint: (client, why) => client.node.crash(why),
+      }),
+    );
+  }
+
+  const databaseOf = (name: DatabaseName, incarnation: Incarnation): Database => {
+    const database = createSimulatedDatabase(databases.get(name) as DatabaseServer, incarnation);
+    return hooks.database?.(database, name, incarnation) ?? database;
+  };
+  const transportOf = (incarnation: Incarnation): Transport => {
+    const transport = network.transportOf(incarnation);
+    return hooks.transport?.(transport, incarnation) ?? transport;
+  };
+  const server = {
+    checkReplies: true,
+    onServed({ request, problem }: Served) {
+      if (problem?.category !== 'internal') return;
+      const cause = problem.cause instanceof Error ? problem.cause.message : problem.message;
+      simulation.violate('nothing fails unexpectedly', `${request.service}.${request.operation}: ${cause}`);
+    },
+  };
+
+  let providerNode: Incarnation | undefined;
+  const unfailing = (name: string): Incarnation => {
+    let born: Incarnation | undefined;
+    const node = createNode({ name, simulation, clock: newClock(), boot: (incarnation) => (born = incarnation) });
+    node.start();
+    return born as unknown as Incarnation;
+  };
+  providerNode = unfailing('provider');
+  const sandbox = await createSandbox({ ...providerNode.world, journal: createMemoryJournal() });
+  sandbox.faults.set(plan.provider);
+  const shoppers = unfailing('shoppers');
+
+  const priceOf: PriceOf = async (skus) =>
+    new Map(
+      plan.stock
+        .filter(({ sku }) => skus.includes(sku))
+        .map(({ sku, unitPriceMinor }) => [sku, { name: sku, unitPriceMinor }]),
+    );
+
+  interface Program {
+    readonly components: readonly Component[];
+    readonly server?: ServiceServer;
+  }
+  const programs: Record<string, (incarnation: Incarnation) => Program> = {
+    orders(incarnation) {
+      const { world } = incarnation;
+      const database = databaseOf('orders', incarnation);
+      const client = { transport: transportOf(incarnation), clock: world.clock };
+      const log = logOf(incarnation);
+      const outbox = createOutbox({ source: 'orders', database, log, world });
+      const publish: Publish = async (tx, events) => void (await outbox.publish(tx, events));
+      const orders = createOrders({
+        world,
+        database,
+        inventory: createClient(inventoryContract, client),
+        payments: createClient(paymentsContract, client),
+        priceOf,
+        publish: hooks.publish?.(publish, log, incarnation) ?? publish,
+        onCommit: outbox.wake,
+        server,
+      });
+      // The relay stops after the service, which publishes until it has drained.
+      const components = plan.readers > 0 ? [outbox.component, orders.component] : [orders.component];
+      return { components, server: orders.server };
+    },
+    inventory(incarnation) {
+      const { world } = incarnation;
+      const inventory = createInventory({ world, database: databaseOf('inventory', incarnation), server });
+      return { components: [inventory.component], server: inventory.server };
+    },
+    payments(incarnation) {
+      const { world } = incarnation;
+      const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
+      const simulated = createSimulatedProvider(simulation, incarnation, adapter);
+      const provider = hooks.provider?.(simulated, incarnation) ?? simulated;
+      const payments = createPayments({ world, database: databaseOf('payments', incarnation), provider, server });
+      return { components: [payments.component], server: payments.server };
+    },
+    reader(incarnation) {
+      const { world } = incarnation;
+      const database = databaseOf('log', incarnation);
+      const options = hooks.reader?.(applyEvents, database) ?? { delivery: 'effectively-once', handler: applyEvents };
+      const common = { group: 'reader', topics: ['orders'], log: logOf(incarnation), database, world } as const;
+      const subscription =
+        options.delivery === 'effectively-once'
+          ? subscribe({ ...common, delivery: 'effectively-once', handler: options.handler })
+          : subscribe({
+              ...common,
+              delivery: 'at-least-once',
+              handler: (events) => database.transaction((tx) => options.handler(tx, events)),
+            });
+      return { components: [subscription.component] };
+    },
+  };
+
+  function logOf(incarnation: Incarnation): EventLog {
+    const log = createPostgresLog({ database: databaseOf('log', incarnation), world: incarnation.world });
+    return hooks.log?.(log, incarnation) ?? log;
+  }
+
+  function boot(incarnation: Incarnation): void {
+    const { node, world } = incarnation;
+    const service = node.name.replace(/-\d+$/, '');
+    const program = (programs[service] as (incarnation: Incarnation) => Program)(incarnation);
+    const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 5_000 });
+    for (const component of program.components) host.add(component);
+    hosts.set(node.name, { host, incarnation });
+    host.start().then(
+      () => {
+        if (program.server) network.serve(incarnation, hooks.server?.(program.server, incarnation) ?? program.server);
+      },
+      // A process that can't start ends, and is started again by whoever looks after it.
+      () => node.crash('could not start'),
+    );
+  }
+
+  for (const name of nodesOf(plan)) {
+    const node = createNode({ name, simulation, clock: newClock(), boot });
+    nodes.set(name, node);
+    node.onCrash(() => {
+      const downMs = simulation.faultsOn ? between(restarts, restartMsMin, plan.downMsMax) : restartMsMin;
+      simulation.world.timers.after(downMs, node.start);
+    });
+  }
+  const placesOf = (service: string) => [...nodes.keys()].filter((name) => name.startsWith(`${service}-`));
+  for (const { service } of [ordersContract, inventoryContract, paymentsContract]) {
+    network.place(service, placesOf(service));
+  }
+  for (const node of nodes.values()) node.start();
+
+  return {
+    network,
+    nodes,
+    databases,
+    sandbox,
+    shoppers,
+    restart(name) {
+      const running = hosts.get(name);
+      const node = nodes.get(name);
+      if (!running?.incarnation.isAlive || !node) return;
+      network.leave(running.incarnation);
+      const { number } = running.incarnation;
+      void running.host.stop().then(() => {
+        if (node.incarnation === number) node.crash('stopped in order');
+      });
+    },
+  };
+}
+
+const applyEvents: ReaderHandler = async (tx, events) => {
+  await tx.query(
+    `insert into applied (event_id, order_id, type)
+     select * from unnest($1::text[], $2::text[], $3::text[])`,
+    [events.map((event) => event.id), events.map((event) => event.subject), events.map((event) => event.type)],
+  );
+  for (const event of events) {
+    const { state } = event.data as { state: string };
+    await tx.query(
+      `insert into order_view (order_id, state, events) values ($1, $2, 1)
+       on conflict (order_id) do update set state = excluded.state, events = order_view.events + 1`,
+      [event.subject, state],
+    );
+  }
+};

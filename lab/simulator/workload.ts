@@ -1,0 +1,254 @@
+import { inventory as inventoryContract } from '#contracts/inventory';
+import { type Order, orders as ordersContract } from '#contracts/orders';
+import { type CallContext, type Caller, createClient, isProblem } from '#kit/contract';
+import type { Transport } from '#kit/runtime';
+import { createHistory, type History, type Outcome } from './history.ts';
+import type { Incarnation } from './node.ts';
+import type { Operation, StockPlan } from './plan.ts';
+import { between, type Simulation } from './simulation.ts';
+
+/** People at work: each operation is tried until it has an end, as a patient client with an Idempotency-Key would. */
+export interface Workload {
+  start(stock: readonly StockPlan[], operations: readonly Operation[]): void;
+  /** Operations that have not ended yet. */
+  readonly open: number;
+  /** Asks everything once more under its old key: whatever happened, the answer must be the same. */
+  repeatAll(): void;
+  readonly history: History;
+}
+
+type Reply = { readonly status: number; readonly body: unknown };
+
+interface Call {
+  readonly operation: number;
+  readonly kind: string;
+  readonly key?: string;
+  readonly send: (context: CallContext, key: string | undefined) => Promise<Reply>;
+}
+
+const callMsMax = 4_000;
+const restMsMin = 50;
+const restMsMax = 1_500;
+/** Somebody who tries this often has found a shop that never answers; the liveness check will say so. */
+const attemptsMax = 200;
+
+const staff: Caller = { kind: 'staff', id: 'usr_staff' };
+const admin: Caller = { kind: 'admin', id: 'usr_admin' };
+
+export function createWorkload(simulation: Simulation, shoppers: Incarnation, transport: Transport): Workload {
+  const { world } = shoppers;
+  const client = { transport, clock: world.clock };
+  const orders = createClient(ordersContract, client);
+  const inventory = createClient(inventoryContract, client);
+  const history = createHistory();
+  const patience = simulation.stream('shoppers');
+  const placed = new Map<number, { readonly order: Order; readonly caller: Caller }>();
+  const repeats: { readonly call: Call; readonly caller: Caller }[] = [];
+  let open = 0;
+
+  const contextOf = (caller: Caller, operation: number, waitMs: number): CallContext => ({
+    caller,
+    correlationId: `op-${operation}`,
+    step: 0,
+    traceparent: undefined,
+    idempotencyKey: undefined,
+    deadlineAtMs: world.clock.monotonicMs() + waitMs,
+    signal: new AbortController().signal,
+    headers: {},
+  });
+
+  async function attempt(call: Call, caller: Caller): Promise<Outcome> {
+    const startMs = simulation.world.nowMs;
+    const context = contextOf(caller, call.operation, between(patience, 500, callMsMax));
+    let outcome: Outcome;
+    try {
+      const { status, body } = await call.send(context, call.key);
+      outcome = { status, body };
+    } catch (error) {
+      if (!isProblem(error)) throw error;
+      outcome = { problem: error.code, status: error.status, final: error.retry === 'never' };
+    }
+    const { operation, kind, key } = call;
+    history.record({ operation, kind, key, startMs, endMs: simulation.world.nowMs, outcome });
+    const said = 'problem' in outcome ? `${outcome.status} ${outcome.problem}` : `${outcome.status}`;
+    const text = `#${operation} ${kind}: ${said}`;
+    simulation.trace.event({ atMs: simulation.world.nowMs, kind: 'client', node: 'shoppers', text });
+    return outcome;
+  }
+
+  const rest = () => world.timers.sleep(between(patience, restMsMin, restMsMax));
+
+  /** Until it is done (`isEnd`) or refused for good. */
+  async function persist(call: Call, caller: Caller, isEnd: (reply: Reply) => boolean): Promise<Reply | undefined> {
+    for (let i = 0; i < attemptsMax; i++) {
+      const outcome = await attempt(call, caller);
+      if ('problem' in outcome) {
+        if (outcome.final) return undefined;
+      } else if (isEnd(outcome)) return outcome;
+      await rest();
+    }
+    simulation.violate('everything ends', `operation ${call.operation} (${call.kind}) has no end`);
+    return undefined;
+  }
+
+  const isDecided = ({ status }: Reply) => status !== 202;
+
+  async function withTwins(twins: number, once: () => Promise<Reply | undefined>): Promise<Reply | undefined> {
+    const replies = await Promise.all(Array.from({ length: 1 + twins }, once));
+    return replies.find((reply) => reply !== undefined);
+  }
+
+  async function place(operation: Extract<Operation, { kind: 'place' }>): Promise<void> {
+    const { id, customer, email, lines, method, twins } = operation;
+    const caller: Caller = customer ? { kind: 'customer', id: customer } : { kind: 'anonymous', id: 'anonymous' };
+    const body = { email, currency: 'EUR', lines: [...lines], payment: { method } };
+    const callOf = (wanted: typeof body, kind: string): Call => ({
+      operation: id,
+      kind,
+      key: `place-${id}`,
+      send: (context, key = '') => orders.place({ key, body: wanted }, context),
+    });
+    const call = callOf(body, 'place');
+    const reply = await withTwins(twins, () => persist(call, caller, isDecided));
+    if (reply) {
+      repeats.push({ call, caller });
+      placed.set(id, { order: reply.body as Order, caller });
+    }
+    if (operation.mismatch) {
+      const other = { ...body, lines: body.lines.map((line) => ({ ...line, quantity: line.quantity + 1 })) };
+      await persist(callOf(other, 'place-mismatch'), caller, isDecided);
+    }
+  }
+
+  /** An order that an operation is about, once it has been placed. */
+  async function orderOf(id: number): Promise<{ order: Order; caller: Caller } | undefined> {
+    const waitMs = 250;
+    for (let i = 0; i < attemptsMax; i++) {
+      const found = placed.get(id);
+      if (found) return found;
+      if (!simulation.faultsOn) return undefined;
+      await world.timers.sleep(waitMs);
+    }
+    return undefined;
+  }
+
+  async function changeOrder(operation: Extract<Operation, { of: number }>): Promise<void> {
+    const { id, kind, twins } = operation;
+    if (kind === 'abandon') return abandon(operation);
+    const found = await orderOf(operation.of);
+    if (!found) return;
+    const { order, caller } = found;
+    const orderId = order.id;
+    if (kind === 'read') {
+      await persist(
+        { operation: operation.of, kind: 'read', send: (context) => orders.get({ params: { orderId } }, context) },
+        caller,
+        isDecided,
+      );
+      return;
+    }
+    const key = `${kind}-${id}`;
+    const call: Call = { operation: id, kind, key, send: sendChange(operation, order) };
+    const who = kind === 'cancel' ? caller : staff;
+    const reply = await withTwins(twins, () => persist(call, who, isDecided));
+    if (reply) repeats.push({ call, caller: who });
+  }
+
+  function sendChange(operation: Extract<Operation, { of: number }>, order: Order): Call['send'] {
+    const params = { orderId: order.id };
+    if (operation.kind === 'cancel')
+      return (context, key = '') => orders.cancel({ key, params, body: { reason: 'changed my mind' } }, context);
+    if (operation.kind === 'return') {
+      const { sellable } = operation;
+      const [line] = order.lines;
+      const lines = [{ sku: line?.sku ?? '', quantity: 1 }];
+      return (context, key = '') => orders.return({ key, params, body: { lines, sellable } }, context);
+    }
+    const share = operation.kind === 'refund' ? operation.share : 0;
+    const amountMinor = Math.max(1, Math.floor(order.totalMinor * share));
+    return (context, key = '') => orders.refund({ key, params, body: { amountMinor } }, context);
+  }
+
+  /** Someone gives up on the newest order under way: the saga has to turn round from wherever it is. */
+  async function abandon({ id }: Extract<Operation, { of: number }>): Promise<void> {
+    const outcome = await attempt(
+      { operation: id, kind: 'sagas', send: (context) => orders.listSagas({ query: { status: 'running' } }, context) },
+      admin,
+    );
+    const items = 'body' in outcome ? (outcome.body as { items: { id: string; definition: string }[] }).items : [];
+    const saga = items.filter(({ definition }) => definition === 'place-order').at(-1);
+    if (!saga) return;
+    const params = { sagaId: saga.id };
+    await attempt(
+      {
+        operation: id,
+        kind: 'abandon',
+        send: (context) => orders.abandonSaga({ params, body: { reason: 'simulated operator' } }, context),
+      },
+      admin,
+    );
+  }
+
+  async function changeStock(id: number, kind: 'receive' | 'adjust', sku: string, quantity: number, twins: number) {
+    const call: Call = {
+      operation: id,
+      kind,
+      key: `${kind}-${id}`,
+      send: (context, key = '') =>
+        kind === 'receive'
+          ? inventory.receive({ key, body: { lines: [{ sku, quantity }] } }, context)
+          : inventory.adjust({ key, body: { lines: [{ sku, change: quantity }], reason: 'counted' } }, context),
+    };
+    const reply = await withTwins(twins, () => persist(call, staff, isDecided));
+    if (reply) repeats.push({ call, caller: staff });
+  }
+
+  async function look(id: number, sku: string): Promise<void> {
+    await persist(
+      { operation: id, kind: 'look', send: (context) => inventory.availability({ query: { sku: [sku] } }, context) },
+      staff,
+      isDecided,
+    );
+  }
+
+  function perform(operation: Operation): Promise<void> {
+    switch (operation.kind) {
+      case 'place':
+        return place(operation);
+      case 'receive':
+      case 'adjust':
+        return changeStock(operation.id, operation.kind, operation.sku, operation.quantity, operation.twins);
+      case 'look':
+        return look(operation.id, operation.sku);
+      default:
+        return changeOrder(operation);
+    }
+  }
+
+  /** Counts it as open until it has ended; what it throws is a fault of the workload itself. */
+  function run(work: Promise<void>): void {
+    open += 1;
+    work
+      .catch((error) => simulation.violate('the workload itself works', String(error?.stack ?? error)))
+      .finally(() => {
+        open -= 1;
+      });
+  }
+
+  return {
+    history,
+    get open() {
+      return open;
+    },
+    start(stock, operations) {
+      // The first goods come in like any others: over the network, while everything fails.
+      stock.forEach(({ sku, quantity }, i) => run(changeStock(10_000 + i, 'receive', sku, quantity, 0)));
+      for (const operation of operations) {
+        run(world.timers.sleep(operation.atMs).then(() => perform(operation)));
+      }
+    },
+    repeatAll() {
+      for (const { call, caller } of repeats) run(persist(call, caller, isDecided).then(() => {}));
+    },
+  };
+}
