@@ -1,3 +1,4 @@
+export { type Guard, type GuardOptions, guardSystem } from './guard.ts';
 export { type Component, createHost, type Host, type HostOptions, type HostState } from './host.ts';
 export { createIds } from './ids.ts';
 export type * from './ports.ts';

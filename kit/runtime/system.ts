@@ -1,16 +1,17 @@
-import { randomFillSync } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 import { createIds } from './ids.ts';
+import { originals } from './originals.ts';
 import type { Cancel, Clock, Logger, Random, Timers, World } from './ports.ts';
 
+const { setTimeout, clearTimeout, setImmediate } = originals;
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  now: () => originals.now(),
+  monotonicMs: originals.monotonicMs,
 };
 
 export const systemRandom: Random = {
-  next: () => Math.random(),
-  bytes: (size) => randomFillSync(new Uint8Array(size)),
+  next: originals.random,
+  bytes: (size) => originals.fill(new Uint8Array(size)),
 };
 
 /** Longest delay that Node takes; anything longer would fire at once. */

@@ -1,5 +1,6 @@
 import { createEventQueue } from './event-queue.ts';
 import { createIds } from './ids.ts';
+import { originals } from './originals.ts';
 import type { Clock, LogFields, Logger, LogLevel, Random, Timers, World } from './ports.ts';
 import { seededRandom } from './seeded.ts';
 import { sleepOn } from './system.ts';
@@ -188,6 +189,7 @@ export function createVirtualWorld(options: VirtualWorldOptions): VirtualWorld {
  */
 function drive(step: () => boolean): void {
   const stepsPerTurn = 32;
+  const { setImmediate } = originals;
   let waiting = 0;
   let active = true;
   function next(): void {
