@@ -147,7 +147,8 @@ const SearchReply = closed({
   matches: closed({
     count: Type.Integer(),
     capped: Type.Boolean({
-      description: 'There may be more: relevance and facet counts are of the first `count` found, other orders are of all',
+      description:
+        'There may be more: relevance and facet counts are of the first `count` found, other orders are of all',
     }),
   }),
   facets: Type.Optional(Type.Array(Facet, { description: 'On the first page only' })),
@@ -173,7 +174,7 @@ const SearchQuery = closed({
   q: Type.Optional(Type.String({ maxLength: 200, description: 'Words, a SKU or a GTIN' })),
   category: Type.Optional(Type.Array(Category, { maxItems: 10, description: 'Any of these' })),
   filter: Type.Optional(
-    Type.Array(Type.String({ maxLength: 121, pattern: '^[a-z][a-z0-9-]{0,39}:[^\\x00]*\\S[^\\x00]*$' }), {
+    Type.Array(Type.String({ maxLength: 121, pattern: '^[a-z][a-z0-9-]{0,39}:[^\\x00]+$' }), {
       maxItems: 20,
       description: '`size:M`. Any of the values of one name, all of the names',
     }),
@@ -301,7 +302,7 @@ export const products = defineService({
       summary: 'A product with its variants. 304 when If-None-Match names the current ETag.',
       access: ['anonymous'],
       consistency: 'strong',
-      params: closed({ idOrSlug: Type.String({ minLength: 1, maxLength: 120 }) }),
+      params: closed({ idOrSlug: Type.String({ maxLength: 120, pattern: '^[A-Za-z0-9_-]+$' }) }),
       responses: { 200: Product, 304: NotModified },
       problems: ['products/not-found'],
     },

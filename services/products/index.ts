@@ -31,7 +31,7 @@ export interface ProductsOptions {
   readonly resolveAgeMsMax?: number;
   /**
    * Products that relevance and facet counts of one search are taken from. More makes them exact for broader searches
-   * and costs about 10 µs each; fewer saves that. Default 2,000.
+   * and costs about 6 µs each; fewer saves that. Default 1,000.
    */
   readonly searchCandidatesMax?: number;
   readonly checkReplies?: boolean;

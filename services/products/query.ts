@@ -15,6 +15,8 @@ export interface Asked {
   readonly codes: readonly string[];
   /** Worth comparing with codes that are like it. */
   readonly mayBeCode: boolean;
+  /** They were typed as words, and not as parts of something longer. */
+  readonly severalWords: boolean;
   /** Text was given, but there is nothing in it that could be looked for. */
   readonly hopeless: boolean;
   /** Fields that a product must have: any of each group. */
@@ -36,6 +38,7 @@ export function askedOf(query: SearchQuery): Asked {
     words,
     codes: codesOf(text),
     mayBeCode: mayBeCode(text),
+    severalWords: /\s/.test(text.trim()),
     hopeless: hasText && words.length === 0,
     fields: fieldsOf(query),
     sort: query.sort ?? (words.length > 0 ? 'relevance' : 'newest'),

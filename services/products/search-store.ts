@@ -1,27 +1,26 @@
 import type { ProductStatus, SearchSort } from '#contracts/products';
-import type { Database, Queryable } from '#kit/runtime';
+import type { Queryable } from '#kit/runtime';
 import type { ProductBody } from './model.ts';
 import type { TextQueries } from './query.ts';
 import { codesNear, formsLookedUp } from './typo.ts';
 
 /**
- * How a search stays quick whatever is asked (figures: lab/bench/search.ts, 50,000 products, two cores):
+ * How a search stays quick whatever is asked (figures: `lab/bench/search.ts`, 50,000 products):
  *
- * 1. Words, codes, categories and other facets are one tsquery on one GIN index. The bitmap is cheap; what costs is to
- *    visit rows (about 1 µs), to rank them (2–4 µs) and to count their facets (about 3 µs). So no more than
- *    `candidatesMax` rows are visited: first those with the words in their name, then the rest, in the order of the
- *    table, which stays the same from page to page. The Limit nodes end the scans there.
+ * 1. Words, codes, categories and other facets are one tsquery on one GIN index. Its bitmap is cheap (11,000 rows: 3 ms);
+ *    what costs is to visit rows, rank them and count their facets, about 6 µs each together. So no more than
+ *    `candidatesMax` rows are visited: first those with the words in their name, then the rest, each in the order of the
+ *    table, so that they are the same ones from page to page. The Limit nodes end the scans there.
  * 2. With fewer matches than that, and that is nearly always once something is typed or ticked, ranks, facets, counts
  *    and all orders are exact, from one statement.
  * 3. With more, relevance and facet counts are of those candidates, which the reply says (`capped`); the other orders
  *    are still exact, read from an index in their order (`orderedSql`). As more than `candidatesMax` products match, the
- *    next match is never far.
+ *    next match is rarely far; if all are at the other end, the scan passes over the rest of the shop (1–2 µs each).
  *
- * The plans are generic on purpose (`plan_cache_mode`): these statements have one good plan each, and planning anew for
- * each query took longer than most queries. Parallel workers are off: they cost milliseconds to start, and would make
- * the order of candidates differ from page to page.
+ * PostgreSQL settles on the generic plan of these statements, and that is the good one for all values: it doesn't know
+ * how many rows a tsquery matches, expects few, and takes the GIN index. Planning anew took longer than most queries.
  */
-export const candidatesMaxDefault = 2_000;
+export const candidatesMaxDefault = 1_000;
 
 /** Facet values read at most; the reply shows fewer. */
 const facetRowsMax = 400;
@@ -42,9 +41,12 @@ export interface SearchRequest {
   readonly withFacets: boolean;
 }
 
+/** A product of the page: its sort key, and what a card is made of. */
 export interface PageRow {
   readonly id: string;
   readonly key: string | number;
+  readonly available: boolean | null;
+  readonly body: ProductBody;
 }
 
 export interface SearchResult {
@@ -121,7 +123,7 @@ const candidatesSql = eachShape((shape) => {
   with candidate as materialized (
     select * from (${found}) found limit $7
   ), page as (
-    select product_id, key from candidate
+    select product_id, key, available from candidate
     where $8::${type} is null or (key, product_id) ${down ? '<' : '>'} ($8::${type}, $9::text)
     order by key ${direction}, product_id ${direction} limit $10
   ), facet as (
@@ -134,7 +136,9 @@ const candidatesSql = eachShape((shape) => {
   select
     (select json_build_array(count(*), count(*) filter (where available), count(*) filter (where not available))
      from candidate) as counts,
-    (select json_agg(json_build_array(product_id, key) order by key ${direction}, product_id ${direction}) from page) as page,
+    (select json_agg(json_build_array(page.product_id, page.key, page.available, product.body)
+       order by page.key ${direction}, page.product_id ${direction})
+     from page join product on product.id = page.product_id) as page,
     (select json_agg(json_build_array(facet, count) order by count desc, facet) from facet) as facets,
     (select json_agg(json_build_array(bucket, count) order by bucket) from bucket) as prices
   where ${shape.active ? '$13::text is not null' : 'true'} ${queried ? '' : 'and ($1::text is null or $2::text is null)'}`;
@@ -157,7 +161,7 @@ const orderedSql = eachShape((shape) => {
     : `coalesce((s.prices ->> $2)::bigint, case when $3::bigint is null and $4::bigint is null then 0 else -1 end)`;
   const order = key === id ? `${id} ${direction}` : `${key} ${direction}, ${id} ${direction}`;
   return `
-  select ${id} as id, ${key} as key
+  select ${id} as id, ${key} as key, s.available, (select body from product where product.id = ${id}) as body
   from ${byPrice ? 'product_price p join product_search s on s.product_id = p.product_id' : 'product_search s'}
   where ${active ? `s.status = 'active' and $9::text is not null` : 's.status = $9'}
     and ${queried ? 'ts_match_vq(s.document, $1::tsquery)' : '$1::text is null'}
@@ -168,58 +172,46 @@ const orderedSql = eachShape((shape) => {
   order by ${order} limit $8`;
 });
 
-const settingsSql = `
-  select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('max_parallel_workers_per_gather', '0', true),
-    set_config('jit', 'off', true)`;
-
 interface CandidatesRow {
   /** All, available, sold out. */
   readonly counts: readonly [number, number, number];
-  readonly page: readonly (readonly [string, string | number])[] | null;
+  readonly page: readonly (readonly [PageRow['id'], PageRow['key'], PageRow['available'], PageRow['body']])[] | null;
   readonly facets: readonly (readonly [string, number])[] | null;
   readonly prices: readonly (readonly [number, number])[] | null;
 }
 
-export function searchProducts(database: Database, request: SearchRequest): Promise<SearchResult> {
+export async function searchProducts(database: Queryable, request: SearchRequest): Promise<SearchResult> {
   const { text, sort, status, currency, priceFrom, priceTo, availableOnly, after, limit, withFacets, candidatesMax } =
     request;
   const shape: Shape = { sort, active: status === 'active', queried: text.fits !== null };
   const [afterKey, afterId] = after ?? [null, null];
-  return database.transaction(
-    async (tx) => {
-      const [, { rows }] = await Promise.all([
-        tx.query(settingsSql),
-        tx.query<CandidatesRow>(candidatesSql(shape), [
-          ...[text.named, text.fits, currency, priceFrom, priceTo, availableOnly, candidatesMax],
-          ...[afterKey, afterId, limit, withFacets, request.priceBounds, status],
-          ...(sort === 'relevance' ? [text.ranked, text.code] : []),
-        ]),
-      ]);
-      const [row] = rows as readonly [CandidatesRow];
-      const [count, yes, no] = row.counts;
-      const capped = count >= candidatesMax;
-      const page =
-        capped && sort !== 'relevance'
-          ? await orderedPage(tx, request, shape)
-          : (row.page ?? []).map(([id, key]) => ({ id, key }));
-      return {
-        page,
-        count,
-        capped,
-        facets: (row.facets ?? []).map(([facet, count]) => ({ facet, count })),
-        prices: (row.prices ?? []).map(([bucket, count]) => ({ bucket, count })),
-        available: { yes, no },
-      };
-    },
-    { readOnly: true },
-  );
+  const { rows } = await database.query<CandidatesRow>(candidatesSql(shape), [
+    ...[text.named, text.fits, currency, priceFrom, priceTo, availableOnly, candidatesMax],
+    ...[afterKey, afterId, limit, withFacets, request.priceBounds, status],
+    ...(sort === 'relevance' ? [text.ranked, text.code] : []),
+  ]);
+  const [row] = rows as readonly [CandidatesRow];
+  const [count, yes, no] = row.counts;
+  const capped = count >= candidatesMax;
+  const page =
+    capped && sort !== 'relevance'
+      ? await orderedPage(database, request, shape)
+      : (row.page ?? []).map(([id, key, available, body]) => ({ id, key, available, body }));
+  return {
+    page,
+    count,
+    capped,
+    facets: (row.facets ?? []).map(([facet, count]) => ({ facet, count })),
+    prices: (row.prices ?? []).map(([bucket, count]) => ({ bucket, count })),
+    available: { yes, no },
+  };
 }
 
-async function orderedPage(tx: Queryable, request: SearchRequest, shape: Shape): Promise<readonly PageRow[]> {
+async function orderedPage(database: Queryable, request: SearchRequest, shape: Shape): Promise<readonly PageRow[]> {
   const { text, sort, status, currency, priceFrom, priceTo, availableOnly, after, limit } = request;
   // A start before all others and not "null or": only a plain comparison is a range of the index.
   const [afterKey, afterId] = after ?? starts[sort as keyof typeof starts];
-  const { rows } = await tx.query<{ id: string; key: string | number }>(orderedSql(shape), [
+  const { rows } = await database.query<PageRow>(orderedSql(shape), [
     ...[text.fits, currency, priceFrom, priceTo, availableOnly, afterKey, afterId, limit, status],
   ]);
   return rows;
@@ -232,21 +224,6 @@ const starts = {
   name: ['', ''],
   newest: [lastText, lastText],
 } as const;
-
-const bodiesSql = `
-  select p.id, p.body, s.available from product p join product_search s on s.product_id = p.id where p.id = any ($1::text[])`;
-
-export interface CardRow {
-  readonly id: string;
-  readonly body: ProductBody;
-  readonly available: boolean | null;
-}
-
-export async function cardRows(database: Queryable, ids: readonly string[]): Promise<Map<string, CardRow>> {
-  if (ids.length === 0) return new Map();
-  const { rows } = await database.query<CardRow>(bodiesSql, [ids]);
-  return new Map(rows.map((row) => [row.id, row]));
-}
 
 /** Counted with the words, in the transactions of the changes: exact at any time, and nothing to scan. */
 const categoriesSql = `

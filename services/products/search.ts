@@ -3,12 +3,11 @@ import { type ProductCard, productsProblems, type SearchQuery, type SearchReply 
 import type { Database } from '#kit/runtime';
 import { type Asked, askedOf, priceBoundsOf, textQueriesOf } from './query.ts';
 import {
-  type CardRow,
   candidatesMaxDefault,
-  cardRows,
   type LikeWord,
   likeCodes,
   likeWords,
+  type PageRow,
   type SearchResult,
   searchProducts,
 } from './search-store.ts';
@@ -61,21 +60,15 @@ export async function search(
       result = await attempt(used, [], false);
     }
   }
-  if (result.count === 0 && groups.length > 1) {
+  // Parts of one code or compound say little by themselves.
+  if (result.count === 0 && groups.length > 1 && asked.severalWords) {
     relaxed = true;
     result = await attempt(asked.codes, groups, true);
   }
   const page = result.page.slice(0, limit);
   const last = page.at(-1);
-  const cards = await cardRows(
-    database,
-    page.map(({ id }) => id),
-  );
   return {
-    items: page.flatMap(({ id }) => {
-      const row = cards.get(id);
-      return row ? [cardOf(row, asked.currency)] : [];
-    }),
+    items: page.map((row) => cardOf(row, asked.currency)),
     ...(last && result.page.length > limit ? { nextCursor: encodeCursor([asked.fingerprint, last.key, last.id]) } : {}),
     matches: { count: result.count, capped: result.capped },
     ...((query.facets ?? query.cursor === undefined)
@@ -166,7 +159,7 @@ function bucketsOf({ prices }: SearchResult, bounds: readonly number[]): NonNull
   });
 }
 
-function cardOf({ id, body, available }: CardRow, currency: string): ProductCard {
+function cardOf({ id, body, available }: PageRow, currency: string): ProductCard {
   const prices = body.variants.flatMap((variant) => variant.prices.filter((price) => price.currency === currency));
   const lowest = prices.toSorted((a, b) => a.amountMinor - b.amountMinor);
   const [from] = lowest;
