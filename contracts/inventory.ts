@@ -43,14 +43,36 @@ const StockLevel = closed({
 });
 export type StockLevel = Static<typeof StockLevel>;
 
+export const MovementKind = Type.Enum([
+  'receive',
+  'hold',
+  'release',
+  'expire',
+  'commit',
+  'restock',
+  'write-off',
+  'find',
+]);
+export type MovementKind = Static<typeof MovementKind>;
+
+/** Of receipts and adjustments: what staff said about it. */
+const remarks = {
+  reason: Type.Optional(Type.String({ description: 'Of an adjustment: damaged, lost, found, counted …' })),
+  note: Type.Optional(Type.String()),
+  occurredAt: Type.Optional(Timestamp),
+};
+
 const Movement = closed({
   sku: Sku,
+  holder: Type.String(),
   version: Type.Integer(),
-  kind: Type.String({ description: 'receive, hold, release, expire, commit, restock, write-off, find' }),
-  quantity: Quantity,
-  reference: Type.String(),
+  kind: MovementKind,
+  quantity: Type.Integer({ minimum: 1 }),
+  reference: Type.String({ description: 'The order, the return, or the Idempotency-Key of a receipt or adjustment' }),
   at: Timestamp,
+  ...remarks,
 });
+export type Movement = Static<typeof Movement>;
 
 const Changed = closed({ reference: Type.String(), stock: Type.Array(StockAnswer) });
 
@@ -86,6 +108,12 @@ export const inventoryProblems = problemTable('inventory', {
 });
 
 const ofOrder = closed({ orderId: OrderId });
+const note = Type.Optional(Type.String({ maxLength: 500 }));
+const occurredAt = Type.Optional(
+  Type.String({ maxLength: 40, description: 'RFC 3339; default now. For what is booked afterwards' }),
+);
+/** Room for as many lines as one request may have. */
+const linesSizeBytesMax = 1024 * 1024;
 
 export const inventory = defineService({
   service: 'inventory',
@@ -143,12 +171,13 @@ export const inventory = defineService({
     receive: {
       method: 'POST',
       path: '/inventory/receipts',
-      summary: 'Books goods that came in.',
+      summary: 'Books goods that came in. The Idempotency-Key names the receipt for ever, whoever books it.',
       access: ['staff', 'service'],
       idempotency: 'required',
-      body: closed({ lines: stockLines, note: Type.Optional(Type.String({ maxLength: 500 })) }),
+      body: closed({ lines: stockLines, note, occurredAt }),
       responses: { 201: Changed },
       deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
     },
     adjust: {
       method: 'POST',
@@ -162,10 +191,13 @@ export const inventory = defineService({
           maxItems: 2000,
         }),
         reason: Type.String({ minLength: 1, maxLength: 200, description: 'damaged, lost, found, counted …' }),
+        note,
+        occurredAt,
       }),
       responses: { 201: Changed },
       problems: ['inventory/not-enough-on-hand'],
       deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
     },
     availability: {
       method: 'GET',
@@ -201,6 +233,16 @@ export const inventory = defineService({
       access: ['staff', 'service'],
       query: closed({ ...pageQuery, sku: Sku }),
       responses: { 200: pageOf(Movement) },
+    },
+    exportMovements: {
+      method: 'GET',
+      path: '/inventory/movements/export',
+      summary: 'The journal of stock as JSON lines, SKU by SKU: all movements, or those of some kinds.',
+      access: ['staff', 'service'],
+      stream: 'reply',
+      query: closed({ kind: Type.Optional(Type.Array(MovementKind, { maxItems: 8 })) }),
+      responses: { 200: Movement },
+      deadlineMs: 120_000,
     },
     conservation: {
       method: 'GET',

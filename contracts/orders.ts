@@ -25,12 +25,20 @@ const LineKind = Type.Union([
   Type.Literal('discount'),
 ]);
 
+const ExactPrice = Type.String({
+  maxLength: 32,
+  pattern: '^-?\\d+(\\.\\d+)?$',
+  description:
+    'The unit price in major units where minor units are too coarse: `0.125`. Information; totalMinor counts',
+});
+
 const OrderLine = closed({
   kind: LineKind,
   sku: Type.Optional(Sku),
   name: Type.String(),
   quantity: Quantity,
   unitPriceMinor: AmountMinor,
+  unitPriceExact: Type.Optional(ExactPrice),
   totalMinor: AmountMinor,
 });
 export type OrderLine = Static<typeof OrderLine>;
@@ -55,17 +63,36 @@ const Reason = closed({
 });
 export type Reason = Static<typeof Reason>;
 
+const ChangeKey = Type.String({ description: 'The Idempotency-Key under which it was asked for' });
+
 const ReturnRecord = closed({
   returnId: Type.String(),
+  key: ChangeKey,
   state: Type.Union([Type.Literal('pending'), Type.Literal('done'), Type.Literal('refused')]),
   lines: Type.Array(closed({ sku: Sku, quantity: Quantity })),
   refundMinor: AmountMinor,
   reason: Type.String(),
+  occurredAt: Timestamp,
 });
 export type ReturnRecord = Static<typeof ReturnRecord>;
 
+/** Money that went back without goods. */
+const RefundRecord = closed({
+  refundId: Type.String(),
+  key: ChangeKey,
+  state: Type.Union([Type.Literal('pending'), Type.Literal('done')]),
+  amountMinor: AmountMinor,
+  reason: Type.String(),
+  occurredAt: Timestamp,
+});
+export type RefundRecord = Static<typeof RefundRecord>;
+
+const CancelRecord = closed({ cancelId: Type.String(), key: ChangeKey, reason: Type.String(), occurredAt: Timestamp });
+export type CancelRecord = Static<typeof CancelRecord>;
+
 export const Order = closed({
   id: OrderId,
+  businessKey: Type.String({ description: 'The Idempotency-Key under which it was placed' }),
   state: OrderState,
   reason: Type.Optional(Reason),
   email: Email,
@@ -78,6 +105,8 @@ export const Order = closed({
   shippingAddress: Type.Optional(Address),
   refundedMinor: AmountMinor,
   returns: Type.Array(ReturnRecord),
+  refunds: Type.Array(RefundRecord),
+  cancellation: Type.Optional(CancelRecord),
   placedAt: Timestamp,
   decidedAt: Type.Optional(Timestamp),
 });
@@ -90,6 +119,7 @@ const WantedLine = closed({
   quantity: Quantity,
   name: Type.Optional(Type.String({ maxLength: 300 })),
   unitPriceMinor: Type.Optional(AmountMinor),
+  unitPriceExact: Type.Optional(ExactPrice),
   totalMinor: Type.Optional(AmountMinor),
 });
 export type WantedLine = Static<typeof WantedLine>;
@@ -182,6 +212,10 @@ export const ordersProblems = problemTable('orders', {
 });
 
 const ofOrder = closed({ orderId: OrderId });
+/** For what happened elsewhere and is booked here afterwards. */
+const occurredAt = Type.Optional(Type.String({ maxLength: 40, description: 'RFC 3339; default now (staff)' }));
+/** Room for as many lines as an order may have. */
+const linesSizeBytesMax = 2 * 1024 * 1024;
 const accepted = closed(
   { id: OrderId, state: OrderState },
   { description: 'Durable; it will end by itself. See Location.' },
@@ -222,6 +256,7 @@ export const orders = defineService({
         'orders/overloaded',
       ],
       deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
     },
     get: {
       method: 'GET',
@@ -239,7 +274,17 @@ export const orders = defineService({
       summary: 'Orders, newest first: your own, or all for staff.',
       access: ['customer', 'staff', 'service'],
       consistency: 'strong',
-      query: closed({ ...pageQuery, state: Type.Optional(OrderState), email: Type.Optional(Email) }),
+      query: closed({
+        ...pageQuery,
+        state: Type.Optional(OrderState),
+        email: Type.Optional(Email),
+        importKey: Type.Optional(
+          Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+            maxItems: 100,
+            description: 'Imported orders with these business keys',
+          }),
+        ),
+      }),
       responses: { 200: pageOf(Order) },
     },
     export: {
@@ -259,9 +304,9 @@ export const orders = defineService({
       access: ['anonymous'],
       idempotency: 'required',
       params: ofOrder,
-      body: closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) }),
+      body: closed({ reason: Type.Optional(Type.String({ maxLength: 500 })), occurredAt }),
       responses: { 200: Order, 202: accepted },
-      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible', 'orders/not-permitted'],
       deadlineMs: 10_000,
     },
     return: {
@@ -282,10 +327,12 @@ export const orders = defineService({
             description: 'Default: the price of the lines (staff)',
           }),
         ),
+        occurredAt,
       }),
       responses: { 200: Order, 202: accepted },
       problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible', 'orders/not-permitted'],
       deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
     },
     refund: {
       method: 'POST',
@@ -297,6 +344,7 @@ export const orders = defineService({
       body: closed({
         amountMinor: Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 }),
         reason: Type.Optional(Type.String({ maxLength: 500 })),
+        occurredAt,
       }),
       responses: { 200: Order, 202: accepted },
       problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
@@ -356,6 +404,8 @@ export interface OrderEvent {
   readonly country?: string;
   readonly lines: readonly OrderLine[];
   readonly reason?: Reason;
+  /** Of a cancellation, return or refund: the key under which it was asked for, and when it happened. */
+  readonly change?: { readonly key: string; readonly occurredAt: string };
   /** Money given back by this event. */
   readonly refundMinor?: number;
   /** Goods that came back by this event. */

@@ -18,11 +18,15 @@ import {
   type StockChange,
 } from './model.ts';
 import {
+  addChanges,
   addReturns,
+  type ChangeRow,
+  knownChanges,
   knownReturns,
   type LockedHolds,
   lockHolds,
   lockStock,
+  type Remarks,
   type ReturnRow,
   returnedUnits,
   writeBook,
@@ -46,8 +50,8 @@ export type Command =
       readonly lines: readonly StockLine[];
       readonly sellable: boolean;
     }
-  | (Claim & { readonly kind: 'receive'; readonly lines: readonly StockLine[] })
-  | (Claim & { readonly kind: 'adjust'; readonly changes: readonly StockChange[]; readonly reason: string });
+  | (Claim & Remarks & { readonly kind: 'receive'; readonly lines: readonly StockLine[] })
+  | (Claim & Remarks & { readonly kind: 'adjust'; readonly changes: readonly StockChange[] });
 
 export interface CommandResult {
   readonly hold?: HoldRecord;
@@ -78,15 +82,20 @@ export async function applyCommands(
       restocks.map((command) => command.returnId),
     ),
   ]);
+  const claimOf = new Map(keyed.map((command, i) => [command, claims[i] as ClaimState]));
   // What came back before matters only to releases of sold orders and to returns; both are rare.
-  const [returned, stock] = await Promise.all([
+  const [returned, seenChanges, stock] = await Promise.all([
     returnedUnits(tx, ordersToCheckForReturns(commands, locked)),
+    knownChanges(
+      tx,
+      keyed.filter((command) => claimOf.get(command)?.state === 'claimed').map((command) => command.key),
+    ),
     lockStock(tx, holder, skusOf(commands, locked), skusToCreate(commands)),
   ]);
 
   const book = newBook(stock, locked.holds);
-  const claimOf = new Map(keyed.map((command, i) => [command, claims[i] as ClaimState]));
   const newReturns: ReturnRow[] = [];
+  const newChanges: ChangeRow[] = [];
   const completions: { scope: string; key: string; result: unknown }[] = [];
 
   const verdicts = commands.map((command): Verdict<CommandResult> => {
@@ -141,8 +150,15 @@ export async function applyCommands(
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
     if (claim?.state === 'in-flight') throw contractProblems['idempotency-key-in-flight']();
     if (claim?.state === 'done') return { stock: [], replayed: claim.result };
-    if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
-    else adjustStock(book, command.changes, command.key);
+    const known = seenChanges.get(command.key);
+    if (known && known.fingerprint !== null && known.fingerprint !== command.fingerprint) {
+      throw contractProblems['idempotency-key-reused']();
+    }
+    if (!known) {
+      if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
+      else adjustStock(book, command.changes, command.key);
+      newChanges.push(command);
+    }
     const lines = command.kind === 'receive' ? command.lines : command.changes;
     const stockAnswers = answersOf(
       book,
@@ -179,6 +195,7 @@ export async function applyCommands(
       changedHolds: changedHolds.filter((hold) => before.has(hold.orderId)),
     }),
     addReturns(tx, newReturns),
+    addChanges(tx, newChanges),
     completeKeys(tx, completions),
   ]);
   return verdicts;

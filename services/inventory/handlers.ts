@@ -1,12 +1,23 @@
 import { decodeCursor, encodeCursor } from '#contracts/common';
-import type { Hold, inventory, StockAnswer } from '#contracts/inventory';
+import type { Hold, inventory, Movement, MovementKind, StockAnswer } from '#contracts/inventory';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import { type Command, type CommandResult, holdExpiryMsDefault } from './commands.ts';
 import { outOfStock } from './model.ts';
-import { type LevelRow, readAvailability, readLevels, readMovements, readTotals, readViolations } from './store.ts';
+import {
+  exportMovements,
+  type LevelRow,
+  type MovementPosition,
+  type MovementRow,
+  type Remarks,
+  readAvailability,
+  readLevels,
+  readMovements,
+  readTotals,
+  readViolations,
+} from './store.ts';
 
 const pageSizeDefault = 20;
 const exportPageSize = 1000;
@@ -42,27 +53,14 @@ export function createHandlers(
       const { stock } = await writer.submit({ kind: 'restock', ...body });
       return { status: 200, body: { reference: body.returnId, stock: [...stock] } };
     },
-    receive: async ({ body }, { caller, idempotencyKey = '' }) => {
-      const scope = `${caller.kind}:${caller.id}`;
-      const command = {
-        kind: 'receive',
-        scope,
-        key: idempotencyKey,
-        fingerprint: fingerprintOf(body),
-        lines: body.lines,
-      } as const;
+    receive: async ({ body }, { idempotencyKey = '' }) => {
+      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
+      const command = { kind: 'receive', ...claim, ...remarksOf(body), lines: body.lines } as const;
       return { status: 201, body: await changed(command) };
     },
-    adjust: async ({ body }, { caller, idempotencyKey = '' }) => {
-      const scope = `${caller.kind}:${caller.id}`;
-      const command = {
-        kind: 'adjust',
-        scope,
-        key: idempotencyKey,
-        fingerprint: fingerprintOf(body),
-        changes: body.lines,
-        reason: body.reason,
-      } as const;
+    adjust: async ({ body }, { idempotencyKey = '' }) => {
+      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
+      const command = { kind: 'adjust', ...claim, ...remarksOf(body), changes: body.lines } as const;
       return { status: 201, body: await changed(command) };
     },
     availability: async ({ query }) => {
@@ -84,15 +82,38 @@ export function createHandlers(
       const { limit = pageSizeDefault } = query;
       const [before = null] = positionOf(query.cursor) ?? [];
       const rows = await readMovements(database, query.sku, before === null ? null : Number(before), limit + 1);
-      const items = rows.slice(0, limit).map((row) => ({ ...row, at: row.at.toISOString() }));
+      const items = rows.slice(0, limit).map(movementView);
       const last = items.at(-1);
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version]) } : {};
       return { status: 200, body: { items, ...more } };
     },
+    exportMovements: async ({ query }) => ({ status: 200, body: allMovements(database, query.kind ?? null) }),
     conservation: async () => {
       const [totals, violations] = await Promise.all([readTotals(database), readViolations(database)]);
       return { status: 200, body: { ...totals, violations: [...violations] } };
     },
+  };
+}
+
+/** Receipts and adjustments are the shop's, whoever of its staff books them; their keys are the references of movements. */
+const changeScope = 'stock';
+
+function remarksOf(body: { readonly reason?: string; readonly note?: string; readonly occurredAt?: string }): Remarks {
+  const { reason = null, note = null, occurredAt } = body;
+  const occurredAtMs = occurredAt === undefined ? null : Date.parse(occurredAt);
+  if (Number.isNaN(occurredAtMs)) {
+    throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
+  }
+  return { reason, note, occurredAtMs };
+}
+
+function movementView({ at, reason, note, occurredAt, ...row }: MovementRow): Movement {
+  return {
+    ...row,
+    at: at.toISOString(),
+    ...(reason === null ? {} : { reason }),
+    ...(note === null ? {} : { note }),
+    ...(occurredAt === null ? {} : { occurredAt: occurredAt.toISOString() }),
   };
 }
 
@@ -111,5 +132,16 @@ async function* exportLevels(database: Database): AsyncIterable<LevelRow> {
     const last = rows.at(-1);
     if (!last || rows.length < exportPageSize) return;
     after = [last.sku, last.holder];
+  }
+}
+
+async function* allMovements(database: Database, kinds: readonly MovementKind[] | null): AsyncIterable<Movement> {
+  let after: MovementPosition = ['', '', 0];
+  for (;;) {
+    const rows = await exportMovements(database, kinds, after, exportPageSize);
+    for (const row of rows) yield movementView(row);
+    const last = rows.at(-1);
+    if (!last || rows.length < exportPageSize) return;
+    after = [last.holder, last.sku, last.version];
   }
 }

@@ -1,4 +1,4 @@
-import { inventoryProblems, type StockAnswer, type StockLine } from '#contracts/inventory';
+import { inventoryProblems, type MovementKind, type StockAnswer, type StockLine } from '#contracts/inventory';
 
 /** A SKU at one holder. `onHand` is what can be sold: held and sold units are no longer in it. */
 export interface Stock {
@@ -32,8 +32,6 @@ export interface HoldRecord {
   readonly lines: readonly HeldLine[];
   readonly shortages: readonly Shortage[];
 }
-
-export type MovementKind = 'receive' | 'hold' | 'release' | 'expire' | 'commit' | 'restock' | 'write-off' | 'find';
 
 export interface Movement {
   readonly sku: string;

@@ -1,3 +1,4 @@
+import type { MovementKind } from '#contracts/inventory';
 import type { Queryable, Transaction } from '#kit/runtime';
 import { Overtaken } from '#kit/store';
 import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
@@ -200,6 +201,49 @@ export async function addReturns(tx: Transaction, returns: readonly ReturnRow[])
   );
 }
 
+/** What staff said about a receipt or an adjustment. */
+export interface Remarks {
+  readonly reason: string | null;
+  readonly note: string | null;
+  readonly occurredAtMs: number | null;
+}
+
+export interface ChangeRow extends Remarks {
+  readonly kind: 'receive' | 'adjust';
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+export async function knownChanges(
+  tx: Transaction,
+  references: readonly string[],
+): Promise<Map<string, { readonly fingerprint: string | null }>> {
+  if (references.length === 0) return new Map();
+  const { rows } = await tx.query<{ reference: string; fingerprint: string | null }>(
+    'select reference, fingerprint from stock_change where reference = any ($1::text[])',
+    [references],
+  );
+  return new Map(rows.map((row) => [row.reference, row]));
+}
+
+export async function addChanges(tx: Transaction, changes: readonly ChangeRow[]): Promise<void> {
+  if (changes.length === 0) return;
+  await tx.query(
+    `insert into stock_change (reference, kind, fingerprint, reason, note, occurred_at)
+     select reference, kind, fingerprint, reason, note, to_timestamp(occurred_at_ms / 1000)
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::double precision[])
+       as new (reference, kind, fingerprint, reason, note, occurred_at_ms)`,
+    [
+      changes.map((row) => row.key),
+      changes.map((row) => (row.kind === 'receive' ? 'receipt' : 'adjustment')),
+      changes.map((row) => row.fingerprint),
+      changes.map((row) => row.reason),
+      changes.map((row) => row.note),
+      changes.map((row) => row.occurredAtMs),
+    ],
+  );
+}
+
 export async function dueHolds(database: Queryable, max: number): Promise<readonly string[]> {
   const { rows } = await database.query<{ id: string }>(
     `select order_id as id from hold where status = 'held' and expires_at < now() order by expires_at limit $1`,
@@ -241,8 +285,17 @@ export async function readAvailability(
 }
 
 export interface MovementRow extends Movement {
+  readonly holder: string;
   readonly at: Date;
+  readonly reason: string | null;
+  readonly note: string | null;
+  readonly occurredAt: Date | null;
 }
+
+const movementColumns = `m.holder, m.sku, m.version, m.kind, m.quantity, m.reference, m.at, c.reason, c.note,
+  c.occurred_at as "occurredAt"`;
+// Orders and returns have no remarks, so most movements find nothing there.
+const movementTables = 'movement m left join stock_change c on c.reference = m.reference';
 
 export async function readMovements(
   database: Queryable,
@@ -251,9 +304,27 @@ export async function readMovements(
   limit: number,
 ): Promise<readonly MovementRow[]> {
   const { rows } = await database.query<MovementRow>(
-    `select sku, version, kind, quantity, reference, at from movement
-     where sku = $1 and ($2::bigint is null or version < $2) order by version desc limit $3`,
+    `select ${movementColumns} from ${movementTables}
+     where m.sku = $1 and ($2::bigint is null or m.version < $2) order by m.version desc limit $3`,
     [sku, before, limit],
+  );
+  return rows;
+}
+
+/** Where a page of the journal ended: holder, SKU and version. */
+export type MovementPosition = readonly [string, string, number];
+
+export async function exportMovements(
+  database: Queryable,
+  kinds: readonly MovementKind[] | null,
+  after: MovementPosition,
+  limit: number,
+): Promise<readonly MovementRow[]> {
+  const { rows } = await database.query<MovementRow>(
+    `select ${movementColumns} from ${movementTables}
+     where (m.holder, m.sku, m.version) > ($1, $2, $3) and ($4::text[] is null or m.kind = any ($4))
+     order by m.holder, m.sku, m.version limit $5`,
+    [...after, kinds, limit],
   );
   return rows;
 }

@@ -4,8 +4,19 @@ import type { EventCause, EventDraft } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
 import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeSagas } from '#kit/saga';
 import type { Verdict } from '#kit/store';
-import { type Change, type Decision, decide, eventOf, finishChange, type OrderRecord, startChange } from './model.ts';
-import { insertOrders, lockOrders, updateOrders } from './store.ts';
+import {
+  type Change,
+  changeOf,
+  type Decision,
+  decide,
+  eventOf,
+  finishChange,
+  importedChange,
+  isSameImport,
+  type OrderRecord,
+  startChange,
+} from './model.ts';
+import { findImported, insertOrders, lockOrders, updateOrders } from './store.ts';
 import { viewOf } from './view.ts';
 
 export interface ChangeRequest {
@@ -46,10 +57,15 @@ export type Command =
 /** `saga`: work was accepted, run it. `replay`: the answer that the first request got. `waiting`: it is not ended yet. */
 export type CommandResult =
   | { readonly saga: SagaRecord; readonly order: OrderRecord }
-  | { readonly replay: { readonly status: number; readonly body: unknown } }
+  | { readonly replay: Replay }
   | { readonly waitFor: string | undefined }
   | { readonly order: OrderRecord }
   | { readonly done: true };
+
+interface Replay {
+  readonly status: number;
+  readonly body: unknown;
+}
 
 type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' }>;
 type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
@@ -84,9 +100,12 @@ export async function applyCommands(
   const claimOf = new Map(claiming.map((command, i) => [command, claims[i] as ClaimState]));
   const progress = new Map<Command, SagaWrite>(progressing.map((command, i) => [command, holds[i] as SagaWrite]));
 
-  const before = new Map(
-    (await lockOrders(tx, ordersToLock(commands, progress, claimOf))).map((order) => [order.id, order]),
-  );
+  const [locked, imported] = await Promise.all([
+    lockOrders(tx, ordersToLock(commands, progress, claimOf)),
+    findImported(tx, importsToLookUp(claiming, claimOf)),
+  ]);
+  const before = new Map(locked.map((order) => [order.id, order]));
+  const importedBefore = new Map(imported.map((order) => [order.businessKey, order]));
   const current = new Map(before);
   const newOrders: OrderRecord[] = [];
   const newSagas: SagaRecord[] = [];
@@ -105,13 +124,19 @@ export async function applyCommands(
     switch (command.kind) {
       case 'place':
         return claimed(command, () => {
+          const known = command.order.channel === 'import' ? importedBefore.get(command.order.businessKey) : undefined;
+          if (known) return answerAgain(command, known, 201);
           newOrders.push(command.order);
           events.push(eventDraft('order.received', command.order, command.cause));
           return { order: command.order, saga: command.saga };
         });
       case 'start-change':
         return claimed(command, () => {
-          const started = startChange(orderOf(command.orderId), command.change);
+          const order = orderOf(command.orderId);
+          const known = importedChange(order, command.change);
+          if (known === 'pending') throw contractProblems['idempotency-key-in-flight']();
+          if (known === 'done') return answerAgain(command, order, 200);
+          const started = startChange(order, command.change);
           current.set(command.orderId, started.order);
           return { order: started.order, saga: command.makeSaga(started.order, started.refundMinor) };
         });
@@ -127,14 +152,28 @@ export async function applyCommands(
   }
 
   /** The first with a key does the work; everyone else gets its answer, or is told to wait for it. */
-  function claimed(command: Claiming, work: () => { order: OrderRecord; saga: SagaRecord }): CommandResult {
+  function claimed(
+    command: Claiming,
+    work: () => { order: OrderRecord; saga: SagaRecord } | { replay: Replay },
+  ): CommandResult {
     const claim = claimOf.get(command);
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
-    if (claim?.state === 'done') return { replay: claim.result as { status: number; body: unknown } };
+    if (claim?.state === 'done') return { replay: claim.result as Replay };
     if (claim?.state === 'in-flight') return { waitFor: claim.reference };
-    const { order, saga } = work();
-    newSagas.push(saga);
-    return { order, saga };
+    const result = work();
+    if ('saga' in result) newSagas.push(result.saga);
+    return result;
+  }
+
+  /** The key is new to us only because the answer to its first use has been forgotten. */
+  function answerAgain(command: Claiming, known: OrderRecord, status: number): { replay: Replay } {
+    if (command.kind === 'place' && !isSameImport(known, command.order)) {
+      throw contractProblems['idempotency-key-reused']();
+    }
+    if (known.state === 'received') throw contractProblems['idempotency-key-in-flight']();
+    const replay = { status, body: viewOf(known) };
+    completions.push({ scope: command.claim.scope, key: command.claim.key, result: replay });
+    return { replay };
   }
 
   function settle(command: Extract<Command, { kind: 'decide' }>): void {
@@ -151,9 +190,8 @@ export async function applyCommands(
     const next = finishChange(order, command.change);
     current.set(order.id, next);
     const types = { cancel: 'order.cancelled', return: 'order.returned', refund: 'order.refunded' } as const;
-    const returned = next.returns.find((entry) => entry.returnId === command.change.changeId)?.lines;
     const { refundMinor } = command;
-    const data = eventOf(next, { refundMinor, ...(returned ? { returned } : {}) });
+    const data = eventOf(next, { refundMinor, ...changeOf(next, command.change.changeId) });
     events.push({ ...eventDraft(types[command.change.kind], next, command.cause), id: `evt_${command.saga.id}`, data });
     completions.push({ ...command.claim, result: { status: 200, body: viewOf(next) } });
   }
@@ -180,6 +218,14 @@ export async function applyCommands(
     events.length > 0 ? publish(tx, events) : undefined,
   ]);
   return verdicts;
+}
+
+function importsToLookUp(claiming: readonly Claiming[], claimOf: ReadonlyMap<Claiming, ClaimState>): string[] {
+  return claiming.flatMap((command) =>
+    command.kind === 'place' && command.order.channel === 'import' && claimOf.get(command)?.state === 'claimed'
+      ? [command.order.businessKey]
+      : [],
+  );
 }
 
 function ordersToLock(

@@ -19,7 +19,7 @@ import {
 } from './model.ts';
 import { createSagaHandlers } from './saga-handlers.ts';
 import type { ChangeOrderInput, OrderSagas, Origin } from './sagas.ts';
-import { exportOrders, listOrders, type OrderWithProgress, readOrder } from './store.ts';
+import { exportOrders, findImported, listOrders, type OrderWithProgress, readOrder } from './store.ts';
 import { viewOf } from './view.ts';
 
 /** Names and prices of SKUs in a currency; those that are not sold in it are left out. */
@@ -98,9 +98,11 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       reason: null,
       refundedMinor: 0,
       returns: [],
-      scope: scopeOf(context, email),
+      refunds: [],
+      cancellation: null,
+      scope: body.channel === 'import' ? importScope : scopeOf(context, email),
       businessKey: idempotencyKey,
-      placedAtMs: body.placedAt === undefined ? clock.now() : timeOf(body.placedAt),
+      placedAtMs: body.placedAt === undefined ? clock.now() : timeOf(body.placedAt, '/placedAt'),
       decidedAtMs: null,
     };
   }
@@ -109,28 +111,42 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
   async function change(
     orderId: string,
     definition: SagaDefinition<ChangeOrderInput>,
-    changeId: string,
     wanted: Change,
     payload: unknown,
     context: CallContext,
   ): Promise<Decided<200>> {
     if (!engine.canStart) throw ordersProblems.overloaded();
-    await visibleOrder(orderId, context);
-    const key = { scope: scopeOf(context, orderId), key: context.idempotencyKey ?? '' };
-    const claim = { ...key, fingerprint: fingerprintOf([definition.name, orderId, payload]), reference: changeId };
+    const { order: known } = await visibleOrder(orderId, context);
+    const { changeId, kind, key } = wanted;
+    const scope = known.channel === 'import' && isStaff(context) ? importScope : scopeOf(context, orderId);
+    const claim = { scope, key, fingerprint: fingerprintOf([definition.name, orderId, payload]), reference: changeId };
     const makeSaga = (order: OrderRecord, refundMinor: number): SagaRecord =>
       engine.create(definition, changeId, {
         orderId,
         changeId,
-        kind: wanted.kind,
+        kind,
         refundMinor,
         lines: wanted.kind === 'return' ? wanted.lines : goodsOf(order.lines),
         sellable: wanted.kind === 'return' ? wanted.sellable : true,
-        claim: key,
+        claim: { scope, key },
         origin: originOf(context),
       });
     const result = await writer.submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
     return answer(result, context, 200, orderId);
+  }
+
+  /** What all changes have in common. */
+  function changeFrom(
+    changeId: string,
+    body: { readonly reason?: string; readonly occurredAt?: string },
+    context: CallContext,
+  ): Pick<Change, 'changeId' | 'key' | 'reason' | 'occurredAt'> {
+    if (body.occurredAt !== undefined && !isStaff(context) && context.caller.kind !== 'service') {
+      throw ordersProblems['not-permitted']({ detail: 'occurredAt is for staff' });
+    }
+    const atMs = body.occurredAt === undefined ? clock.now() : timeOf(body.occurredAt, '/occurredAt');
+    const occurredAt = new Date(atMs).toISOString();
+    return { changeId, key: context.idempotencyKey ?? '', reason: body.reason ?? '', occurredAt };
   }
 
   /** Runs what was accepted, or joins whoever runs it; when the caller's time is up it says where to look. */
@@ -172,7 +188,13 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       const { order, sagaStep } = await visibleOrder(params.orderId, context);
       return { status: 200, body: viewOf(order, engine.peek(order.id)?.step ?? sagaStep) };
     },
-    list: async ({ query }, { caller }) => {
+    list: async ({ query }, context) => {
+      const { caller } = context;
+      if (query.importKey) {
+        if (!isStaff(context) && caller.kind !== 'service') throw ordersProblems['not-permitted']();
+        const found = await findImported(database, query.importKey);
+        return { status: 200, body: { items: found.map((order) => viewOf(order)) } };
+      }
       const { limit = pageSizeDefault, cursor, email, state } = query;
       const [before] = positionOf(cursor);
       const rows = await listOrders(database, {
@@ -190,31 +212,29 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       };
     },
     export: async ({ query }) => ({ status: 200, body: allOrders(database, query.channel ?? null) }),
-    cancel: ({ params, body }, context) => {
-      const wanted: Change = { kind: 'cancel', reason: body.reason ?? '' };
-      return change(params.orderId, sagas.cancelOrder, ids.next('can'), wanted, body, context);
+    cancel: async ({ params, body }, context) => {
+      const wanted: Change = { kind: 'cancel', ...changeFrom(ids.next('can'), body, context) };
+      return change(params.orderId, sagas.cancelOrder, wanted, body, context);
     },
     return: async ({ params, body }, context) => {
-      if ((body.sellable !== undefined || body.refundMinor !== undefined) && !isStaff(context)) {
+      const { lines, sellable, refundMinor } = body;
+      if ((sellable !== undefined || refundMinor !== undefined) && !isStaff(context)) {
         throw ordersProblems['not-permitted']({ detail: 'sellable and refundMinor are for staff' });
       }
-      const returnId = ids.next('ret');
-      const wanted: Change = {
-        kind: 'return',
-        returnId,
-        lines: body.lines,
-        sellable: body.sellable ?? true,
-        refundMinor: body.refundMinor,
-        reason: body.reason ?? '',
-      };
-      return change(params.orderId, sagas.returnOrder, returnId, wanted, body, context);
+      const common = changeFrom(ids.next('ret'), body, context);
+      const wanted: Change = { kind: 'return', ...common, lines, sellable: sellable ?? true, refundMinor };
+      return change(params.orderId, sagas.returnOrder, wanted, body, context);
     },
-    refund: ({ params, body }, context) => {
-      const wanted: Change = { kind: 'refund', amountMinor: body.amountMinor, reason: body.reason ?? '' };
-      return change(params.orderId, sagas.refundOrder, ids.next('ref'), wanted, body, context);
+    refund: async ({ params, body }, context) => {
+      const { amountMinor } = body;
+      const wanted: Change = { kind: 'refund', ...changeFrom(ids.next('ref'), body, context), amountMinor };
+      return change(params.orderId, sagas.refundOrder, wanted, body, context);
     },
   };
 }
+
+/** Imported orders belong to the shop, whoever of its staff imports them. */
+const importScope = 'import';
 
 function isStaff({ caller }: CallContext): boolean {
   return caller.kind === 'staff' || caller.kind === 'admin';
@@ -235,9 +255,9 @@ function originOf({ correlationId, step, traceparent }: CallContext): Origin {
   return { correlationId, step, ...(traceparent === undefined ? {} : { traceparent }) };
 }
 
-function timeOf(text: string): number {
+function timeOf(text: string, pointer: string): number {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw invalidInput([{ pointer: '/placedAt', detail: 'is not an RFC 3339 time' }]);
+  if (Number.isNaN(ms)) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
   return ms;
 }
 

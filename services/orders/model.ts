@@ -1,9 +1,11 @@
 import {
+  type CancelRecord,
   type OrderEvent,
   type OrderLine,
   type OrderState,
   ordersProblems,
   type Reason,
+  type RefundRecord,
   type ReturnRecord,
   type WantedLine,
 } from '#contracts/orders';
@@ -26,6 +28,8 @@ export interface OrderRecord {
   readonly reason: Reason | null;
   readonly refundedMinor: number;
   readonly returns: readonly ReturnRecord[];
+  readonly refunds: readonly RefundRecord[];
+  readonly cancellation: CancelRecord | null;
   readonly scope: string;
   readonly businessKey: string;
   readonly placedAtMs: number;
@@ -52,6 +56,7 @@ export function needsStaff(lines: readonly WantedLine[]): boolean {
   return lines.some(
     (line) =>
       line.unitPriceMinor !== undefined ||
+      line.unitPriceExact !== undefined ||
       line.totalMinor !== undefined ||
       line.name !== undefined ||
       (line.kind !== undefined && line.kind !== 'goods'),
@@ -80,6 +85,7 @@ export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<str
         name: line.name ?? known?.name ?? line.sku ?? kind,
         quantity: line.quantity,
         unitPriceMinor,
+        ...(line.unitPriceExact === undefined ? {} : { unitPriceExact: line.unitPriceExact }),
         totalMinor: line.totalMinor ?? unitPriceMinor * line.quantity,
       });
     }
@@ -128,17 +134,24 @@ export function decide(order: OrderRecord, decision: Decision, atMs: number): Or
 }
 
 /** What may be done with a decided order. */
-export type Change =
-  | { readonly kind: 'cancel'; readonly reason: string }
+export type Change = {
+  /** Id of the cancellation, return or refund. */
+  readonly changeId: string;
+  /** Under which it was asked for. */
+  readonly key: string;
+  /** RFC 3339; business time, historic for imports. */
+  readonly occurredAt: string;
+  readonly reason: string;
+} & (
+  | { readonly kind: 'cancel' }
   | {
       readonly kind: 'return';
-      readonly returnId: string;
       readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
       readonly sellable: boolean;
       readonly refundMinor: number | undefined;
-      readonly reason: string;
     }
-  | { readonly kind: 'refund'; readonly amountMinor: number; readonly reason: string };
+  | { readonly kind: 'refund'; readonly amountMinor: number }
+);
 
 export interface StartedChange {
   readonly order: OrderRecord;
@@ -149,22 +162,28 @@ export interface StartedChange {
 /** Begins a change: what it will take is set aside in the order at once, so that two changes can't take the same. */
 export function startChange(order: OrderRecord, change: Change): StartedChange {
   if (order.state === 'received') throw ordersProblems['not-decided-yet']();
-  if (order.state !== 'confirmed') throw ordersProblems['not-possible']({ detail: `the order is ${order.state}` });
+  // When all goods came back there may still be postage to refund.
+  const open = order.state === 'confirmed' || (order.state === 'returned' && change.kind === 'refund');
+  if (!open) throw ordersProblems['not-possible']({ detail: `the order is ${order.state}` });
   switch (change.kind) {
     case 'cancel':
-      return startCancel(order);
+      return startCancel(order, change);
     case 'return':
       return startReturn(order, change);
     case 'refund':
-      return { order: refunded(order, change.amountMinor), refundMinor: change.amountMinor };
+      return startRefund(order, change);
   }
 }
 
-function startCancel(order: OrderRecord): StartedChange {
-  if (order.returns.some((entry) => entry.state === 'pending')) {
-    throw ordersProblems['not-possible']({ detail: 'a return is under way' });
+function startCancel(order: OrderRecord, { changeId, key, reason, occurredAt }: Change): StartedChange {
+  if ([...order.returns, ...order.refunds].some((entry) => entry.state === 'pending')) {
+    throw ordersProblems['not-possible']({ detail: 'a return or refund is under way' });
   }
-  return { order: { ...order, state: 'cancelling' }, refundMinor: order.totalMinor - order.refundedMinor };
+  const cancellation = { cancelId: changeId, key, reason, occurredAt };
+  return {
+    order: { ...order, state: 'cancelling', cancellation },
+    refundMinor: order.totalMinor - order.refundedMinor,
+  };
 }
 
 function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return' }>): StartedChange {
@@ -180,14 +199,19 @@ function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return
       change.lines.reduce((sum, line) => sum + (left.get(line.sku)?.unitPriceMinor ?? 0) * line.quantity, 0),
     order.totalMinor - order.refundedMinor,
   );
-  const entry: ReturnRecord = {
-    returnId: change.returnId,
-    state: 'pending',
-    lines: change.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-    refundMinor,
-    reason: change.reason,
-  };
+  const { changeId: returnId, key, reason, occurredAt } = change;
+  const lines = change.lines.map(({ sku, quantity }) => ({ sku, quantity }));
+  const entry: ReturnRecord = { returnId, key, state: 'pending', lines, refundMinor, reason, occurredAt };
   return { order: { ...refunded(order, refundMinor), returns: [...order.returns, entry] }, refundMinor };
+}
+
+function startRefund(order: OrderRecord, change: Extract<Change, { kind: 'refund' }>): StartedChange {
+  const { changeId: refundId, key, amountMinor, reason, occurredAt } = change;
+  const entry: RefundRecord = { refundId, key, state: 'pending', amountMinor, reason, occurredAt };
+  return {
+    order: { ...refunded(order, amountMinor), refunds: [...order.refunds, entry] },
+    refundMinor: amountMinor,
+  };
 }
 
 function refunded(order: OrderRecord, amountMinor: number): OrderRecord {
@@ -223,7 +247,12 @@ export function finishChange(
   if (change.kind === 'cancel') {
     return order.state === 'cancelling' ? { ...order, state: 'cancelled', refundedMinor: order.totalMinor } : order;
   }
-  if (change.kind === 'refund') return order;
+  if (change.kind === 'refund') {
+    return {
+      ...order,
+      refunds: order.refunds.map((entry) => (entry.refundId === change.changeId ? { ...entry, state: 'done' } : entry)),
+    };
+  }
   const returns = order.returns.map((entry) =>
     entry.returnId === change.changeId ? { ...entry, state: 'done' as const } : entry,
   );
@@ -233,7 +262,65 @@ export function finishChange(
   return allBack && returns.every((entry) => entry.state === 'done') ? { ...done, state: 'returned' } : done;
 }
 
-export function eventOf(order: OrderRecord, extra: Pick<OrderEvent, 'refundMinor' | 'returned'> = {}): OrderEvent {
+/** What an event says of the change that it ends. */
+export function changeOf(order: OrderRecord, changeId: string): Pick<OrderEvent, 'change' | 'returned'> {
+  const back = order.returns.find((entry) => entry.returnId === changeId);
+  const refund = order.refunds.find((entry) => entry.refundId === changeId);
+  const found = back ?? refund ?? order.cancellation;
+  return {
+    ...(found ? { change: { key: found.key, occurredAt: found.occurredAt } } : {}),
+    ...(back ? { returned: back.lines } : {}),
+  };
+}
+
+/**
+ * Imported orders keep their keys for ever, not only as long as results are kept: whoever imports the same books again,
+ * next week or next year, gets the orders and returns that are there. Undefined: the change is new. Throws when the key
+ * was used for something else.
+ */
+export function importedChange(order: OrderRecord, change: Change): 'pending' | 'done' | undefined {
+  if (order.channel !== 'import') return undefined;
+  const { key, kind } = change;
+  const back = order.returns.find((entry) => entry.key === key && entry.state !== 'refused');
+  const refund = order.refunds.find((entry) => entry.key === key);
+  const cancellation = order.cancellation?.key === key ? order.cancellation : undefined;
+  const found = back ?? refund ?? cancellation;
+  if (!found) return undefined;
+  const same =
+    (kind === 'return' && back !== undefined && sameStock(back.lines, change.lines)) ||
+    (kind === 'refund' && refund?.amountMinor === change.amountMinor) ||
+    (kind === 'cancel' && cancellation !== undefined);
+  if (!same) throw contractProblems['idempotency-key-reused']();
+  if (kind === 'cancel') return order.state === 'cancelled' ? 'done' : 'pending';
+  return 'state' in found && found.state === 'done' ? 'done' : 'pending';
+}
+
+/** Whether an order that is imported again is the one that is there. */
+export function isSameImport(known: OrderRecord, order: OrderRecord): boolean {
+  return (
+    known.currency === order.currency &&
+    known.totalMinor === order.totalMinor &&
+    known.lines.length === order.lines.length &&
+    known.lines.every((line, i) => {
+      const other = order.lines[i];
+      return line.kind === other?.kind && line.totalMinor === other.totalMinor && sameStock([line], [other]);
+    })
+  );
+}
+
+type StockLine = { readonly sku?: string; readonly quantity: number };
+
+function sameStock(left: readonly StockLine[], right: readonly StockLine[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every(({ sku, quantity }, i) => sku === right[i]?.sku && quantity === right[i]?.quantity)
+  );
+}
+
+export function eventOf(
+  order: OrderRecord,
+  extra: Pick<OrderEvent, 'change' | 'refundMinor' | 'returned'> = {},
+): OrderEvent {
   return {
     orderId: order.id,
     businessKey: order.businessKey,

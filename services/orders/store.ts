@@ -8,7 +8,7 @@ interface OrderRow extends Omit<OrderRecord, 'placedAtMs' | 'decidedAtMs'> {
 
 const columns = `o.id, o.customer_id as "customerId", o.email, o.channel, o.currency, o.total_minor as "totalMinor",
   o.country, o.lines, o.shipping_address as "shippingAddress", o.state, o.reason, o.refunded_minor as "refundedMinor",
-  o.returns, o.scope, o.business_key as "businessKey", o.placed_at as "placedAt", o.decided_at as "decidedAt"`;
+  o.returns, o.refunds, o.cancellation, o.scope, o.business_key as "businessKey", o.placed_at as "placedAt", o.decided_at as "decidedAt"`;
 
 function recordOf({ placedAt, decidedAt, ...row }: OrderRow): OrderRecord {
   return { ...row, placedAtMs: placedAt.getTime(), decidedAtMs: decidedAt?.getTime() ?? null };
@@ -54,9 +54,11 @@ export async function lockOrders(tx: Transaction, ids: readonly string[]): Promi
 
 const updateSql = `
   update customer_order set state = new.state, reason = nullif(new.reason, 'null'),
-    refunded_minor = new.refunded_minor, returns = new.returns, decided_at = to_timestamp(new.decided_at_ms / 1000)
-  from unnest($1::text[], $2::text[], $3::jsonb[], $4::bigint[], $5::jsonb[], $6::double precision[])
-    as new (id, state, reason, refunded_minor, returns, decided_at_ms)
+    refunded_minor = new.refunded_minor, returns = new.returns, refunds = new.refunds,
+    cancellation = nullif(new.cancellation, 'null'), decided_at = to_timestamp(new.decided_at_ms / 1000)
+  from unnest($1::text[], $2::text[], $3::jsonb[], $4::bigint[], $5::jsonb[], $6::jsonb[], $7::jsonb[],
+    $8::double precision[])
+    as new (id, state, reason, refunded_minor, returns, refunds, cancellation, decided_at_ms)
   where customer_order.id = new.id`;
 
 export async function updateOrders(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
@@ -67,8 +69,20 @@ export async function updateOrders(tx: Transaction, orders: readonly OrderRecord
     orders.map((order) => JSON.stringify(order.reason)),
     orders.map((order) => order.refundedMinor),
     orders.map((order) => JSON.stringify(order.returns)),
+    orders.map((order) => JSON.stringify(order.refunds)),
+    orders.map((order) => JSON.stringify(order.cancellation)),
     orders.map((order) => order.decidedAtMs),
   ]);
+}
+
+/** Imported orders by business key; there is at most one for each. */
+export async function findImported(database: Queryable, keys: readonly string[]): Promise<readonly OrderRecord[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await database.query<OrderRow>(
+    `select ${columns} from customer_order o where o.channel = 'import' and o.business_key = any ($1::text[])`,
+    [keys],
+  );
+  return rows.map(recordOf);
 }
 
 export interface OrderWithProgress {

@@ -5,6 +5,7 @@ import { type OrderRecord, shownState } from './model.ts';
 export function viewOf(order: OrderRecord, sagaStep?: number): Order {
   return {
     id: order.id,
+    businessKey: order.businessKey,
     state: shownState(order.state, sagaStep),
     ...(order.reason === null ? {} : { reason: order.reason }),
     email: order.email,
@@ -19,6 +20,8 @@ export function viewOf(order: OrderRecord, sagaStep?: number): Order {
       : { shippingAddress: order.shippingAddress as NonNullable<Order['shippingAddress']> }),
     refundedMinor: order.refundedMinor,
     returns: [...order.returns],
+    refunds: [...order.refunds],
+    ...(order.cancellation === null ? {} : { cancellation: order.cancellation }),
     placedAt: new Date(order.placedAtMs).toISOString(),
     ...(order.decidedAtMs === null ? {} : { decidedAt: new Date(order.decidedAtMs).toISOString() }),
   };
