@@ -13,7 +13,8 @@ export interface BatchWriterOptions<Command, Result> {
   /**
    * Applies the commands inside one transaction and returns a verdict for each, in order. It may run again with the
    * same commands (alone or in other company) after a deadlock, a lost connection or an unknown commit, so every
-   * command must be idempotent by its business key and `apply` must have no effect but SQL.
+   * command must be idempotent by its business key and `apply` must have no effect but SQL. Where it throws, or gives
+   * another number of verdicts than there are commands, nothing of the batch is kept and its halves are tried alone.
    */
   readonly apply: (tx: Transaction, commands: readonly Command[]) => Promise<readonly Verdict<Result>[]>;
   /** Commands in one commit. Larger saves commits, smaller saves memory and lock time. Default 128. */
@@ -22,9 +23,12 @@ export interface BatchWriterOptions<Command, Result> {
   readonly waitingMax?: number;
   /** Batches under way at once. One is best where batches touch the same rows. Default 1. */
   readonly lanes?: number;
-  /** How long commands are repeated while the database is away or a commit's outcome unknown. Default 5,000 ms. */
+  /**
+   * How long commands are repeated while the database is away or a commit's outcome unknown. Longer rides out a restart
+   * of the database, shorter tells callers sooner. Default 5,000 ms.
+   */
   readonly patienceMs?: number;
-  /** Told after each commit: batch size and time, for metrics and for waking the outbox relay. */
+  /** Told after each commit, before the callers: batch size and time, for metrics and for waking the outbox relay. */
   readonly onCommit?: (batch: { readonly size: number; readonly durationMs: number }) => void;
 }
 
@@ -34,7 +38,11 @@ export interface BatchWriterOptions<Command, Result> {
  * One bad command never fails its neighbours: a batch that fails is halved until the culprit stands alone.
  */
 export interface BatchWriter<Command, Result> {
-  /** Resolves after the commit that made the command durable. */
+  /**
+   * Resolves after the commit that made the command durable. Rejects with the command's own verdict; with what `apply`
+   * threw for it alone; with `StoreOverloaded` or `DatabaseUnavailable` (nothing was done); or, when patience ran out in
+   * doubt, with `CommitOutcomeUnknown`: then only a repeat of the same command can tell.
+   */
   submit(command: Command): Promise<Result>;
   /** Refuses new commands and resolves when those accepted have ended. */
   drain(): Promise<void>;
@@ -46,6 +54,8 @@ interface Entry<Command, Result> {
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
   readonly acceptedAtMs: number;
+  /** A commit that held this command had no known end: until one has, nobody may say that nothing was done. */
+  inDoubt: boolean;
 }
 
 const repeatDelayMs = 50;
@@ -72,7 +82,7 @@ export function createBatchWriter<Command, Result>(
 
   async function runLane(): Promise<void> {
     running += 1;
-    const batch = queue.length <= batchMax ? queue : queue.slice(0, batchMax);
+    const batch = queue.slice(0, batchMax);
     queue = queue.length <= batchMax ? [] : queue.slice(batchMax);
     await commitBatch(batch);
     running -= 1;
@@ -80,50 +90,66 @@ export function createBatchWriter<Command, Result>(
     schedule();
   }
 
-  async function commitBatch(batch: Entry<Command, Result>[]): Promise<void> {
+  async function commitBatch(batch: readonly Entry<Command, Result>[]): Promise<void> {
+    const commands = batch.map((entry) => entry.command);
     const startMs = clock.monotonicMs();
     let verdicts: readonly Verdict<Result>[];
     try {
-      verdicts = await database.transaction((tx) =>
-        apply(
-          tx,
-          batch.map((entry) => entry.command),
-        ),
-      );
+      verdicts = await database.transaction((tx) => applyAll(tx, commands));
     } catch (error) {
-      await repeat(batch, error);
-      return;
+      return repeat(batch, error);
     }
-    { const g = (globalThis as any).__bw; if (g) { const e = (g[name] ??= { n: 0, size: 0, ms: 0 }); e.n++; e.size += batch.length; e.ms += clock.monotonicMs() - startMs; } }
-    onCommit?.({ size: batch.length, durationMs: clock.monotonicMs() - startMs });
-    for (let i = 0; i < batch.length; i++) {
-      const entry = batch[i] as Entry<Command, Result>;
-      const verdict = verdicts[i];
-      if (verdict === undefined) entry.reject(new Error(`${name}: apply gave no verdict for a command`));
-      else if ('error' in verdict) entry.reject(verdict.error);
+    try {
+      onCommit?.({ size: batch.length, durationMs: clock.monotonicMs() - startMs });
+    } catch (error) {
+      log.error('onCommit of a batch writer failed', { writer: name, error });
+    }
+    batch.forEach((entry, i) => {
+      const verdict = verdicts[i] as Verdict<Result>;
+      if ('error' in verdict) entry.reject(verdict.error);
       else entry.resolve(verdict.ok);
-    }
+    });
+  }
+
+  async function applyAll(tx: Transaction, commands: readonly Command[]): Promise<readonly Verdict<Result>[]> {
+    const verdicts = await apply(tx, commands);
+    if (verdicts?.length === commands.length && !verdicts.includes(undefined as never)) return verdicts;
+    // Inside the transaction, so that none of it is kept.
+    throw new Error(`${name}: apply gave ${verdicts?.length} verdicts for ${commands.length} commands`);
   }
 
   /** The batch as a whole failed. Trouble with the database is waited out; anything else is narrowed to its culprit. */
-  async function repeat(batch: Entry<Command, Result>[], error: unknown): Promise<void> {
-    if (error instanceof CommitOutcomeUnknown || isConnectionLoss(error)) {
-      const nowMs = clock.monotonicMs();
-      const [tired, patient] = split(batch, (entry) => nowMs - entry.acceptedAtMs > patienceMs);
-      for (const entry of tired) entry.reject(error);
+  async function repeat(batch: readonly Entry<Command, Result>[], error: unknown): Promise<void> {
+    if (error instanceof CommitOutcomeUnknown) for (const entry of batch) entry.inDoubt = true;
+    if (isConnectionLoss(error) || error instanceof StoreOverloaded) {
+      const patient = giveUpTired(batch, error);
+      // Those still waiting would meet the same trouble one batch after the other.
+      queue = giveUpTired(queue, error);
       if (patient.length === 0) return;
       log.debug('batch repeated', { writer: name, size: patient.length, error });
       await timers.sleep(repeatDelayMs);
       return commitBatch(patient);
     }
-    if (batch.length === 1) {
-      (batch[0] as Entry<Command, Result>).reject(error);
-      return;
-    }
+    if (batch.length === 1) return giveUp(batch[0] as Entry<Command, Result>, error);
     log.debug('batch halved', { writer: name, size: batch.length, error });
     const half = batch.length >> 1;
     await commitBatch(batch.slice(0, half));
     await commitBatch(batch.slice(half));
+  }
+
+  /** Rejects those whose time is up; returns the others. */
+  function giveUpTired(entries: readonly Entry<Command, Result>[], error: unknown): Entry<Command, Result>[] {
+    const nowMs = clock.monotonicMs();
+    return entries.filter((entry) => {
+      const patient = nowMs - entry.acceptedAtMs <= patienceMs;
+      if (!patient) giveUp(entry, error);
+      return patient;
+    });
+  }
+
+  function giveUp(entry: Entry<Command, Result>, error: unknown): void {
+    const unknown = entry.inDoubt && !(error instanceof CommitOutcomeUnknown);
+    entry.reject(unknown ? new CommitOutcomeUnknown(name, error) : error);
   }
 
   return {
@@ -134,7 +160,7 @@ export function createBatchWriter<Command, Result>(
       if (draining) return Promise.reject(new StoreOverloaded(`${name}: shutting down`));
       if (queue.length >= waitingMax) return Promise.reject(new StoreOverloaded(name));
       return new Promise((resolve, reject) => {
-        queue.push({ command, resolve, reject, acceptedAtMs: clock.monotonicMs() });
+        queue.push({ command, resolve, reject, acceptedAtMs: clock.monotonicMs(), inDoubt: false });
         schedule();
       });
     },
@@ -144,11 +170,4 @@ export function createBatchWriter<Command, Result>(
       return draining.promise;
     },
   };
-}
-
-function split<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
-  const yes: T[] = [];
-  const no: T[] = [];
-  for (const item of items) (first(item) ? yes : no).push(item);
-  return [yes, no];
 }
