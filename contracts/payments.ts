@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { AmountMinor, Currency, closed, Timestamp } from './common.ts';
+import { AmountMinor, CountryCode, Currency, closed, Sku, Timestamp } from './common.ts';
 import { OrderId } from './inventory.ts';
 
 const positiveAmount = Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 });
@@ -41,6 +41,36 @@ const ExportedPayment = closed({
   createdAt: Timestamp,
 });
 
+const EntryLine = closed({
+  kind: Type.String({
+    minLength: 1,
+    maxLength: 40,
+    pattern: '^[a-z][a-z-]*$',
+    description: 'marketplace-fee, commission, bad-debt, discount, foreign-return …',
+  }),
+  sku: Type.Optional(Sku),
+  quantity: Type.Optional(Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 })),
+  amountMinor: Type.Integer({
+    minimum: -1_000_000_000_000,
+    maximum: 1_000_000_000_000,
+    description: 'Negative: money that the shop gave up',
+  }),
+  note: Type.Optional(Type.String({ maxLength: 500 })),
+});
+
+/** Money that belongs to no order. */
+const EntryInput = closed({
+  key: Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' }),
+  currency: Currency,
+  country: Type.Optional(CountryCode),
+  occurredAt: Type.String({ maxLength: 40, description: 'RFC 3339' }),
+  lines: Type.Array(EntryLine, { minItems: 1, maxItems: 2000 }),
+});
+export type EntryInput = Static<typeof EntryInput>;
+
+const Entry = closed({ ...EntryInput.properties, totalMinor: AmountMinor, bookedAt: Timestamp });
+export type Entry = Static<typeof Entry>;
+
 export const paymentsProblems = problemTable('payments', {
   declined: {
     status: 402,
@@ -76,6 +106,13 @@ export const paymentsProblems = problemTable('payments', {
     category: 'conflict',
     retry: 'never',
     hint: 'Look at the detail: the payment method, currency or amount is not acceptable to the provider.',
+  },
+  'entry-differs': {
+    status: 409,
+    title: 'Another entry was booked under this key',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'A key is one entry for ever: book a correction under a key of its own. keys names those that differ.',
   },
   'webhook-refused': {
     status: 400,
@@ -155,6 +192,54 @@ export const payments = defineService({
       stream: 'reply',
       responses: { 200: ExportedPayment },
       deadlineMs: 60_000,
+    },
+    bookEntries: {
+      method: 'POST',
+      path: '/payments/entries',
+      summary: 'Books money that belongs to no order: fees paid, bad debt, foreign returns. All entries, or none.',
+      access: ['staff', 'service'],
+      body: closed({ entries: Type.Array(EntryInput, { minItems: 1, maxItems: 100 }) }),
+      responses: {
+        200: closed({
+          booked: Type.Integer(),
+          repeated: Type.Integer({ description: 'Were there already, word by word' }),
+        }),
+      },
+      problems: ['payments/entry-differs'],
+      deadlineMs: 10_000,
+      bodySizeBytesMax: 4 * 1024 * 1024,
+    },
+    exportEntries: {
+      method: 'GET',
+      path: '/payments/entries/export',
+      summary: 'All entries as JSON lines, by key.',
+      access: ['staff', 'service'],
+      stream: 'reply',
+      responses: { 200: Entry },
+      deadlineMs: 60_000,
+    },
+    books: {
+      method: 'GET',
+      path: '/payments/books',
+      summary: 'Which books these are, and what is in them.',
+      access: ['staff', 'service'],
+      consistency: 'strong',
+      responses: {
+        200: closed({
+          booksId: Type.String({ description: 'Made when the books were opened; never changes' }),
+          payments: Type.Integer(),
+          entries: Type.Integer(),
+          totals: Type.Array(
+            closed({
+              currency: Currency,
+              capturedMinor: Type.Integer(),
+              refundedMinor: Type.Integer(),
+              entriesMinor: Type.Integer(),
+            }),
+          ),
+        }),
+      },
+      deadlineMs: 10_000,
     },
     webhook: {
       method: 'POST',

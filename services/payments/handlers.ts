@@ -3,13 +3,15 @@ import { type CallContext, contractProblems, type Handlers, type Problem } from 
 import type { Database } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
+import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
-import { isProviderError, type PaymentProvider } from './provider/index.ts';
+import { isProviderError, type PaymentProvider, type ProviderError } from './provider/index.ts';
 import { readPayment, readPayments } from './store.ts';
 
 export interface HandlerOptions {
   readonly database: Database;
   readonly writer: BatchWriter<Command, CommandResult>;
+  readonly bookWriter: BatchWriter<BookCommand, BookResult>;
   readonly provider: PaymentProvider;
 }
 
@@ -22,7 +24,7 @@ const exportPageSize = 1000;
  * the outcome is committed. A crash anywhere leaves a row that says what to ask the provider, and asking twice is
  * harmless.
  */
-export function createHandlers({ database, writer, provider }: HandlerOptions): Handlers<typeof payments> {
+export function createHandlers({ database, writer, bookWriter, provider }: HandlerOptions): Handlers<typeof payments> {
   const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
 
   /** Asks for the amount, or learns how an earlier request ended. Resolves only with what is certain. */
@@ -45,8 +47,7 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
         const decline = { code: error.providerCode ?? error.code, message: error.message };
         return record({ kind: 'declined', orderId, decline, providerRef: null });
       }
-      // A stored 5xx comes back for ever: only looking can tell what it hides.
-      const known = error.retry === 'never' ? await settleByLookUp(orderId, signal) : undefined;
+      const known = isStored(error) ? await settleByLookUp(orderId, signal) : undefined;
       if (known) return known;
       throw providerProblem(error);
     }
@@ -78,8 +79,9 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
       return await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
     } catch (error) {
       if (!isProviderError(error)) throw error;
-      const known = error.code === 'already_captured' ? await settleByLookUp(orderId, signal) : undefined;
-      if (known) return known;
+      const lookUp = error.code === 'already_captured' || isStored(error);
+      const known = lookUp ? await settleByLookUp(orderId, signal) : undefined;
+      if (known && known.status !== 'authorized') return known;
       // Called off while we asked: there is nothing to take, and that is as it should be.
       if (error.code === 'already_voided') return (await readPayment(database, orderId)) ?? payment;
       throw providerProblem(error);
@@ -102,6 +104,7 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
       } catch (error) {
         if (!isProviderError(error)) throw error;
         if (error.code === 'already_captured') await settleByLookUp(orderId, signal);
+        else if (isStored(error)) await settleStoredVoid(orderId, error, signal);
         else if (error.code !== 'already_voided') throw providerProblem(error);
       }
       payment = await record({ kind: 'voided', orderId });
@@ -111,6 +114,24 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
     const opened = await writer.submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
     if (opened.refund) await payBack(opened.payment, opened.refund, signal);
     return opened.payment;
+  }
+
+  async function settleStoredVoid(orderId: string, error: ProviderError, signal: AbortSignal): Promise<void> {
+    const known = await settleByLookUp(orderId, signal);
+    if (known?.status !== 'voided' && known?.status !== 'captured') throw providerProblem(error);
+  }
+
+  /** Undefined when the provider shows no refund of this key: it was not paid back, or not yet. */
+  async function settleRefundByLookUp(
+    { orderId, providerRef }: PaymentRecord,
+    refundId: string,
+    signal: AbortSignal,
+  ): Promise<RefundRecord | undefined> {
+    const found = await provider.find({ providerRef: providerRef ?? '', signal });
+    const paid = found?.refunds.find(({ key }) => key === refundId);
+    if (!paid) return undefined;
+    const { providerRefundRef } = paid;
+    return (await writer.submit({ kind: 'refunded', orderId, refundId, providerRef: providerRefundRef })).refund;
   }
 
   async function payBack(payment: PaymentRecord, refund: RefundRecord, signal: AbortSignal): Promise<RefundRecord> {
@@ -129,12 +150,15 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
       return closed.refund ?? refund;
     } catch (error) {
       if (!isProviderError(error)) throw error;
+      const known = isStored(error) ? await settleRefundByLookUp(payment, refundId, signal) : undefined;
+      if (known) return known;
       if (error.outcome === 'refused') await writer.submit({ kind: 'refund-refused', orderId, refundId });
       throw providerProblem(error);
     }
   }
 
   return {
+    ...createEntryHandlers(database, bookWriter),
     authorize: async ({ body }, { signal }) => {
       let { payment } = await writer.submit({ kind: 'request', ...body });
       if (payment.status === 'requested') payment = await settleAuthorization(payment, signal);
@@ -177,6 +201,11 @@ export function createHandlers({ database, writer, provider }: HandlerOptions): 
       await settleByLookUp(payment.orderId, context.signal);
     }
   }
+}
+
+/** A stored 5xx comes back for ever, whatever the call has done: only looking can tell what it hides. */
+function isStored(error: ProviderError): boolean {
+  return error.outcome === 'unknown' && error.retry === 'never';
 }
 
 function declinedProblem(payment: PaymentRecord): Problem {

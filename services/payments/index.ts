@@ -3,6 +3,7 @@ import { implement, type ServerOptions, type ServiceServer } from '#kit/contract
 import type { Component, Database, World } from '#kit/runtime';
 import { createBatchWriter, type Migrations } from '#kit/store';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
+import { applyEntries, type BookCommand, type BookResult } from './entries.ts';
 import { createHandlers } from './handlers.ts';
 import type { PaymentProvider } from './provider/index.ts';
 
@@ -29,8 +30,23 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
     log,
     apply: applyCommands,
   });
+  const bookWriter = createBatchWriter<BookCommand, BookResult>({
+    name: 'payments book',
+    database,
+    clock,
+    timers,
+    log,
+    apply: applyEntries,
+  });
   return {
-    server: implement(payments, createHandlers({ database, writer, provider }), { clock, ...options.server }),
-    component: { name: 'payments', drain: () => writer.drain(), stop: () => provider.close() },
+    server: implement(payments, createHandlers({ database, writer, bookWriter, provider }), {
+      clock,
+      ...options.server,
+    }),
+    component: {
+      name: 'payments',
+      drain: async () => void (await Promise.all([writer.drain(), bookWriter.drain()])),
+      stop: () => provider.close(),
+    },
   };
 }
