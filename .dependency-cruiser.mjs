@@ -17,10 +17,10 @@ export default {
   forbidden: [
     forbid('kit-knows-no-commerce', 'kit imports only kit', { path: '^kit/' }, { path: ours, pathNot: '^kit/' }),
     forbid(
-      'contracts-need-only-kit',
-      'contracts import only contracts and kit',
+      'contracts-need-only-kit-contract',
+      'contracts import only contracts, kit/contract, and operations that a part of the kit brings along',
       { path: '^contracts/' },
-      { path: ours, pathNot: '^(contracts|kit)/' },
+      { path: ours, pathNot: '^(contracts/|kit/contract/|kit/[^/]+/operations/)' },
     ),
     forbid(
       'services-never-import-one-another',

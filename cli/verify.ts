@@ -1,15 +1,18 @@
 /**
  * `npm run verify`: one command that proves a change before it is pushed. Runs every check even when one fails, so
- * that one run shows all there is to mend, and ends with 5 (check failed) if any did.
+ * that one run shows all there is to mend, and ends with 5 (check failed) if any did. They run side by side: together
+ * they take as long as the types alone.
  */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { exitCodes } from './failure.ts';
 import { createScreen } from './screen.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folders = ['kit', 'contracts', 'services', 'edge', 'apps', 'lab', 'cli', 'test'];
 
 interface Check {
   readonly name: string;
@@ -19,31 +22,51 @@ interface Check {
 }
 
 const checks: readonly Check[] = [
-  { name: 'format and lint', package: '@biomejs/biome', bin: 'biome', args: ['check', '--error-on-warnings', '.'] },
-  { name: 'types', package: 'typescript', bin: 'tsc', args: ['-p', '.'] },
+  {
+    name: 'format and lint',
+    package: '@biomejs/biome',
+    bin: 'biome',
+    args: ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'],
+  },
+  {
+    name: 'types',
+    package: 'typescript',
+    bin: 'tsc',
+    // What it knows from last time makes it four times as fast.
+    args: ['-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/verify.tsbuildinfo'],
+  },
   {
     name: 'import arrows',
     package: 'dependency-cruiser',
     bin: 'depcruise',
-    args: ['--config', '.dependency-cruiser.mjs', 'kit', 'contracts', 'services', 'edge', 'lab', 'cli'],
+    args: ['--config', '.dependency-cruiser.mjs', ...folders.filter((folder) => existsSync(join(root, folder)))],
   },
   { name: 'unused code', package: 'knip', bin: 'knip', args: ['--no-progress'] },
 ];
 
 const screen = createScreen(false);
-const failed = checks.filter((check) => !run(check)).map(({ name }) => name);
+const passed = await Promise.all(checks.map(run));
+const failed = checks.filter((_, i) => !passed[i]).map(({ name }) => name);
 screen.say(
   `\n${checks.length - failed.length} checks passed, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(', ')}` : ''}`,
 );
-process.exit(failed.length === 0 ? exitCodes.ok : exitCodes.checkFailed);
+process.exitCode = failed.length === 0 ? exitCodes.ok : exitCodes.checkFailed;
 
-/** On this Node, whatever `node` may be on the PATH. */
-function run(check: Check): boolean {
+/** On this Node, whatever `node` may be on the PATH. What a check says is shown when it fails. */
+async function run(check: Check): Promise<boolean> {
   const startedMs = performance.now();
-  const { status } = spawnSync(process.execPath, [entryOf(check), ...check.args], { cwd: root, stdio: 'inherit' });
+  const child = spawn(process.execPath, [entryOf(check), ...check.args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }) },
+  });
+  const status = new Promise((resolve) => child.once('close', resolve));
+  const [said, complained] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const isPassed = (await status) === 0;
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  screen.say(`${status === 0 ? '✓' : '✗'} ${check.name} ${seconds} s`);
-  return status === 0;
+  screen.say(`${isPassed ? '✓' : '✗'} ${check.name} ${seconds} s`);
+  if (!isPassed) screen.say(`${said}${complained}`.trimEnd());
+  return isPassed;
 }
 
 function entryOf(check: Check): string {

@@ -51,17 +51,16 @@ export function guardSystem({ except = [] }: GuardOptions = {}): Guard {
     throw new Error(message);
   }
 
-  function replace<T extends object>(target: T, key: keyof T & string, value: unknown): void {
+  function replace(target: object, key: string, value: unknown): void {
     const before = Object.getOwnPropertyDescriptor(target, key) as PropertyDescriptor;
     Object.defineProperty(target, key, { value, configurable: true, writable: true, enumerable: !!before.enumerable });
     restore.push(() => Object.defineProperty(target, key, before));
   }
 
-  function guard<T extends object>(target: T, keys: readonly (keyof T & string)[], prefix: string, port: string): void {
+  function guard(target: object, keys: readonly string[], prefix: string, port: string): void {
     for (const key of keys) {
-      if (!Object.hasOwn(target, key)) continue;
-      const original = target[key] as object;
-      replace(target, key, guarded(original, `${prefix}${key}`, port));
+      const original = Reflect.get(target, key) as object;
+      if (Object.hasOwn(target, key)) replace(target, key, guarded(original, `${prefix}${key}`, port));
     }
   }
 
@@ -116,7 +115,7 @@ export function guardSystem({ except = [] }: GuardOptions = {}): Guard {
   guard(Object.getPrototypeOf(globalThis.crypto), ['randomUUID', 'getRandomValues'], 'crypto.', ids);
   guard(nodeCrypto, ['randomUUID', 'randomBytes', 'randomInt', 'randomFill', 'randomFillSync'], 'crypto.', ids);
   guard(console, ['log', 'info', 'warn', 'error', 'debug', 'trace', 'table'], 'console.', logger);
-  guard(globalThis, ['fetch', 'WebSocket', 'EventSource'] as never, '', network);
+  guard(globalThis, ['fetch', 'WebSocket', 'EventSource'], '', network);
   guardEnvironment();
   // Named imports of node:crypto see the change too.
   syncBuiltinESMExports();
