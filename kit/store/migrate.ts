@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
 import pg from 'pg';
 import Postgrator from 'postgrator';
 
@@ -20,26 +22,22 @@ export interface MigrationResult {
 /**
  * Brings a database up to date: all sequences in one transaction under one lock, so that instances which start at the
  * same moment wait for each other, and a script that fails leaves nothing behind. A script that was changed after it
- * ran is refused by its checksum: add a new one instead.
+ * ran is refused by its checksum: add a new one instead. Scripts must be able to run in a transaction (so no `create
+ * index concurrently`), and must not end it.
  */
 export async function migrateWith(execute: ExecuteSql, sequences: readonly Migrations[]): Promise<MigrationResult[]> {
   await execute('begin');
   try {
     // Any number will do as long as every Holdfast process takes the same.
     await execute('select pg_advisory_xact_lock(47710230611421)');
+    const transaction = await transactionId(execute);
     const results: MigrationResult[] = [];
-    for (const { directory, table } of sequences) {
-      const postgrator = new Postgrator({
-        driver: 'pg',
-        migrationPattern: `${directory}/*.sql`,
-        schemaTable: table,
-        execQuery: async (sql: string) => {
-          const { rows } = await execute(sql);
-          return { rows: rows as Record<string, unknown>[] };
-        },
-      });
-      const applied = await postgrator.migrate();
-      results.push({ table, applied: applied.map((migration) => migration.filename) });
+    for (const sequence of sequences) {
+      const applied = await runSequence(execute, sequence);
+      if ((await transactionId(execute)) !== transaction) {
+        throw new Error(`${applied.join(', ')}: a script ended the transaction; remove its COMMIT or ROLLBACK`);
+      }
+      results.push({ table: sequence.table, applied });
     }
     await execute('commit');
     return results;
@@ -51,10 +49,80 @@ export async function migrateWith(execute: ExecuteSql, sequences: readonly Migra
   }
 }
 
+async function runSequence(execute: ExecuteSql, { directory, table }: Migrations): Promise<string[]> {
+  const scripts = await readScripts(directory);
+  const postgrator = new Postgrator({
+    driver: 'pg',
+    // The directory is meant as it is written, whatever a glob would make of its brackets.
+    migrationPattern: `${directory.replaceAll(/[\\?*()[\]{}!+@|]/g, '\\$&')}/*.sql`,
+    schemaTable: table,
+    // So that a checkout with other line ends has the same checksums.
+    newline: 'LF',
+    execQuery: async (sql: string) => {
+      const { rows } = await execute(sql);
+      return { rows: rows as Record<string, unknown>[] };
+    },
+  });
+  // The library's errors name neither the file nor the remedy.
+  let underWay = '';
+  postgrator.on('validation-started', ({ filename }) => {
+    underWay = `${basename(filename)} was changed after it ran here; restore it and put the change into a new script`;
+  });
+  postgrator.on('migration-started', ({ filename }) => {
+    underWay = basename(filename);
+  });
+  try {
+    const applied = await postgrator.migrate();
+    underWay = '';
+    await refuseSkipped(execute, table, scripts);
+    return applied.map(({ filename }) => filename);
+  } catch (error) {
+    throw new Error(`${underWay && `${underWay}: `}${(error as Error).message}`, { cause: error });
+  }
+}
+
+const scriptName = /^(\d+)\.(do|undo)(\.[\w-]+)*\.sql$/;
+
+/** Numbers and names of the scripts. A file that the library would pass over without a word is refused. */
+async function readScripts(directory: string): Promise<Map<number, string>> {
+  const scripts = new Map<number, string>();
+  for (const file of await readdir(directory)) {
+    if (!file.endsWith('.sql')) continue;
+    const [, version, action] = scriptName.exec(file) ?? [];
+    if (version === undefined) throw new Error(`${directory}/${file}: name it like 001.do.what-it-does.sql`);
+    if (action === 'do') scripts.set(Number(version), file);
+  }
+  if (scripts.size === 0) throw new Error(`${directory}: there are no scripts like 001.do.what-it-does.sql`);
+  return scripts;
+}
+
+/** A script that came in late with a lower number (two branches merged) would never run: the library looks higher up. */
+async function refuseSkipped(execute: ExecuteSql, table: string, scripts: ReadonlyMap<number, string>): Promise<void> {
+  const quoted = table
+    .split('.')
+    .map((part) => `"${part}"`)
+    .join('.');
+  const { rows } = await execute(`select version from ${quoted}`);
+  const ran = new Set(rows.map(({ version }) => Number(version)));
+  const highest = Math.max(...ran);
+  for (const [version, file] of scripts) {
+    if (!ran.has(version) && version < highest) {
+      throw new Error(`${file} has not run, but ${highest} has: give it a number above ${highest}`);
+    }
+  }
+}
+
+async function transactionId(execute: ExecuteSql): Promise<unknown> {
+  const { rows } = await execute('select pg_current_xact_id()::text as id');
+  return rows[0]?.['id'];
+}
+
+const connectTimeoutMs = 10_000;
+
 /** `migrateWith` on a connection of its own to the database at `url`. */
 export async function migrate(url: string, sequences: readonly Migrations[]): Promise<MigrationResult[]> {
-  const client = new pg.Client({ connectionString: url });
-  // A connection that breaks fails the statement under way; without a listener it would end the process.
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs });
+  // The statement under way rejects as well; without a listener a lost connection would end the process.
   client.on('error', () => {});
   await client.connect();
   try {
