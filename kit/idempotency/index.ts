@@ -52,13 +52,15 @@ const lookUpSql = `
  */
 export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Promise<ClaimState[]> {
   if (claims.length === 0) return [];
-  const scopes = claims.map((claim) => claim.scope);
-  const keys = claims.map((claim) => claim.key);
+  // Of several claims for one key the server would keep any; the answers below are of the first, so only that is sent.
+  const first = [...new Map(claims.toReversed().map((claim) => [nameOf(claim), claim])).values()];
+  const scopes = first.map((claim) => claim.scope);
+  const keys = first.map((claim) => claim.key);
   const inserted = await tx.query<{ scope: string; key: string }>(claimSql, [
     scopes,
     keys,
-    claims.map((claim) => claim.fingerprint),
-    claims.map((claim) => claim.reference ?? null),
+    first.map((claim) => claim.fingerprint),
+    first.map((claim) => claim.reference ?? null),
   ]);
   const fresh = new Set(inserted.rows.map(nameOf));
   const states: (ClaimState | undefined)[] = claims.map((claim) =>

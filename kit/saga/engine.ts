@@ -21,7 +21,7 @@ import {
   stuckFor,
   turnRound,
 } from './record.ts';
-import { releaseOwner, renewOwner, SagaFenced, takeOverSagas } from './store.ts';
+import { adoptSagas, releaseOwner, renewOwner, SagaFenced, takeOverSagas } from './store.ts';
 
 export interface SagaEngineOptions {
   /** Unique for this run of this process: a restarted process is someone else. */
@@ -361,7 +361,18 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   async function takeOver(): Promise<void> {
     const room = Math.min(takeOverMax, activeMax - active.size);
     if (room <= 0 || stopping.signal.aborted) return;
-    const orphans = await takeOverSagas(database, owner, [...definitions.keys()], room);
+    goOn(await takeOverSagas(database, owner, [...definitions.keys()], room));
+  }
+
+  /** What is ours by the table but was never heard of here: its commit was answered by a broken connection. */
+  async function adopt(): Promise<void> {
+    const room = Math.min(takeOverMax, activeMax - active.size);
+    if (room <= 0 || stopping.signal.aborted) return;
+    const limits = { idleMs: leaseMs, max: room };
+    goOn(await adoptSagas(database, owner, [...active.keys()], [...definitions.keys()], limits));
+  }
+
+  function goOn(orphans: readonly SagaRecord[]): void {
     for (const orphan of orphans) {
       log.info('saga taken over', { saga: orphan.id, step: orphan.step, fence: orphan.fence });
       const entry: JournalEntry = {
@@ -405,6 +416,7 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
             quietly('lease renewal', () => renewOwner(database, owner, leaseMs)),
           ),
           timers.every(leaseMs / 4, quietly('takeover', takeOver)),
+          timers.every(leaseMs, quietly('adoption', adopt)),
           timers.every(saveAfterMs, saveBehind),
         ];
       },

@@ -143,6 +143,35 @@ export async function takeOverSagas(
   return rows;
 }
 
+const adoptSql = `
+  with forgotten as (
+    select saga.id from saga
+    where saga.owner = $1 and saga.status in ('running', 'compensating') and not saga.id = any ($2::text[])
+      and saga.updated_at < now() - make_interval(secs => $3::double precision)
+      and (saga.definition || '@' || saga.version) = any ($4::text[])
+    order by saga.created_at
+    limit $5
+    for update of saga skip locked
+  )
+  update saga set fence = saga.fence + 1, updated_at = now()
+  from forgotten where saga.id = forgotten.id
+  returning ${columns.replaceAll(/\w+/g, 'saga.$&')}`;
+
+/**
+ * Sagas that are this owner's by the table, but that it does not run: their commit, or their takeover, was answered by a
+ * broken connection. Nobody else would ever take them, as their owner lives. `active` are those it does run.
+ */
+export async function adoptSagas(
+  database: Queryable,
+  owner: string,
+  active: readonly string[],
+  known: readonly string[],
+  options: { readonly idleMs: number; readonly max: number },
+): Promise<readonly SagaRecord[]> {
+  const values = [owner, active, options.idleMs / 1000, known, options.max];
+  return (await database.query<SagaRecord>(adoptSql, values)).rows;
+}
+
 export interface SagaListItem {
   readonly id: string;
   readonly definition: string;

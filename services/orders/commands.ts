@@ -159,7 +159,11 @@ export async function applyCommands(
     const claim = claimOf.get(command);
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
     if (claim?.state === 'done') return { replay: claim.result as Replay };
-    if (claim?.state === 'in-flight') return { waitFor: claim.reference };
+    if (claim?.state === 'in-flight') {
+      // Our own: it was committed, but the answer to that was lost. There is nobody to wait for but us.
+      const isOurs = command.kind === 'place' && claim.reference === command.order.id;
+      return isOurs ? { order: command.order, saga: command.saga } : { waitFor: claim.reference };
+    }
     const result = work();
     if ('saga' in result) newSagas.push(result.saga);
     return result;
