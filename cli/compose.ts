@@ -1,4 +1,6 @@
+import { analytics as analyticsContract } from '#contracts/analytics';
 import { inventory as inventoryContract } from '#contracts/inventory';
+import { notifications as notificationsContract } from '#contracts/notifications';
 import { orders as ordersContract } from '#contracts/orders';
 import { payments as paymentsContract } from '#contracts/payments';
 import { products as productsContract } from '#contracts/products';
@@ -14,7 +16,9 @@ import {
 import { createOutbox, type EventLog, type Outbox, outboxMigrations } from '#kit/messaging';
 import type { Component, Database, Transport, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
+import { analyticsMigrations, createAnalytics } from '#services/analytics';
 import { createInventory, inventoryMigrations } from '#services/inventory';
+import { createNotifications, type Mailer, notificationsMigrations } from '#services/notifications';
 import { createOrders, ordersMigrations, type PriceOf } from '#services/orders';
 import { createPayments, paymentsMigrations } from '#services/payments';
 import type { PaymentProvider } from '#services/payments/provider';
@@ -26,8 +30,16 @@ import { createUsers, usersMigrations } from '#services/users';
  * simulator compose the very same system; what differs is the world, the databases and the transport they hand in.
  */
 
-/** Services that answer requests of others. The gateway, the sandbox and consumers of events are joined elsewhere. */
-export const composedServices = ['users', 'products', 'inventory', 'payments', 'orders'] as const;
+/** Services with a contract. The gateway and the sandbox are joined elsewhere. */
+export const composedServices = [
+  'users',
+  'products',
+  'inventory',
+  'payments',
+  'orders',
+  'notifications',
+  'analytics',
+] as const;
 export type ComposedService = (typeof composedServices)[number];
 
 /** Migrations of each service's database. */
@@ -37,6 +49,8 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   inventory: inventoryMigrations,
   payments: paymentsMigrations,
   orders: [...ordersMigrations, outboxMigrations],
+  notifications: notificationsMigrations,
+  analytics: analyticsMigrations,
 };
 
 export interface ComposeOptions {
@@ -53,6 +67,10 @@ export interface ComposeOptions {
   readonly provider?: PaymentProvider;
   /** Seals the keys that sign access tokens. */
   readonly keyEncryptionSecret: string;
+  /** Sends what notifications writes; without one, mails are kept to be read. */
+  readonly mailer?: Mailer;
+  /** Made where users runs and there is no such account yet. */
+  readonly admin?: { readonly email: string; readonly password: string };
   readonly server?: Partial<ServerOptions>;
   /** The simulator brings password hashing without threads. */
   readonly passwords?: Parameters<typeof createUsers>[0]['passwords'];
@@ -103,7 +121,12 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       server: options.server,
       ...(options.passwords ? { passwords: options.passwords } : {}),
     });
-    return { server: users.server, components: [outbox.component, users.component] };
+    const { admin } = options;
+    const localAdmin: Component = {
+      name: 'local admin',
+      start: async () => void (admin && (await users.ensureAdmin(admin))),
+    };
+    return { server: users.server, components: [outbox.component, users.component, localAdmin] };
   },
   products(options) {
     const outbox = outboxOf('products', options);
@@ -147,7 +170,22 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     });
     return { server: orders.server, components: [outbox.component, orders.component] };
   },
+  notifications(options) {
+    const { mailer } = options;
+    const database = options.databaseOf('notifications');
+    const part = createNotifications({ ...listenerOf(options), database, ...(mailer ? { mailer } : {}) });
+    return { server: part.server, components: [part.component] };
+  },
+  analytics(options) {
+    const part = createAnalytics({ ...listenerOf(options), database: options.databaseOf('analytics') });
+    return { server: part.server, components: [part.component] };
+  },
 };
+
+function listenerOf({ world, eventLog, server }: MakerOptions) {
+  const { logicalClock } = server;
+  return { world, log: eventLog, server, ...(logicalClock ? { logicalClock } : {}) };
+}
 
 function outboxOf(source: ComposedService, { databaseOf, eventLog, world, server }: MakerOptions): Outbox {
   const { logicalClock } = server;
@@ -188,4 +226,6 @@ export const publicContracts: readonly ServiceContract[] = [
   inventoryContract,
   ordersContract,
   paymentsContract,
+  notificationsContract,
+  analyticsContract,
 ];
