@@ -1,0 +1,2 @@
+export * from './books.ts';
+export { type BookSources, readBooks } from './read-books.ts';
