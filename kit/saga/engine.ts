@@ -126,7 +126,8 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
 
   async function forward(saga: ActiveSaga, definition: SagaDefinition): Promise<void> {
     const step = definition.steps[saga.record.step] as Step<unknown>;
-    const pastPivot = saga.record.step > pivotOf(definition as SagaDefinition<never>);
+    const pivot = pivotOf(definition as SagaDefinition<never>);
+    const pastPivot = saga.record.step > pivot;
     if (step.kind === 'wait') return wait(saga, definition, step);
     const startMs = clock.monotonicMs();
     for (let attempt = 1; ; attempt++) {
@@ -160,13 +161,20 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
             refusal: attempted.refused,
           });
           await saveNow(saga, stuckFor(saga.record, attempted.refused, { ...journalEntry, event: 'failed' }));
-        } else await saveNow(saga, turnRound(saga.record, attempted.refused, false, journalEntry));
+        } else
+          await saveNow(
+            saga,
+            turnRound(saga.record, attempted.refused, { includeCurrent: false, pivot }, journalEntry),
+          );
         return;
       }
       const { giveUpAfterMs, ...retry } = { ...retryDefaults, ...step.retry };
       if (!pastPivot && step.kind === 'remote' && clock.monotonicMs() - startMs > giveUpAfterMs) {
         const cause = { reason: 'gave-up', detail: `${step.name}: ${describe(attempted.failed)}` };
-        await saveNow(saga, turnRound(saga.record, cause, true, entry('gave-up', cause.detail)));
+        await saveNow(
+          saga,
+          turnRound(saga.record, cause, { includeCurrent: true, pivot }, entry('gave-up', cause.detail)),
+        );
         return;
       }
       if (attempt === 1 || attempt % 10 === 0) {

@@ -75,20 +75,22 @@ export function stepDone(
 }
 
 /**
- * Turns round. `includeCurrent`: the step under way may have happened, so it is compensated too; a clear refusal by the
- * step itself says that it has not.
+ * Turns round. Compensation begins with the step under way where it may have happened, the one before
+ * where its clear refusal says that it has not. A saga that was taken over turns round from its pivot, because progress
+ * between steps is written behind: whoever had it before may have done more than the record tells.
  */
 export function turnRound(
   record: SagaRecord,
   cause: Refusal,
-  includeCurrent: boolean,
+  position: { readonly includeCurrent: boolean; readonly pivot: number },
   entry: JournalEntry,
 ): SagaRecord {
+  const here = position.includeCurrent ? record.step : record.step - 1;
   return {
     ...record,
     revision: record.revision + 1,
     status: 'compensating',
-    step: includeCurrent ? record.step : record.step - 1,
+    step: record.fence > 1 ? Math.max(here, position.pivot) : here,
     cause,
     journal: journalWith(record, entry),
   };

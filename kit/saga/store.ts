@@ -209,7 +209,7 @@ export async function inspectSaga(database: Queryable, id: string): Promise<Saga
 }
 
 const adviseSql = `
-  update saga set status = $2, owner = null, fence = fence + 1, revision = revision + 1, wake_at = null,
+  update saga set status = $2, step = $9, owner = null, fence = fence + 1, revision = revision + 1, wake_at = null,
     updated_at = now(), cause = coalesce(cause, $5::jsonb),
     journal = journal || jsonb_build_array(jsonb_build_object(
       'step', $3::text, 'event', $4::text, 'at', floor(extract(epoch from now()) * 1000), 'detail', $6::text))
@@ -231,6 +231,7 @@ export async function resumeSaga(database: Database, id: string, who: string): P
     `by ${who}`,
     saga.revision,
     saga.fence,
+    saga.step,
   ]);
   return count === 1;
 }
@@ -250,6 +251,8 @@ export async function abandonSaga(
   if (!saga || isEnded(saga)) return false;
   const status = saga.step > pivot ? 'abandoned' : 'compensating';
   const cause = JSON.stringify({ reason: 'abandoned', detail: reason });
+  // Its owner may be further than the record, which is written behind: all that can be undone is undone.
+  const from = saga.status === 'running' ? Math.max(saga.step, pivot) : saga.step;
   const { count } = await database.query(adviseSql, [
     id,
     status,
@@ -259,6 +262,7 @@ export async function abandonSaga(
     `by ${who}: ${reason}`,
     saga.revision,
     saga.fence,
+    from,
   ]);
   return count === 1;
 }

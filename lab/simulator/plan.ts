@@ -282,7 +282,7 @@ function drawNemesis(random: Random, plan: Pick<Plan, 'instances' | 'readers' | 
           kind,
           atMs,
           node: chance(random, 0.7) ? `db-${pick(random, databases)}` : node,
-          byMs: pick(random, [-3_600_000, -2_000, 2_000, 16 * 60_000]),
+          byMs: pick(random, [-20_000, -2_000, 2_000, 16 * 60_000]),
         };
     }
   });

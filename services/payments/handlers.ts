@@ -110,7 +110,8 @@ export function createHandlers({ database, writer, bookWriter, provider }: Handl
       payment = await record({ kind: 'voided', orderId });
     }
     if (payment.status !== 'captured') return payment;
-    const refundId = keyOf(orderId, 'void');
+    // Not the key of the void: the provider remembers what that was used for.
+    const refundId = keyOf(orderId, 'call-off');
     const opened = await writer.submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
     if (opened.refund) await payBack(opened.payment, opened.refund, signal);
     return opened.payment;
