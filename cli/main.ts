@@ -27,10 +27,27 @@ program
   .option('--host <address>', 'address of the gateway; 0.0.0.0 for every network', '127.0.0.1')
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
+  .option('--quiet', 'say nothing about the start', false)
   .action(async (options) => {
     // Loaded when wanted: the services and their libraries take a second that other commands need not pay.
     const { up } = await import('./up.ts');
     process.exitCode = await up(options);
+  });
+
+program
+  .command('replay')
+  .description('send invoices through a shop as orders and returns, and prove that its books balance')
+  .argument('<files...>', 'CSV or NDJSON, plain or gzip (docs/guides/import.md)')
+  .option('--json', 'print one line of JSON with the reconciliation on standard output', false)
+  .option('--data-dir <directory>', 'the system on this data; it is started when it is not running')
+  .option('--url <url>', 'a system that runs elsewhere; sign in by HOLDFAST_EMAIL and HOLDFAST_PASSWORD')
+  .option('--token-file <file>', 'an access token of a staff account, instead of signing in')
+  .option('--concurrency <number>', 'operations under way at once', parseConcurrency, 64)
+  .option('--currency <code>', 'ISO 4217 code of the amounts', parseCurrency, 'GBP')
+  .option('--rejects <file>', 'where lines go that could not be booked (default: beside the progress)')
+  .action(async (files, options) => {
+    const { replayCommand } = await import('./replay.ts');
+    process.exitCode = await replayCommand(files, { ...options, mayStart: true });
   });
 
 program
@@ -45,6 +62,17 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
   throw new InvalidArgumentError('Give a number from 1 to 65535.');
+}
+
+function parseConcurrency(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 1_000) return value;
+  throw new InvalidArgumentError('Give a number from 1 to 1000.');
+}
+
+function parseCurrency(text: string): string {
+  if (/^[A-Z]{3}$/.test(text)) return text;
+  throw new InvalidArgumentError('Give three capital letters, like GBP.');
 }
 
 try {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Component, World } from '#kit/runtime';
 import { findFreePort, openSecrets } from '#kit/store/embedded';
+import { ensureAdminAccount } from './admin.ts';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
@@ -116,6 +117,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
     sandboxKey: kept.ensure('payment-sandbox-key'),
     webhook: kept.ensure('payment-webhook'),
   };
+  const admin = ensureAdminAccount(dataDir, options.world.random);
   return instances.map(({ process, runs }, index) => {
     const port = ports[index];
     return {
@@ -130,6 +132,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       provider: topology.provider,
       ...(sandbox ? { sandbox } : {}),
       secrets,
+      ...(runs.includes('users') ? { admin } : {}),
       dataDir,
     };
   });

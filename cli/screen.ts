@@ -10,7 +10,7 @@ export interface Screen {
   readonly isJson: boolean;
 }
 
-export function createScreen(isJson: boolean): Screen {
+export function createScreen(isJson: boolean, isQuiet = false): Screen {
   // Progress is for people, so it goes where a pipe doesn't take it; the result is what a pipe wants.
   const stream = isJson ? process.stderr : process.stdout;
   // styleText itself honours NO_COLOR, FORCE_COLOR and whether the stream is a terminal.
@@ -21,10 +21,13 @@ export function createScreen(isJson: boolean): Screen {
       const startedMs = performance.now();
       const result = await work();
       const tookMs = Math.round(performance.now() - startedMs);
+      if (isQuiet) return result;
       stream.write(`${paint('green', '✓')} ${title} ${paint('dim', `${tookMs} ms`)}\n`);
       return result;
     },
-    say: (text) => void stream.write(`${text}\n`),
+    say(text) {
+      if (!isQuiet) stream.write(`${text}\n`);
+    },
     result(value) {
       if (isJson) process.stdout.write(`${JSON.stringify(value)}\n`);
     },

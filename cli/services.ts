@@ -4,6 +4,7 @@ import { createPostgresLog, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
 import { seedProducts } from '#services/products';
+import type { AdminAccount } from './admin.ts';
 import {
   type ComposedService,
   composedServices,
@@ -39,6 +40,8 @@ export interface ServicesConfig {
   /** Shorter times to recover, for tests that crash things. Defaults: breakers open 30,000 ms, leases 5,000 ms. */
   readonly recovery?: { readonly breakerOpenMs?: number; readonly sagaLeaseMs?: number };
   readonly secrets: Secrets;
+  /** The account that people and commands on this machine administer with; only the process with users is told. */
+  readonly admin?: AdminAccount;
   /** For what is kept in files, such as the pretended provider's books. */
   readonly dataDir: string;
 }
@@ -104,6 +107,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     eventLog: createPostgresLog({ database: databases.of('log'), world }),
     ...(provider ? { provider } : {}),
     keyEncryptionSecret: options.secrets.keyEncryption,
+    ...(options.admin ? { admin: options.admin } : {}),
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   });
   for (const { server, components } of parts.values()) {

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
-import { chooseDataDir } from '#kit/store/embedded';
+import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
 import { watchLauncher } from './launcher.ts';
@@ -20,16 +18,16 @@ export interface UpOptions {
   /** Absent: `.holdfast` in the checkout, or below /var/lib where the database server can't get to that. */
   readonly dataDir?: string;
   readonly json: boolean;
+  /** Says nothing to people. Default false. */
+  readonly quiet?: boolean;
 }
-
-const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Starts a topology and keeps it running until a signal asks for its end. Resolves with the exit code. */
 export async function up(options: UpOptions): Promise<number> {
   const startedMs = performance.now();
-  const screen = createScreen(options.json);
+  const screen = createScreen(options.json, options.quiet);
   const topology = loadTopology(options.topology);
-  const dataDir = pickDataDir(options.dataDir, screen);
+  const dataDir = pickDataDir(options.dataDir, (why) => screen.say(why));
   await requireFreePort(options.host, options.port);
   const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'holdfast' }));
 
@@ -41,14 +39,6 @@ export async function up(options: UpOptions): Promise<number> {
   await stop;
   screen.say('Stopped.');
   return exitCodes.ok;
-}
-
-function pickDataDir(given: string | undefined, screen: Screen): string {
-  if (given !== undefined) return resolve(given);
-  const name = createHash('sha256').update(checkout).digest('hex').slice(0, 12);
-  const { dataDir, why } = chooseDataDir(join(checkout, '.holdfast'), join('/var/lib/holdfast', name));
-  if (why) screen.say(why);
-  return dataDir;
 }
 
 interface Running {

@@ -15,9 +15,11 @@ export interface CallInput {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type BodyInput<O extends OperationDescription> = O['body'] extends object
-  ? { readonly body: unknown extends O['body'] ? unknown : import('typebox').Static<O['body']> }
-  : unknown;
+type BodyInput<O extends OperationDescription> = O['stream'] extends 'request'
+  ? { readonly body: AsyncIterable<unknown> }
+  : O['body'] extends object
+    ? { readonly body: unknown extends O['body'] ? unknown : import('typebox').Static<O['body']> }
+    : unknown;
 type ParamsInput<O extends OperationDescription> = O['params'] extends object
   ? { readonly params: import('typebox').Static<O['params']> }
   : unknown;

@@ -1,3 +1,4 @@
+export { createHttpShop, type HttpShop, type HttpShopOptions, type TokenSource } from './http-shop.ts';
 export type * from './operations.ts';
 export { createProgress, type Progress, type ProgressOptions, type ProgressOutput } from './progress.ts';
 export { InputFileError } from './read.ts';
