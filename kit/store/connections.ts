@@ -8,6 +8,8 @@ export interface Connection {
   ask(query: string | pg.QueryConfig): Promise<pg.QueryResult>;
   /** Why the connection is of no use any more; undefined while it is fine. */
   readonly lost: Error | undefined;
+  /** What is asked within this turn goes out in one packet. */
+  gather(): void;
   /** Asks the server to stop the statement under way. Best effort: it may be over by the time the server is told. */
   cancelStatement(): void;
   /** Cuts the connection at once; what is under way fails. */
@@ -16,7 +18,17 @@ export interface Connection {
   release(broken?: Error): void;
 }
 
+/** How busy a pool is; for metrics. */
+export interface PoolStatus {
+  readonly open: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
+  readonly max: number;
+}
+
 export interface Connections {
+  readonly status: PoolStatus;
   take(signal?: AbortSignal): Promise<Connection>;
   close(): Promise<void>;
 }
@@ -41,6 +53,8 @@ interface ClientInside {
   readonly connection: { readonly stream: { destroy(error: Error): void; cork(): void; uncork(): void } };
 }
 
+const looksMax = 4;
+
 export function createConnections(options: ConnectionsOptions): Connections {
   const { name, settings, connectionsMax, waitingMax, silenceMsMax, timers, log } = options;
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
@@ -55,22 +69,33 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const inside = client as unknown as ClientInside;
     let lost: Error | undefined;
     let owed = 0;
-    let cancelWatch: Cancel = () => {};
+    let answers = 0;
+    let silentLooks = 0;
+    let cancelWatch: Cancel | undefined;
     client.on('error', (error) => {
       lost ??= error;
     });
+    client.on('end', () => cancelWatch?.());
 
-    /** One timer a connection, set anew with each answer: a pipeline may take long as long as it moves. */
+    /**
+     * Looks now and then whether an answer came since the last look: a timer set for each statement cost a tenth of a
+     * small transaction. A pipeline may take long as long as it moves.
+     */
     function watch(): void {
-      cancelWatch();
-      if (owed === 0 || silenceMsMax === 0) return;
-      cancelWatch = timers.after(silenceMsMax, () => {
+      if (silenceMsMax === 0) return;
+      const seen = answers;
+      silentLooks += 1;
+      cancelWatch = timers.after(silenceMsMax / looksMax, () => {
+        cancelWatch = undefined;
+        if (owed === 0) return;
+        if (answers !== seen) silentLooks = 0;
+        if (silentLooks <= looksMax) return watch();
         cut(Object.assign(new Error(`no answer for ${silenceMsMax} ms`), { code: 'ETIMEDOUT' }));
       });
     }
     function answered(): void {
       owed -= 1;
-      watch();
+      answers += 1;
     }
     function cut(reason: Error): void {
       lost ??= reason;
@@ -80,13 +105,21 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return {
       ask(query) {
         owed += 1;
-        if (owed === 1) watch();
+        if (!cancelWatch) {
+          silentLooks = 0;
+          watch();
+        }
         const answer = client.query(query as pg.QueryConfig);
         answer.then(answered, answered);
         return answer;
       },
       get lost() {
         return lost;
+      },
+      gather() {
+        const { stream } = inside.connection;
+        stream.cork();
+        void Promise.resolve().then(() => stream.uncork());
       },
       cancelStatement: () => sendCancelRequest(inside, timers),
       cut,
@@ -100,6 +133,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
   }
 
   return {
+    get status() {
+      return { open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: connectionsMax };
+    },
     async take(signal) {
       signal?.throwIfAborted();
       if (isFull()) throw new StoreOverloaded(`${name}: connection pool`);

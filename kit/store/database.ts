@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Cancel, Database, Logger, QueryResult, Random, SqlValue, Timers, Transaction } from '#kit/runtime';
-import { type Connection, createConnections, orAborted } from './connections.ts';
+import { type Connection, createConnections, orAborted, type PoolStatus } from './connections.ts';
 import {
   CommitOutcomeUnknown,
   DatabaseUnavailable,
@@ -45,8 +45,12 @@ const silenceMarginMs = 5_000;
 const cancelPeriodMs = 100;
 const cancelPatienceMs = 1_000;
 
+export interface PooledDatabase extends Database {
+  readonly pool: PoolStatus;
+}
+
 /** PostgreSQL (15 or later) behind the Database port: pooled, pipelined, prepared. */
-export function createDatabase(options: DatabaseOptions): Database {
+export function createDatabase(options: DatabaseOptions): PooledDatabase {
   const { url, timers, random, log, connectionsMax = 8, waitingMax = 1_000, statementTimeoutMs = 10_000 } = options;
   const name = options.name ?? new URL(url).pathname.slice(1);
   const settings: pg.ClientConfig = {
@@ -129,6 +133,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     };
     try {
       // Not awaited: BEGIN travels with the first statement.
+      connection.gather();
       const began = connection.ask(begin);
       began.catch(note);
       const result = await (signal ? orAborted(work(tx), signal) : work(tx));
@@ -200,6 +205,9 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   return {
     name,
+    get pool() {
+      return connections.status;
+    },
     query: <R extends object>(text: string, values?: readonly SqlValue[]) =>
       repeated(() => queryOnce<R>(text, values), defaultRetries),
     transaction(work, { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = {}) {
