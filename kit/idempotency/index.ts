@@ -48,19 +48,20 @@ const lookUpSql = `
 /**
  * Claims many keys in the transaction of their effects. Of two claims for one key in the same call the first wins. A
  * claim held by another transaction is waited for: its outcome decides. Keys are taken in order, so that two batches
- * can't deadlock.
+ * can't deadlock (as long as each transaction claims all its keys in one call).
  */
 export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Promise<ClaimState[]> {
   if (claims.length === 0) return [];
-  // Of several claims for one key the server would keep any; the answers below are of the first, so only that is sent.
-  const first = [...new Map(claims.toReversed().map((claim) => [nameOf(claim), claim])).values()];
-  const scopes = first.map((claim) => claim.scope);
-  const keys = first.map((claim) => claim.key);
+  const firsts = new Map<string, Claim>();
+  for (const claim of claims) if (!firsts.has(nameOf(claim))) firsts.set(nameOf(claim), claim);
+  const wanted = [...firsts.values()];
+  const scopes = wanted.map((claim) => claim.scope);
+  const keys = wanted.map((claim) => claim.key);
   const inserted = await tx.query<{ scope: string; key: string }>(claimSql, [
     scopes,
     keys,
-    first.map((claim) => claim.fingerprint),
-    first.map((claim) => claim.reference ?? null),
+    wanted.map((claim) => claim.fingerprint),
+    wanted.map((claim) => claim.reference ?? null),
   ]);
   const fresh = new Set(inserted.rows.map(nameOf));
   const states: (ClaimState | undefined)[] = claims.map((claim) =>
@@ -82,32 +83,36 @@ interface FoundKey {
 }
 
 function stateOf(claim: Claim, row: FoundKey | undefined): ClaimState {
-  // The other transaction rolled back between our two statements: nobody has the key, so the caller may try again.
+  // It was swept between our two statements: nobody has the key any more, so the caller may try again.
   if (!row) return { state: 'in-flight', reference: undefined };
   if (row.fingerprint !== claim.fingerprint) return { state: 'mismatch' };
   if (row.result !== null) return { state: 'done', result: row.result };
   return { state: 'in-flight', reference: row.reference ?? undefined };
 }
 
-function nameOf(claim: { readonly scope: string; readonly key: string }): string {
-  return `${claim.scope}\n${claim.key}`;
+/** One string for the pair, and never the same for two pairs. */
+function nameOf({ scope, key }: { readonly scope: string; readonly key: string }): string {
+  return `${scope.length}:${scope}${key}`;
 }
 
 export interface Completion {
   readonly scope: string;
   readonly key: string;
-  /** Any JSON value but null. */
+  /** Any JSON value but null, which means "under way". */
   readonly result: unknown;
 }
 
 const completeSql = `
-  update idempotency_key set result = done.result
+  update idempotency_key set result = done.result, completed_at = now()
   from unnest($1::text[], $2::text[], $3::json[]) as done (scope, key, result)
   where idempotency_key.scope = done.scope and idempotency_key.key = done.key and idempotency_key.result is null`;
 
 /** Records results in the transaction that ends the operations. A result, once there, never changes. */
 export async function completeKeys(tx: Transaction, completions: readonly Completion[]): Promise<void> {
   if (completions.length === 0) return;
+  for (const { scope, key, result } of completions) {
+    if (result === null || result === undefined) throw new Error(`completeKeys: ${scope} ${key} has no result`);
+  }
   await tx.query(completeSql, [
     completions.map((completion) => completion.scope),
     completions.map((completion) => completion.key),
@@ -118,12 +123,19 @@ export async function completeKeys(tx: Transaction, completions: readonly Comple
 const sweepSql = `
   delete from idempotency_key where ctid = any (array(
     select ctid from idempotency_key
-    where result is not null and created_at < now() - make_interval(secs => $1::double precision) limit $2))`;
+    where result is not null
+      and completed_at < now() - make_interval(secs => $1::double precision)
+      -- Follows from the line above; said for the index, which orders rows by age.
+      and created_at < now() - make_interval(secs => $1::double precision)
+    limit $2))`;
 
 /** Rows removed in one statement: small enough not to hold locks for long. */
 const sweepRowsMax = 5_000;
 
-/** Forgets results older than `keepMs`. Operations under way are kept however old they are. Returns rows removed. */
+/**
+ * Forgets results `keepMs` after they were recorded. Operations under way are kept however old they are. Returns the rows
+ * removed, at most 5,000: call it periodically.
+ */
 export async function sweepKeys(database: Queryable, keepMs: number): Promise<number> {
   const { count } = await database.query(sweepSql, [keepMs / 1000, sweepRowsMax]);
   return count;
