@@ -262,15 +262,21 @@ export function finishChange(
   return allBack && returns.every((entry) => entry.state === 'done') ? { ...done, state: 'returned' } : done;
 }
 
-/** What an event says of the change that it ends. */
+/** What an event says of the change that it ends. A cancellation brings back what no return has brought back before. */
 export function changeOf(order: OrderRecord, changeId: string): Pick<OrderEvent, 'change' | 'returned'> {
   const back = order.returns.find((entry) => entry.returnId === changeId);
   const refund = order.refunds.find((entry) => entry.refundId === changeId);
-  const found = back ?? refund ?? order.cancellation;
+  const cancellation = order.cancellation?.cancelId === changeId ? order.cancellation : undefined;
+  const found = back ?? refund ?? cancellation;
+  const returned = back?.lines ?? (cancellation && leftOf(order));
   return {
     ...(found ? { change: { key: found.key, occurredAt: found.occurredAt } } : {}),
-    ...(back ? { returned: back.lines } : {}),
+    ...(returned ? { returned } : {}),
   };
+}
+
+function leftOf(order: OrderRecord): { sku: string; quantity: number }[] {
+  return [...unreturnedOf(order)].flatMap(([sku, { quantity }]) => (quantity > 0 ? [{ sku, quantity }] : []));
 }
 
 /**
