@@ -173,7 +173,8 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
   notifications(options) {
     const { mailer } = options;
     const database = options.databaseOf('notifications');
-    const part = createNotifications({ ...listenerOf(options), database, ...(mailer ? { mailer } : {}) });
+    const users = clientOf(usersContract, options);
+    const part = createNotifications({ ...listenerOf(options), database, users, ...(mailer ? { mailer } : {}) });
     return { server: part.server, components: [part.component] };
   },
   analytics(options) {

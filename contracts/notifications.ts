@@ -16,7 +16,8 @@ export type NotificationStatus = Static<typeof NotificationStatus>;
 
 const summary = {
   id: NotificationId,
-  orderId: OrderId,
+  orderId: Type.Optional(OrderId),
+  userId: Type.Optional(Type.String({ description: 'Of a letter about an account' })),
   template: Type.String(),
   recipient: Email,
   subject: Type.String(),
@@ -72,7 +73,8 @@ export const notifications = defineService({
     get: {
       method: 'GET',
       path: '/notifications/{notificationId}',
-      summary: 'A notification with its text.',
+      summary:
+        'A notification with its text. The token of a password reset is not in it: it is put in when it is sent.',
       access: ['staff', 'service'],
       params: ofNotification,
       responses: { 200: Notification },

@@ -2,7 +2,8 @@ import type { OrderEvent } from '#contracts/orders';
 import type { EventEnvelope } from '#kit/messaging';
 import type { Ids, Transaction } from '#kit/runtime';
 import { insertNotifications, type NewNotification } from './store.ts';
-import { type Shop, writeLetter } from './templates.ts';
+import { type Letter, type Shop, writeLetter } from './templates.ts';
+import { writeUserLetter } from './user-letters.ts';
 
 /** An event from which no letter can be written, however often it is tried. */
 export class UnwritableEvent extends Error {
@@ -19,14 +20,39 @@ export function createConsumer(options: {
   const { ids, shop, status, silentChannels } = options;
 
   function notificationOf(event: EventEnvelope): NewNotification | undefined {
-    const order = checked(event);
+    return event.source === 'users' ? aboutUser(event) : aboutOrder(event);
+  }
+
+  function aboutOrder(event: EventEnvelope): NewNotification | undefined {
+    const order = checkedOrder(event);
     if (silentChannels.includes(order.channel)) return undefined;
     const letter = writeLetter(event.type, order, shop);
-    if (!letter) return undefined;
-    const { subject, text, html } = letter;
-    const { orderId, customer } = order;
-    const recipient = customer.email;
-    return { id: ids.next('ntf'), eventId: event.id, template: event.type, orderId, recipient, subject, text, html };
+    return letter && rowOf(event, order.customer.email, letter, { orderId: order.orderId });
+  }
+
+  function aboutUser(event: EventEnvelope): NewNotification | undefined {
+    const { userId, email, resetId } = checkedUser(event);
+    const letter = writeUserLetter(event.type, event.data, shop);
+    return letter && rowOf(event, email, letter, { userId, ...(resetId === undefined ? {} : { resetId }) });
+  }
+
+  function rowOf(
+    event: EventEnvelope,
+    recipient: string,
+    letter: Letter,
+    about: Partial<Pick<NewNotification, 'orderId' | 'userId' | 'resetId'>>,
+  ): NewNotification {
+    const { orderId = null, userId = null, resetId = null } = about;
+    return {
+      id: ids.next('ntf'),
+      eventId: event.id,
+      template: event.type,
+      recipient,
+      ...letter,
+      orderId,
+      userId,
+      resetId,
+    };
   }
 
   return async (tx: Transaction, events: readonly EventEnvelope[]): Promise<void> => {
@@ -35,7 +61,7 @@ export function createConsumer(options: {
   };
 }
 
-function checked(event: EventEnvelope): OrderEvent {
+function checkedOrder(event: EventEnvelope): OrderEvent {
   const order = event.data as Partial<OrderEvent> | null;
   const isWhole =
     typeof order?.orderId === 'string' &&
@@ -46,4 +72,21 @@ function checked(event: EventEnvelope): OrderEvent {
   if (!isWhole)
     throw new UnwritableEvent(`${event.type} ${event.id}: order, e-mail address, currency or lines are missing`);
   return order as OrderEvent;
+}
+
+interface UserData {
+  readonly userId: string;
+  readonly email: string;
+  readonly resetId?: string;
+}
+
+function checkedUser(event: EventEnvelope): UserData {
+  const user = event.data as Partial<UserData> | null;
+  const isReset = event.type === 'user.password-reset-requested';
+  const isWhole =
+    typeof user?.userId === 'string' &&
+    typeof user.email === 'string' &&
+    (!isReset || typeof user.resetId === 'string');
+  if (!isWhole) throw new UnwritableEvent(`${event.type} ${event.id}: user, e-mail address or reset are missing`);
+  return user as UserData;
 }

@@ -50,10 +50,12 @@ export function createHandlers(options: {
 }
 
 function summaryOf(row: NotificationRow): NotificationSummary {
-  const { id, orderId, template, recipient, subject, status, attempts, cause, resendOf, createdAt, sentAt } = row;
+  const { id, orderId, userId, template, recipient, subject, status, attempts, cause, resendOf, createdAt, sentAt } =
+    row;
   return {
     id,
-    orderId,
+    ...(orderId === null ? {} : { orderId }),
+    ...(userId === null ? {} : { userId }),
     template,
     recipient,
     subject,

@@ -1,5 +1,13 @@
 import { notifications } from '#contracts/notifications';
-import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
+import type { users } from '#contracts/users';
+import {
+  type CallContext,
+  type Client,
+  implement,
+  isProblem,
+  type ServerOptions,
+  type ServiceServer,
+} from '#kit/contract';
 import {
   type EventLog,
   inboxMigrations,
@@ -15,7 +23,8 @@ import { createHandlers } from './handlers.ts';
 import type { Mailer } from './mailer.ts';
 import { createSender, type SenderOptions } from './sender.ts';
 import { sweepNotifications } from './store.ts';
-import { type Shop, templateNames } from './templates.ts';
+import { orderLetters, type Shop } from './templates.ts';
+import { userLetters, writeResetLetter } from './user-letters.ts';
 
 export { createSmtpMailer, type Mail, type Mailer, MailRefused, type SmtpMailerOptions } from './mailer.ts';
 
@@ -28,6 +37,8 @@ export interface NotificationsOptions {
   readonly world: World;
   readonly database: Database;
   readonly log: EventLog;
+  /** Asked for the token of a password reset at the moment it is mailed, so that it rests nowhere. */
+  readonly users: Pick<Client<typeof users>, 'issuePasswordResetToken'>;
   /** Without one, mails are kept in the database to be read there (status `recorded`). */
   readonly mailer?: Mailer;
   readonly shop?: Shop;
@@ -52,17 +63,17 @@ export interface Notifications {
 const keepMsDefault = 180 * 24 * 3_600_000;
 const sweepPeriodMs = 600_000;
 
-/** Tells customers by e-mail what became of their orders. It listens; nobody has to tell it anything. */
+/** Tells customers by e-mail what became of their orders and accounts. It listens; nobody has to tell it anything. */
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { world, database, log, mailer, logicalClock, metrics, keepMs = keepMsDefault } = options;
   const { shop = { name: 'the shop' }, messageIdDomain = 'holdfast.invalid', silentChannels = ['import'] } = options;
   const status = mailer ? 'pending' : 'recorded';
-  const sender = mailer && createSender({ database, world, mailer, messageIdDomain, ...options.sender });
+  const sender = mailer && createSender({ database, world, mailer, writeReset, messageIdDomain, ...options.sender });
   const wakeSender = () => sender?.wake();
   const subscription = subscribe({
     group: 'notifications',
-    topics: ['orders'],
-    types: templateNames,
+    topics: ['orders', 'users'],
+    types: [...orderLetters, ...userLetters],
     log,
     database,
     world,
@@ -76,6 +87,16 @@ export function createNotifications(options: NotificationsOptions): Notification
 
   async function sweep(): Promise<void> {
     await sweepNotifications(database, keepMs).catch((error) => world.log.warn('notification sweep failed', { error }));
+  }
+
+  async function writeReset(resetId: string, signal: AbortSignal) {
+    try {
+      const { body } = await options.users.issuePasswordResetToken({ params: { resetId } }, callContext(world, signal));
+      return writeResetLetter(shop, body);
+    } catch (error) {
+      if (isProblem(error) && error.status === 404) return undefined;
+      throw error;
+    }
   }
 
   const handlers = createHandlers({ database, ids: world.ids, subscription, status, wakeSender });
@@ -101,5 +122,20 @@ export function createNotifications(options: NotificationsOptions): Notification
       },
       check: async () => subscription.component.check?.(),
     },
+  };
+}
+
+const tokenTimeoutMs = 5_000;
+
+function callContext({ clock, ids }: World, signal: AbortSignal): CallContext {
+  return {
+    caller: { kind: 'service', id: 'notifications' },
+    correlationId: ids.next('cor'),
+    step: 0,
+    traceparent: undefined,
+    idempotencyKey: undefined,
+    deadlineAtMs: clock.monotonicMs() + tokenTimeoutMs,
+    signal,
+    headers: {},
   };
 }

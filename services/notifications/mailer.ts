@@ -20,9 +20,9 @@ export interface Mailer {
   close(): Promise<void>;
 }
 
-/** The mail server refuses this mail for good (SMTP reply 5xx). */
+/** This mail can't be sent, now or later: the server refuses it for good (SMTP reply 5xx), or it has nothing to say. */
 export class MailRefused extends Error {
-  constructor(message: string, cause: unknown) {
+  constructor(message: string, cause?: unknown) {
     super(message, { cause });
     this.name = 'MailRefused';
   }

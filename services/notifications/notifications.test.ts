@@ -1,6 +1,8 @@
 import { SMTPServer } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { OrderEvent } from '#contracts/orders';
+import { usersProblems } from '#contracts/users';
+import { contractProblems } from '#kit/contract';
 import { createEnvelope, createPostgresLog, type EventEnvelope, type EventLog, logMigrations } from '#kit/messaging';
 import { openTestDatabase, until, quietWorld as world } from '#kit/messaging/testing';
 import type { Database, Reply } from '#kit/runtime';
@@ -95,6 +97,16 @@ async function startMailServer(): Promise<MailServer> {
   };
 }
 
+/** What users answers when a token is asked for; tests change it. */
+let issueToken: (resetId: string) => Promise<string>;
+const users: NotificationsOptions['users'] = {
+  async issuePasswordResetToken({ params }, { caller }) {
+    expect(caller).toEqual({ kind: 'service', id: 'notifications' });
+    const token = await issueToken(params.resetId);
+    return { status: 200, body: { token, email: 'a@example.org', expiresAt: '2030-01-01T01:00:00.000Z' } };
+  },
+};
+
 const fastSender = { backoffMsMin: 1, backoffMsMax: 5 };
 const smtp = () =>
   createSmtpMailer({ url: `smtp://127.0.0.1:${mailServer.port}`, from: 'The Shop <orders@shop.example>' });
@@ -104,6 +116,7 @@ async function start(options: Partial<NotificationsOptions> = {}): Promise<Notif
     world,
     database,
     log,
+    users,
     shop: { name: 'The Shop' },
     messageIdDomain: 'shop.example',
     server: { checkReplies: true },
@@ -132,6 +145,22 @@ function confirmed(fields: Partial<OrderEvent> = {}, id?: string): EventEnvelope
   };
   const draft = { type: 'order.confirmed', key: data.orderId, data, ...(id ? { id } : {}) };
   return createEnvelope({ source: 'orders', world }, draft);
+}
+
+const userId = 'usr_01J0000000000000000000000A';
+const resetId = 'pwr_01J0000000000000000000000A';
+
+function aboutUser(type: string, fields: object = {}): EventEnvelope {
+  const data = { userId, email: 'ada@example.org', ...fields };
+  return createEnvelope({ source: 'users', world }, { type, key: userId, data });
+}
+
+const resetRequested = () =>
+  aboutUser('user.password-reset-requested', { resetId, expiresAt: '2030-01-01T01:00:00.000Z' });
+
+/** Everything that the service keeps, as text. */
+async function kept(): Promise<string> {
+  return JSON.stringify((await database.query('select * from notification')).rows);
 }
 
 async function call(
@@ -329,4 +358,73 @@ test('an event without an address becomes a dead letter at once, and other order
   expect(await statuses()).toEqual(['recorded']);
   const { body } = await call(notifications, 'listDeadLetters');
   expect(body).toMatchObject({ total: 1, items: [{ attempts: 1, cause: expect.stringContaining('e-mail address') }] });
+});
+
+test('a customer who opens an account is welcomed, by name; staff are not', async () => {
+  const notifications = await start({ mailer: smtp() });
+  await log.append('users', [
+    aboutUser('user.registered', { role: 'customer', name: 'Ada <b>' }),
+    aboutUser('user.registered', { role: 'admin', email: 'boss@example.org' }),
+  ]);
+  await caughtUp(notifications);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails.map((mail) => mail.to)).toEqual([['ada@example.org']]);
+  expect(mailServer.mails[0]?.raw).toContain('Dear Ada <b>, welcome to The Shop');
+  const { body } = await call(notifications, 'list');
+  expect(body).toMatchObject({ items: [{ userId, template: 'user.registered', recipient: 'ada@example.org' }] });
+  expect((body as { items: object[] }).items[0]).not.toHaveProperty('orderId');
+});
+
+test('a token that was used twice and a changed password are told to whom they concern', async () => {
+  await start({ mailer: smtp() });
+  await log.append('users', [
+    aboutUser('user.refresh-token-reused', { sessionId: 'ses_1' }),
+    aboutUser('user.password-changed', { how: 'reset' }),
+  ]);
+  await until(async () => (await statuses()).join() === 'sent,sent');
+  const text = mailServer.mails.map((mail) => mail.raw).join();
+  expect(text).toContain('A session at The Shop was ended for your safety');
+  expect(text).toContain('Your password at The Shop was changed');
+});
+
+test('the token of a reset is asked for when its mail is sent, and rests nowhere', async () => {
+  const asked: string[] = [];
+  issueToken = async (id) => {
+    asked.push(id);
+    return 'hpr_the-secret';
+  };
+  mailServer.refuseMessages.push(451);
+  const notifications = await start({ mailer: smtp() });
+  await log.append('users', [resetRequested()]);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(asked).toEqual([resetId, resetId]);
+  expect(mailServer.mails).toHaveLength(1);
+  expect(mailServer.mails[0]?.raw).toContain('hpr_the-secret');
+  expect(mailServer.mails[0]?.raw).toContain('2030-01-01 01:00 UTC');
+  expect(await kept()).not.toContain('the-secret');
+  const { body } = await call(notifications, 'get', { params: { notificationId: (await rows())[0]?.id as string } });
+  expect(JSON.stringify(body)).not.toContain('the-secret');
+});
+
+test('a reset that is of no use any more fails, and one that users can’t answer for now waits', async () => {
+  issueToken = async () => {
+    throw contractProblems.unavailable();
+  };
+  await start({ mailer: smtp() });
+  await log.append('users', [resetRequested()]);
+  await until(async () => ((await rows())[0]?.attempts ?? 0) >= 2);
+  expect(await statuses()).toEqual(['pending']);
+  issueToken = async () => {
+    throw usersProblems['not-found']();
+  };
+  await until(async () => (await statuses()).join() === 'failed');
+  expect((await rows())[0]?.cause).toContain('used, replaced or has expired');
+  expect(mailServer.mails).toEqual([]);
+});
+
+test('an event of an account without an address becomes a dead letter', async () => {
+  const notifications = await start();
+  await log.append('users', [aboutUser('user.registered', { role: 'customer', email: undefined })]);
+  await caughtUp(notifications);
+  expect((await call(notifications, 'listDeadLetters')).body).toMatchObject({ total: 1 });
 });

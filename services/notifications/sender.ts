@@ -2,12 +2,15 @@ import { createLoop, type Loop, type Turn } from '#kit/messaging';
 import type { Database, World } from '#kit/runtime';
 import { type Mail, type Mailer, MailRefused } from './mailer.ts';
 import { leaseDue, markFailed, markSent, type NotificationRow, tryLater } from './store.ts';
+import type { Letter } from './templates.ts';
 import { lineText } from './text.ts';
 
 export interface SenderOptions {
   readonly database: Database;
   readonly world: World;
   readonly mailer: Mailer;
+  /** Writes a letter about a reset, with its token; undefined when the reset is of no use any more. */
+  readonly writeReset: (resetId: string, signal: AbortSignal) => Promise<Letter | undefined>;
   /** Right-hand side of Message-IDs: a name that is ours, so that they are unique in the world. */
   readonly messageIdDomain: string;
   /** Mails under way at once. Default 8. */
@@ -30,7 +33,7 @@ export interface SenderOptions {
  * window is one statement long and can't be closed; it is the only place where anything happens twice.
  */
 export function createSender(options: SenderOptions): Loop {
-  const { database, world, mailer, messageIdDomain, batchMax = 8, sendTimeoutMs = 30_000 } = options;
+  const { database, world, mailer, writeReset, messageIdDomain, batchMax = 8, sendTimeoutMs = 30_000 } = options;
   const { backoffMsMin = 5_000, backoffMsMax = 900_000, giveUpAfterMs = 24 * 3_600_000, pollMs = 1_000 } = options;
   const { timers, random, log } = world;
   const owner = world.ids.next('snd');
@@ -45,7 +48,7 @@ export function createSender(options: SenderOptions): Loop {
 
   async function sendOne(row: NotificationRow): Promise<void> {
     try {
-      await sendInTime(mailOf(row));
+      await sendInTime(row);
     } catch (error) {
       await sendFailed(row, error);
       return;
@@ -53,11 +56,13 @@ export function createSender(options: SenderOptions): Loop {
     await markSent(database, row.id);
   }
 
-  async function sendInTime(mail: Mail): Promise<void> {
+  async function sendInTime(row: NotificationRow): Promise<void> {
     const abort = new AbortController();
     const cancel = timers.after(sendTimeoutMs, () => abort.abort(new Error(`not sent within ${sendTimeoutMs} ms`)));
     try {
-      await mailer.send(mail, abort.signal);
+      const letter = row.resetId === null ? row : await writeReset(row.resetId, abort.signal);
+      if (!letter) throw new MailRefused('the password reset was used, replaced or has expired');
+      await mailer.send(mailOf(row, letter), abort.signal);
     } finally {
       cancel();
     }
@@ -75,7 +80,7 @@ export function createSender(options: SenderOptions): Loop {
     await tryLater(database, row.id, owner, cause, (0.5 + random.next() / 2) * ceilingMs);
   }
 
-  function mailOf({ id, recipient, subject, text, html, createdAt }: NotificationRow): Mail {
+  function mailOf({ id, recipient, createdAt }: NotificationRow, { subject, text, html }: Letter): Mail {
     return { messageId: `${id}@${messageIdDomain}`, recipient, subject, text, html, date: createdAt };
   }
 

@@ -5,7 +5,10 @@ export interface NewNotification {
   readonly id: string;
   readonly eventId: string;
   readonly template: string;
-  readonly orderId: string;
+  readonly orderId: string | null;
+  readonly userId: string | null;
+  /** A password reset whose token is put into the mail when it is sent. */
+  readonly resetId: string | null;
   readonly recipient: string;
   readonly subject: string;
   readonly text: string;
@@ -24,8 +27,10 @@ export interface NotificationRow extends NewNotification {
 }
 
 const insertSql = `
-  insert into notification (id, event_id, template, order_id, recipient, subject, body_text, body_html, status)
-  select *, $9 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+  insert into notification
+    (id, event_id, template, order_id, recipient, subject, body_text, body_html, user_id, reset_id, status)
+  select *, $11 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::text[], $9::text[], $10::text[])
   on conflict (event_id, template) do nothing`;
 
 /** Whatever is there already for the same event and template stays as it is. */
@@ -44,11 +49,14 @@ export async function insertNotifications(
     rows.map((row) => row.subject),
     rows.map((row) => row.text),
     rows.map((row) => row.html),
+    rows.map((row) => row.userId),
+    rows.map((row) => row.resetId),
     status,
   ]);
 }
 
-const columns = `id, event_id as "eventId", template, order_id as "orderId", recipient, subject, body_text as text,
+const columns = `id, event_id as "eventId", template, order_id as "orderId", user_id as "userId",
+  reset_id as "resetId", recipient, subject, body_text as text,
   body_html as html, status, attempts, cause, resend_of as "resendOf", created_at as "createdAt", sent_at as "sentAt",
   extract(epoch from now() - created_at)::double precision * 1000 as "ageMs"`;
 
@@ -103,8 +111,10 @@ export async function markFailed(database: Queryable, id: string, owner: string,
 }
 
 const resendSql = `
-  insert into notification (id, event_id, template, order_id, recipient, subject, body_text, body_html, status, resend_of)
-  select $1, $2, template, order_id, recipient, subject, body_text, body_html, $4, id from notification where id = $3
+  insert into notification (id, event_id, template, order_id, user_id, reset_id, recipient, subject, body_text, body_html,
+    status, resend_of)
+  select $1, $2, template, order_id, user_id, reset_id, recipient, subject, body_text, body_html, $4, id
+  from notification where id = $3
   on conflict (event_id, template) do nothing`;
 
 export async function insertResend(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { OrderEvent } from '#contracts/orders';
-import { templateNames, writeLetter } from './templates.ts';
+import { orderLetters, writeLetter } from './templates.ts';
 import { escapeHtml, formatMoney, lineText } from './text.ts';
 
 const order: OrderEvent = {
@@ -53,8 +53,8 @@ test('the HTML says the same, escaped', () => {
 });
 
 test('each event that customers care about has a letter, others have none', () => {
-  const texts = templateNames.map((name) => writeLetter(name, order, shop)?.text ?? '');
-  expect(templateNames).toEqual([
+  const texts = orderLetters.map((name) => writeLetter(name, order, shop)?.text ?? '');
+  expect(orderLetters).toEqual([
     'order.confirmed',
     'order.refused',
     'order.cancelled',

@@ -14,7 +14,7 @@ export interface Shop {
 /** A paragraph, or rows of name and amount. */
 export type Block = string | readonly (readonly [string, string])[];
 
-interface Draft {
+export interface Draft {
   readonly subject: string;
   readonly blocks: readonly Block[];
 }
@@ -55,15 +55,17 @@ const templates: Readonly<Record<string, (order: OrderEvent, shop: Shop) => Draf
   }),
 };
 
-export const templateNames: readonly string[] = Object.keys(templates);
+export const orderLetters: readonly string[] = Object.keys(templates);
 
 /** The letter about an event; undefined when nobody needs one. */
 export function writeLetter(type: string, order: OrderEvent, shop: Shop): Letter | undefined {
   const draft = templates[type]?.(order, shop);
-  if (!draft) return undefined;
-  const subject = lineText(draft.subject);
-  const blocks: readonly Block[] = [...draft.blocks, `Order ${order.orderId}`];
-  return { subject, text: textOf(blocks), html: htmlOf(subject, blocks) };
+  return draft && composeLetter({ ...draft, blocks: [...draft.blocks, `Order ${order.orderId}`] });
+}
+
+export function composeLetter({ subject, blocks }: Draft): Letter {
+  const title = lineText(subject);
+  return { subject: title, text: textOf(blocks), html: htmlOf(title, blocks) };
 }
 
 function lineRow(order: OrderEvent, line: OrderLine): readonly [string, string] {
