@@ -1,5 +1,5 @@
 export { type BatchWriter, type BatchWriterOptions, createBatchWriter, type Verdict } from './batch-writer.ts';
-export { createDatabase, type DatabaseOptions } from './database.ts';
+export { createDatabase, type DatabaseOptions, type PooledDatabase } from './database.ts';
 export {
   CommitOutcomeUnknown,
   DatabaseUnavailable,

@@ -113,25 +113,31 @@ export function createMetrics({ seriesMax = 1_000 }: MetricsOptions = {}): Metri
       });
     },
     gauge<Name extends string>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void {
-      // Whoever registers last is read: an instance that was started anew replaces the one that has stopped.
-      registered.delete(description.name);
-      register('gauge', description, () => ({
-        instrument: undefined,
-        collect: () => ({
-          kind: 'gauge',
-          name: description.name,
-          help: description.help,
-          points: readGauge(read, seriesMax),
-        }),
-      }));
+      const { readers } = register('gauge', description, () => {
+        const readers: (() => GaugeReading)[] = [];
+        const { name, help } = description;
+        return {
+          instrument: { readers },
+          collect: () => ({ kind: 'gauge', name, help, points: readGauge(readers, seriesMax) }),
+        };
+      });
+      readers.push(read);
+      // Parts that were started anew leave their old readers behind; the oldest go first.
+      if (readers.length > seriesMax) readers.shift();
     },
     collect: () => [...registered.values()].map((metric) => metric.collect()),
   };
 }
 
-function readGauge(read: () => GaugeReading, seriesMax: number): readonly NumberPoint[] {
-  const reading = read();
-  return typeof reading === 'number' ? [{ labels: {}, value: reading }] : reading.slice(0, seriesMax);
+/** Several parts may each read their own series of one gauge. Of two that read the same one, the later registered counts. */
+function readGauge(readers: readonly (() => GaugeReading)[], seriesMax: number): readonly NumberPoint[] {
+  const points = new Map<string, NumberPoint>();
+  for (const read of readers) {
+    const reading = read();
+    const found = typeof reading === 'number' ? [{ labels: {}, value: reading }] : reading;
+    for (const point of found) points.set(JSON.stringify(point.labels), point);
+  }
+  return [...points.values()].slice(0, seriesMax);
 }
 
 function numberSeries(labels: Labels): NumberSeries {

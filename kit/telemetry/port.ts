@@ -67,6 +67,9 @@ export interface Telemetry {
   span(name: string, parent: SpanParent, attributes?: Attributes, kind?: SpanKind): Span;
   counter<const Name extends string = never>(description: MetricDescription<Name>): Counter<Name>;
   histogram<const Name extends string = never>(description: HistogramDescription<Name>): Histogram<Name>;
-  /** `read` is called when metrics are collected; it must be quick and not throw. */
+  /**
+   * `read` is called when metrics are collected; it must be quick and not throw. Several parts may read a series each of
+   * one gauge; of two that read the same series, the later registered counts.
+   */
   gauge<const Name extends string = never>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void;
 }

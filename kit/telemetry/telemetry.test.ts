@@ -190,6 +190,18 @@ test('metrics come out in the format of Prometheus', async () => {
   }
 });
 
+test('parts that read series of one gauge stand side by side, and one that starts anew takes its own place', async () => {
+  const { telemetry } = setUp();
+  const description = { name: 'writer_waiting', help: 'Commands.', labels: ['writer'] } as const;
+  const register = (writer: string, value: number) =>
+    telemetry.gauge(description, () => [{ labels: { writer }, value }]);
+  register('orders', 1);
+  register('stock', 2);
+  register('orders', 3);
+  const lines = (await telemetry.metricsText()).split('\n').filter((line) => line.startsWith('writer_waiting'));
+  expect(lines).toEqual(['writer_waiting{writer="orders"} 3', 'writer_waiting{writer="stock"} 2']);
+});
+
 test('ids do not become labels: neither by name, nor by value, nor by number', async () => {
   const { telemetry } = setUp({ seriesMax: 5 });
   for (const label of ['user_id', 'id', 'email', 'trace', 'token', 'Bad']) {

@@ -1,0 +1,55 @@
+import type { Telemetry } from './port.ts';
+
+/** The metrics hooks of kit/messaging, in its words. */
+export interface EventMeasures {
+  relayed(batch: { readonly source: string; readonly count: number; readonly durationMs: number }): void;
+  consumed(batch: { readonly group: string; readonly count: number; readonly durationMs: number }): void;
+  failed(failure: { readonly group: string; readonly type: string; readonly final: boolean }): void;
+  clockAhead(event: { readonly group: string; readonly source: string }): void;
+}
+
+/** Measures outboxes and subscriptions: give it as their `metrics`. */
+export function measureEvents(telemetry: Telemetry): EventMeasures {
+  const relayed = telemetry.counter({
+    name: 'holdfast_events_relayed_total',
+    help: 'Events moved from an outbox to the log.',
+    labels: ['source'],
+  });
+  const relaySeconds = telemetry.histogram({
+    name: 'holdfast_relay_turn_duration_seconds',
+    help: 'Time of one turn of a relay that moved events.',
+    labels: ['source'],
+  });
+  const consumed = telemetry.counter({
+    name: 'holdfast_events_consumed_total',
+    help: 'Events that a group of consumers has put behind it.',
+    labels: ['group'],
+  });
+  const consumeSeconds = telemetry.histogram({
+    name: 'holdfast_consume_batch_duration_seconds',
+    help: 'Time to handle and commit one batch of events.',
+    labels: ['group'],
+  });
+  const failed = telemetry.counter({
+    name: 'holdfast_event_failures_total',
+    help: 'Handlers that failed; final: the event went to the dead letters.',
+    labels: ['group', 'type', 'final'],
+  });
+  const ahead = telemetry.counter({
+    name: 'holdfast_event_clock_ahead_total',
+    help: 'Events from a clock that runs ahead by more than the bound.',
+    labels: ['group', 'source'],
+  });
+  return {
+    relayed({ source, count, durationMs }) {
+      relayed.add({ source }, count);
+      relaySeconds.observe({ source }, durationMs / 1_000);
+    },
+    consumed({ group, count, durationMs }) {
+      consumed.add({ group }, count);
+      consumeSeconds.observe({ group }, durationMs / 1_000);
+    },
+    failed: ({ group, type, final }) => failed.add({ group, type, final: String(final) }),
+    clockAhead: ({ group, source }) => ahead.add({ group, source }),
+  };
+}
