@@ -5,6 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { users } from '#contracts/users';
+import { createTelemetry } from '#kit/telemetry';
 import { createGatewayForTest, echo, type TestKey, testKey, tokenOf } from './testing.ts';
 
 let house: Awaited<ReturnType<typeof createGatewayForTest>>;
@@ -41,7 +42,7 @@ test('a request reaches its service with caller, source, trace, correlation id a
     'holdfast-step': '1',
     'holdfast-deadline-ms': '5000',
     'holdfast-correlation-id': expect.stringMatching(/^cor_/),
-    traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/),
+    traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/),
   });
 });
 
@@ -98,13 +99,11 @@ test('a correlation id is kept when it is one, made otherwise, and named in ever
   }
 });
 
-test('a trace goes on when it is valid and starts anew when it is not', async () => {
-  const valid = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-  expect((await ask('/echo/hi', { traceparent: valid })).body.headers.traceparent).toBe(valid);
-  for (const odd of ['00-zz', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`]) {
-    const { traceparent } = (await ask('/echo/hi', { traceparent: odd })).body.headers;
-    expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-    expect(traceparent).not.toBe(odd);
+test('a trace begins at the door: what the client sends neither goes on nor has anything recorded', async () => {
+  for (const given of ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', '00-zz']) {
+    const { traceparent } = (await ask('/echo/hi', { traceparent: given })).body.headers;
+    expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(traceparent).not.toContain('4bf92f35');
   }
 });
 
@@ -240,6 +239,8 @@ test('a request is logged once, with its route and caller, and nothing that came
       durationMs: expect.any(Number),
       caller: 'customer:usr_1',
       correlationId: 'log-test-1',
+      step: 0,
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
     },
   });
   expect(house.lines[2]?.fields).toMatchObject({ route: 'none', status: 404 });
@@ -257,6 +258,43 @@ test('metrics are behind an internal door alone', async () => {
     });
     expect((await ask('/readyz', {}, 'GET', undefined, inside)).status).toBe(200);
     expect((await ask('/echo/hi', {}, 'GET', undefined, inside)).status).toBe(404);
+  } finally {
+    await other.close();
+  }
+});
+
+test('the internal door shows metrics and whole traces, as data and for reading', async () => {
+  const { world } = house;
+  const telemetry = createTelemetry({ ...world, service: 'test', sampleRatio: 1 });
+  const other = await createGatewayForTest({
+    telemetry,
+    internal: {
+      metrics: () => telemetry.metricsText(),
+      trace: async (traceId) => telemetry.spans.trace(traceId),
+      recentTraces: () => telemetry.spans.recent(),
+      targets: [{ targets: ['127.0.0.1:1'], labels: { process: 'orders' } }],
+    },
+  });
+  try {
+    const foreign = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { body } = await ask('/echo/hi', { traceparent: foreign }, 'GET', undefined, other.origin);
+    await ask('/stuck', { prefer: 'wait=0' }, 'GET', undefined, other.origin);
+    const inside = other.gateway.internalAddress as string;
+    const traceId = body.headers.traceparent.slice(3, 35);
+    await expect.poll(() => telemetry.spans.recent().length).toBe(2);
+    expect((await ask(`/traces/${traceId}`, {}, 'GET', undefined, inside)).body.spans).toMatchObject([
+      { name: 'GET /echo/{word}', kind: 'server', attributes: { 'caller.traceparent': foreign, step: 0 } },
+    ]);
+    const text = await ask(`/traces/${traceId}`, { accept: 'text/plain' }, 'GET', undefined, inside);
+    expect(text.body).toMatch(/ms {2}GET \/echo/);
+    expect((await ask(`/traces/${'0'.repeat(32)}`, {}, 'GET', undefined, inside)).status).toBe(404);
+    expect((await ask('/traces', {}, 'GET', undefined, inside)).body.traces).toMatchObject([{}, { traceId }]);
+    expect((await ask('/metrics/targets', {}, 'GET', undefined, inside)).body[0].labels.process).toBe('orders');
+    const metrics = (await ask('/metrics', {}, 'GET', undefined, inside)).body;
+    expect(metrics).toContain('holdfast_requests_total{service="gateway",operation="echo.read",status="2xx"} 1');
+    for (const path of ['/traces', `/traces/${traceId}`]) {
+      expect((await ask(path, {}, 'GET', undefined, other.origin)).status).toBe(404);
+    }
   } finally {
     await other.close();
   }

@@ -1,5 +1,3 @@
-import type { Random } from '#kit/runtime';
-
 /** What a client may not say: who it is, where it is, and what belongs to one connection alone (RFC 9110 §7.6.1). */
 const kept = new Set([
   'authorization',
@@ -54,15 +52,6 @@ const correlationPattern = /^[\w.:-]{8,64}$/;
 /** A client's own correlation id is kept, so that its log and ours can be joined; anything odd is replaced. */
 export function isCorrelationId(value: unknown): value is string {
   return typeof value === 'string' && correlationPattern.test(value);
-}
-
-const tracePattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
-
-/** The W3C Trace Context to go on with: the client's, or a new one. */
-export function traceparentOf(value: string | undefined, random: Random): string {
-  if (value !== undefined && tracePattern.test(value)) return value;
-  const bytes = Buffer.from(random.bytes(24));
-  return `00-${bytes.toString('hex', 0, 16)}-${bytes.toString('hex', 16, 24)}-01`;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   toProblem,
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
   headersInward,
@@ -23,15 +24,17 @@ import {
   isCorrelationId,
   matchesNone,
   sourceAddress,
-  traceparentOf,
   waitPreference,
 } from './headers.ts';
+import { createInternalDoor, type InternalOptions } from './internal-door.ts';
 import { createKeySet, type KeySetOptions } from './key-set.ts';
+import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
 import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 
 export type { CorsOptions } from './cors.ts';
+export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export { gateway } from './pages.ts';
 export { gatewayProblems } from './problems.ts';
 
@@ -47,8 +50,10 @@ export interface GatewayOptions {
   readonly host?: string;
   /** 0 takes any free port. Default 0. */
   readonly port?: number;
-  /** A second door for operators: /metrics, /livez and /readyz. Left out: none. */
+  /** A second door for operators: /metrics, /traces, /livez and /readyz. Left out: none. */
   readonly internal?: InternalOptions;
+  /** Traces begin here, whatever the client says. Without it none is recorded. */
+  readonly telemetry?: Telemetry;
   /** Pages of which other origins may call. Default: none. */
   readonly cors?: CorsOptions;
   /** Proxies of ours in front, each of which appends to X-Forwarded-For. Default 0: the header is not believed. */
@@ -66,13 +71,6 @@ export interface GatewayOptions {
   readonly headTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly connectionsMax?: number;
-}
-
-export interface InternalOptions {
-  readonly host?: string;
-  readonly port?: number;
-  /** The metrics in Prometheus text format. */
-  readonly metrics: () => Promise<string>;
 }
 
 export interface Gateway {
@@ -110,6 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
   const pages = createPages({ clock, contracts, unready, title, version });
+  const observed = options.telemetry && createDoorTelemetry(options.telemetry);
 
   function greet({ method, headers }: Omit<Arrival, 'correlationId'>): Greeting {
     const given = headers['x-correlation-id'];
@@ -124,6 +123,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function admit(request: Request, arrival: Arrival): Promise<Request> {
     const { operation } = arrival.route as HttpRoute;
     const headers = headersInward(arrival.headers);
+    const span = observed?.begin(`${operation.method} ${operation.path}`, headers[headerNames.traceparent]);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival);
     const deadlineMs = operation.deadlineMs ?? deadlineMsDefault;
     const waitSec = waitPreference(headers['prefer']);
@@ -134,8 +134,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     headers[headerNames.step] = '1';
     headers[headerNames.deadlineMs] = String(Math.min(deadlineMs, waitSec === undefined ? deadlineMs : waitSec * 1000));
     headers[headerNames.source] = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
-    headers[headerNames.traceparent] = traceparentOf(headers[headerNames.traceparent], random);
-    return { ...request, headers };
+    headers[headerNames.traceparent] = span?.traceparent ?? newTraceparent(random);
+    const admitted = { ...request, headers };
+    if (span) observed.admitted(admitted, span);
+    return admitted;
   }
 
   async function identify({ headers }: Arrival): Promise<Identity | undefined> {
@@ -174,25 +176,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     admit,
     onResponded(responded) {
       if (requestLog) logRequest(world, responded);
+      observed?.responded(responded);
       options.onResponded?.(responded);
     },
     ...(headTimeoutMs === undefined ? {} : { headTimeoutMs }),
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
   });
-  const internal = options.internal && createInternalDoor(options.internal);
+  const internal = options.internal && createInternalDoor(options.internal, pages);
   let address: string | undefined;
   let internalAddress: string | undefined;
-
-  function createInternalDoor({ metrics }: InternalOptions) {
-    const inside = routesOf(pages).filter(({ name }) => name === 'livez' || name === 'readyz');
-    const door = createHttpServer({ routes: inside, admit: (request) => request });
-    door.get('/metrics', async (_request, reply) => {
-      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
-      return metrics();
-    });
-    return door;
-  }
 
   return {
     get address() {
@@ -256,6 +249,8 @@ function logRequest({ log }: World, { arrival, request, status, durationMs, abor
     durationMs: Math.round(durationMs * 100) / 100,
     caller: request?.headers[headerNames.caller] ?? 'unknown',
     correlationId: arrival.correlationId,
+    step: 0,
+    traceId: traceIdOf(request),
     ...(aborted ? { aborted } : {}),
   };
   if (status >= 500) log.warn('request', fields);

@@ -1,0 +1,72 @@
+import { headerNames, type Responded } from '#kit/contract';
+import type { Random, Request } from '#kit/runtime';
+import type { Span, Telemetry } from '#kit/telemetry';
+
+/** What the door shows of each request: the root of its trace, its rate, errors and duration. */
+export interface DoorTelemetry {
+  /** The trace of a request from outside. Whoever sent it doesn't decide whether we record: its own is only noted. */
+  begin(name: string, given: string | undefined): Span;
+  /** Remembers which span the request that was let in belongs to. */
+  admitted(request: Request, span: Span): void;
+  responded(responded: Responded): void;
+}
+
+export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
+  const labels = ['service', 'operation', 'status'] as const;
+  const requests = telemetry.counter({ name: 'holdfast_requests_total', help: 'Requests served.', labels });
+  const durations = telemetry.histogram({
+    name: 'holdfast_request_duration_seconds',
+    help: 'Time from a request to its reply.',
+    labels,
+  });
+  const spans = new WeakMap<Request, Span>();
+  const series = new Map<string, { count: { add(): void }; seconds: { observe(value: number): void } }>();
+
+  /** As many as there are routes and status classes. */
+  function seriesOf(operation: string, status: string) {
+    const key = `${operation} ${status}`;
+    let known = series.get(key);
+    if (!known) {
+      const of = { service: 'gateway', operation, status };
+      known = { count: requests.series(of), seconds: durations.series(of) };
+      series.set(key, known);
+    }
+    return known;
+  }
+
+  return {
+    begin(name, given) {
+      const span = telemetry.span(name, undefined, undefined, 'server');
+      if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
+      return span;
+    },
+    admitted(request, span) {
+      if (span.recording) spans.set(request, span);
+    },
+    responded({ arrival, request, status, durationMs, aborted }) {
+      const { route } = arrival;
+      const measured = seriesOf(route ? `${route.service}.${route.name}` : 'none', `${Math.floor(status / 100)}xx`);
+      measured.count.add();
+      measured.seconds.observe(durationMs / 1_000);
+      const span = request && spans.get(request);
+      if (!span) return;
+      span.set('service', 'gateway');
+      span.set('step', 0);
+      span.set('http.response.status_code', status);
+      span.set('correlation_id', arrival.correlationId ?? '');
+      if (aborted) span.event('the client went away');
+      if (status >= 500) span.fail(new Error(`status ${status}`));
+      span.end();
+    },
+  };
+}
+
+/** For a gateway without telemetry: ids in logs still agree. */
+export function newTraceparent(random: Random): string {
+  const bytes = Buffer.from(random.bytes(24));
+  return `00-${bytes.toString('hex', 0, 16)}-${bytes.toString('hex', 16, 24)}-00`;
+}
+
+export function traceIdOf(request: Request | undefined): string | undefined {
+  return request?.headers[headerNames.traceparent]?.slice(3, 35);
+}
