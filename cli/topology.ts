@@ -3,6 +3,7 @@ import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { exitCodes, Failure } from './failure.ts';
+import { type Mail, MailSchema, mailMistakes } from './mail.ts';
 
 /**
  * The topology: which services run in which processes, how many of each, on whose databases, with which payment
@@ -28,28 +29,43 @@ const withoutDatabase: ReadonlySet<ServiceName> = new Set(['gateway', 'payment-s
 export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
 
 const ServiceNameSchema = Type.Enum([...serviceNames]);
+const urlPattern = '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$';
 const UrlSchema = Type.String({
-  pattern: '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$',
+  pattern: urlPattern,
   description: 'postgres://role:password@host:port/database, or env:NAME for a URL in an environment variable',
 });
 const closed = { additionalProperties: false } as const;
 
 const ProcessSchema = Type.Object(
   {
-    runs: Type.Array(ServiceNameSchema, { minItems: 1, maxItems: serviceNames.length }),
-    instances: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
+    runs: Type.Array(ServiceNameSchema, {
+      minItems: 1,
+      maxItems: serviceNames.length,
+      description: 'Each service is in one process; payment-sandbox may be left out where the provider is stripe',
+    }),
+    instances: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 16,
+        description: 'Copies of this process; default 1; gateway and sandbox: 1',
+      }),
+    ),
   },
   closed,
 );
+
+const VariableSchema = Type.String({
+  pattern: '^[A-Z_][A-Z0-9_]*$',
+  description: 'Name of an environment variable; the secret itself is never in a file of ours',
+});
 
 const ProviderSchema = Type.Union([
   Type.Object({ kind: Type.Literal('sandbox') }, closed),
   Type.Object(
     {
       kind: Type.Literal('stripe'),
-      /** Names of environment variables; the secrets themselves are never in a file of ours. */
-      secretKeyVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }),
-      webhookSecretVariable: Type.String({ pattern: '^[A-Z_][A-Z0-9_]*$' }),
+      secretKeyVariable: VariableSchema,
+      webhookSecretVariable: VariableSchema,
     },
     closed,
   ),
@@ -58,28 +74,55 @@ const ProviderSchema = Type.Union([
 /** What a topology file holds. */
 export const TopologySchema = Type.Object(
   {
-    /** Process name → what runs in it. One process means: all in the process that is started, without children. */
-    processes: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,30}$' }), ProcessSchema, closed),
+    processes: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,30}$' }), ProcessSchema, {
+      ...closed,
+      description: 'Name → what runs in it. A single process runs inside the command itself, without children',
+    }),
     database: Type.Optional(
       Type.Object(
         {
-          /** Superuser or owner of roles on any PostgreSQL ≥ 15; without it the embedded server is started. */
-          adminUrl: Type.Optional(UrlSchema),
-          /** Port of the embedded server. */
-          port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
-          /** Settings of the embedded server. */
-          settings: Type.Optional(
-            Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+          adminUrl: Type.Optional(
+            Type.String({
+              pattern: urlPattern,
+              description:
+                'Who may make roles and databases on any PostgreSQL ≥ 15; without it the embedded server is started',
+            }),
           ),
-          /** A database of its own for a service, made by someone else. */
+          port: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 65535, description: 'Of the embedded server; default: any free one' }),
+          ),
+          settings: Type.Optional(
+            Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+              description: 'Of the embedded server: any of PostgreSQL',
+            }),
+          ),
           services: Type.Optional(
-            Type.Record(Type.String({ pattern: `^(${serviceNames.join('|')})$` }), UrlSchema, closed),
+            Type.Record(Type.String({ pattern: `^(${serviceNames.join('|')})$` }), UrlSchema, {
+              ...closed,
+              description: 'Databases made by someone else, by service',
+            }),
           ),
         },
         closed,
       ),
     ),
     provider: Type.Optional(ProviderSchema),
+    mail: Type.Optional(MailSchema),
+    events: Type.Optional(
+      Type.Object(
+        {
+          keepDays: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 36_500,
+              description:
+                'How far the log of events reaches back; default 30; what has gone can no longer rebuild a read model',
+            }),
+          ),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );
@@ -101,6 +144,9 @@ export interface Topology {
   readonly isOneProcess: boolean;
   readonly database: NonNullable<TopologyFile['database']>;
   readonly provider: Provider;
+  /** Without it, mails are kept to be read. Its URL may still be `env:NAME`. */
+  readonly mail?: Mail;
+  readonly events: NonNullable<TopologyFile['events']>;
 }
 
 /** Everything in one process: a laptop, a shop, a test. */
@@ -140,7 +186,10 @@ function readTopologyFile(path: string): unknown {
 const validator = Compile(TopologySchema);
 
 function toTopology(name: string, file: unknown): Topology {
-  const mistakes = validator.Check(file) ? placementMistakes(file) : shapeMistakes(file);
+  const mistakes = [
+    ...(validator.Check(file) ? placementMistakes(file) : shapeMistakes(file)),
+    ...mailMistakes((file as Partial<TopologyFile> | null)?.mail, process.env),
+  ];
   if (mistakes.length > 0 || !validator.Check(file)) {
     throw new Failure(
       exitCodes.usage,
@@ -160,6 +209,8 @@ function toTopology(name: string, file: unknown): Topology {
     isOneProcess: processes.length === 1 && processes[0]?.instances === 1,
     database: file.database ?? {},
     provider: file.provider ?? { kind: 'sandbox' },
+    ...(file.mail ? { mail: file.mail } : {}),
+    events: file.events ?? {},
   };
 }
 

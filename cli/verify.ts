@@ -12,7 +12,7 @@ import { exitCodes } from './failure.ts';
 import { createScreen } from './screen.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folders = ['kit', 'contracts', 'services', 'edge', 'apps', 'lab', 'cli', 'test'];
+const folders = ['kit', 'contracts', 'services', 'edge', 'apps', 'lab', 'cli', 'docs', 'test'];
 
 interface Check {
   readonly name: string;
