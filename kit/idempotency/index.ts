@@ -120,6 +120,18 @@ export async function completeKeys(tx: Transaction, completions: readonly Comple
   ]);
 }
 
+/** What was recorded under a key; undefined while the operation is under way, and where there is none. */
+export async function readResult(
+  database: Queryable,
+  { scope, key }: { readonly scope: string; readonly key: string },
+): Promise<unknown> {
+  const { rows } = await database.query<{ result: unknown }>(
+    'select result from idempotency_key where scope = $1 and key = $2',
+    [scope, key],
+  );
+  return rows[0]?.result ?? undefined;
+}
+
 const sweepSql = `
   delete from idempotency_key where ctid = any (array(
     select ctid from idempotency_key

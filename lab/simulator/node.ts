@@ -164,7 +164,20 @@ function guardedTimers(
 ): Timers {
   const base = simulation.world.timers;
   const timers: Timers = {
-    after: (delayMs, task) => base.after(Math.max(0, delayMs) / clock.rate, guard(task)),
+    after(delayMs, task) {
+      // Called off also where it was due during a pause and waits to happen.
+      let isOff = false;
+      const cancel = base.after(
+        Math.max(0, delayMs) / clock.rate,
+        guard(() => {
+          if (!isOff) task();
+        }),
+      );
+      return () => {
+        isOff = true;
+        cancel();
+      };
+    },
     every(periodMs, task) {
       let cancel: Cancel = timers.after(periodMs, run);
       let stopped = false;

@@ -1,22 +1,31 @@
+import { readResult } from '#kit/idempotency';
 import type { Clock, Database, Timers } from '#kit/runtime';
-import { inspectSaga, isEnded } from '#kit/saga';
 import type { OrderRecord } from './model.ts';
-import { readOrder } from './store.ts';
 
 /** How often work is looked at that another instance does. */
 const pollMs = 50;
 
+export interface ClaimedKey {
+  readonly scope: string;
+  readonly key: string;
+}
+
+export type Outcome =
+  | { readonly order: OrderRecord }
+  | { readonly replay: { readonly status: number; readonly body: unknown } };
+
 /**
  * Lets requests wait for the outcome of sagas: told at once where the saga runs in this process, by looking where it
- * runs elsewhere. An order is placed by the saga of its own id; changes of it have sagas of theirs.
+ * runs elsewhere. What is looked for is the answer recorded under the request's key, never the order as it stands by
+ * then: a second change may have come between, and all who ask with one key are told the same.
  */
 export interface Answers {
   /** Announces that the saga will be run here. */
   expect(sagaId: string): void;
   /** The outcome is durable. `undefined`: this process no longer runs the saga, so the outcome has to be looked for. */
   settle(sagaId: string, order: OrderRecord | undefined): void;
-  /** The order once the saga has decided it, or undefined when that takes longer than until `untilMs`. */
-  wait(sagaId: string, orderId: string, untilMs: number, signal: AbortSignal): Promise<OrderRecord | undefined>;
+  /** The outcome once the saga has decided it, or undefined when that takes longer than until `untilMs`. */
+  wait(sagaId: string, claim: ClaimedKey, untilMs: number, signal: AbortSignal): Promise<Outcome | undefined>;
 }
 
 export function createAnswers(options: {
@@ -27,12 +36,9 @@ export function createAnswers(options: {
   const { clock, timers, database } = options;
   const expected = new Map<string, PromiseWithResolvers<OrderRecord | undefined>>();
 
-  async function look(sagaId: string, orderId: string): Promise<OrderRecord | undefined> {
-    const found = await readOrder(database, orderId);
-    if (!found) return undefined;
-    if (sagaId === orderId) return found.order.state === 'received' ? undefined : found.order;
-    const saga = await inspectSaga(database, sagaId);
-    return saga && isEnded(saga) ? found.order : undefined;
+  async function look(claim: ClaimedKey): Promise<Outcome | undefined> {
+    const replay = await readResult(database, claim);
+    return replay === undefined ? undefined : { replay: replay as { status: number; body: unknown } };
   }
 
   /** `promise`, or undefined when time is up or the caller has gone. */
@@ -58,16 +64,16 @@ export function createAnswers(options: {
       expected.get(sagaId)?.resolve(order);
       expected.delete(sagaId);
     },
-    async wait(sagaId, orderId, untilMs, signal) {
+    async wait(sagaId, claim, untilMs, signal) {
       const local = expected.get(sagaId);
       if (local) {
         const order = await within(local.promise, Math.max(0, untilMs - clock.monotonicMs()), signal);
-        if (order) return order;
+        if (order) return { order };
       }
       while (!signal.aborted) {
-        const order = await look(sagaId, orderId);
+        const outcome = await look(claim);
         const leftMs = untilMs - clock.monotonicMs();
-        if (order || leftMs <= 0) return order;
+        if (outcome || leftMs <= 0) return outcome;
         await timers.sleep(Math.min(pollMs, leftMs));
       }
       return undefined;

@@ -5,7 +5,7 @@ import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
 import type { BatchWriter } from '#kit/store';
-import type { Answers } from './answers.ts';
+import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
 import {
   type Change,
@@ -77,7 +77,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     });
     const claim = { scope: order.scope, key: order.businessKey, fingerprint: fingerprintOf(body), reference: order.id };
     const result = await writer.submit({ kind: 'place', claim, order, saga, cause: context });
-    return answer(result, context, 201);
+    return answer(result, context, 201, claim);
   }
 
   function orderFrom(body: PlaceOrder, context: CallContext, prices: ReadonlyMap<string, PricedSku>): OrderRecord {
@@ -132,7 +132,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         origin: originOf(context),
       });
     const result = await writer.submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
-    return answer(result, context, 200, orderId);
+    return answer(result, context, 200, claim, orderId);
   }
 
   /** What all changes have in common. */
@@ -154,6 +154,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     result: CommandResult,
     context: CallContext,
     status: Status,
+    claim: ClaimedKey,
     changedOrderId?: string,
   ): Promise<Decided<Status>> {
     if ('replay' in result) return result.replay as Decided<Status>;
@@ -166,8 +167,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     } else if ('waitFor' in result) sagaId = result.waitFor;
     if (sagaId === undefined) throw contractProblems['idempotency-key-in-flight']();
     const orderId = changedOrderId ?? sagaId;
-    const order = await answers.wait(sagaId, orderId, context.deadlineAtMs - replyMarginMs, context.signal);
-    if (order) return { status, body: viewOf(order) };
+    const outcome = await answers.wait(sagaId, claim, context.deadlineAtMs - replyMarginMs, context.signal);
+    if (outcome && 'replay' in outcome) return outcome.replay as Decided<Status>;
+    if (outcome) return { status, body: viewOf(outcome.order) };
     return { status: 202, headers: { location: `/orders/${orderId}` }, body: { id: orderId, state: 'received' } };
   }
 
