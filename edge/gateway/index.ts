@@ -136,7 +136,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     headers[headerNames.source] = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     headers[headerNames.traceparent] = span?.traceparent ?? newTraceparent(random);
     const admitted = { ...request, headers };
-    if (span) observed.admitted(admitted, span);
+    if (span) observed?.admitted(admitted, span);
     return admitted;
   }
 

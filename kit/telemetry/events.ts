@@ -1,4 +1,5 @@
-import type { Telemetry } from './port.ts';
+import type { Logger } from '#kit/runtime';
+import type { Span, Telemetry } from './port.ts';
 
 /** The metrics hooks of kit/messaging, in its words. */
 export interface EventMeasures {
@@ -51,5 +52,40 @@ export function measureEvents(telemetry: Telemetry): EventMeasures {
     },
     failed: ({ group, type, final }) => failed.add({ group, type, final: String(final) }),
     clockAhead: ({ group, source }) => ahead.add({ group, source }),
+  };
+}
+
+/** The part of an event (kit/messaging) that says what it belongs to. */
+interface TracedEvent {
+  readonly type: string;
+  readonly traceparent?: string;
+  readonly correlationid?: string;
+  readonly step?: number;
+}
+
+/**
+ * Gives each event of a sampled trace a span of its own while `handler` works on its batch, and each event a line in
+ * the debug log. A batch that is tried again shows as several spans.
+ */
+export function traceEvents<Tx, Event extends TracedEvent>(
+  { telemetry, log, group }: { readonly telemetry: Telemetry; readonly log: Logger; readonly group: string },
+  handler: (tx: Tx, events: readonly Event[]) => Promise<void>,
+): (tx: Tx, events: readonly Event[]) => Promise<void> {
+  return async (tx, events) => {
+    const spans: Span[] = [];
+    for (const { type, traceparent, correlationid, step } of events) {
+      log.debug('event', { group, type, correlationId: correlationid, step, traceId: traceparent?.slice(3, 35) });
+      if (traceparent === undefined) continue;
+      const span = telemetry.span(`${group} ${type}`, traceparent, { service: group, step }, 'consumer');
+      if (span.recording) spans.push(span);
+    }
+    try {
+      await handler(tx, events);
+    } catch (error) {
+      for (const span of spans) span.fail(error);
+      throw error;
+    } finally {
+      for (const span of spans) span.end();
+    }
   };
 }

@@ -1,5 +1,5 @@
 export { type CommittedBatch, measureBatches } from './batches.ts';
-export { type EventMeasures, measureEvents } from './events.ts';
+export { type EventMeasures, measureEvents, traceEvents } from './events.ts';
 export { firstHop, type Hop, hopFields, nextHop } from './hop.ts';
 export { createLogger, type LogDestination, type LoggerOptions } from './logger.ts';
 export { noTelemetry } from './none.ts';

@@ -8,8 +8,9 @@ import {
   type Subscription,
   subscribe,
 } from '#kit/messaging';
-import type { Component, Database, World } from '#kit/runtime';
+import type { Component, Database, Transaction, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
+import { noTelemetry, type Telemetry, traceEvents } from '#kit/telemetry';
 import { createHandlers } from './handlers.ts';
 import { countedTypes, factsOf } from './model.ts';
 import { addFacts, forgetFacts } from './store.ts';
@@ -25,6 +26,7 @@ export interface AnalyticsOptions {
   readonly log: EventLog;
   readonly logicalClock?: LogicalClock;
   readonly metrics?: MessagingMetrics;
+  readonly telemetry?: Telemetry;
   readonly server?: Partial<ServerOptions>;
 }
 
@@ -39,7 +41,7 @@ export interface Analytics {
  * that it exists, and it can be rebuilt from the log at any time.
  */
 export function createAnalytics(options: AnalyticsOptions): Analytics {
-  const { world, database, log, logicalClock, metrics } = options;
+  const { world, database, log, logicalClock, metrics, telemetry = noTelemetry } = options;
   const subscription = subscribe({
     group: 'analytics',
     topics: ['orders'],
@@ -48,7 +50,9 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     database,
     world,
     delivery: 'effectively-once',
-    handler: (tx, events) => addFacts(tx, factsOf(events)),
+    handler: traceEvents({ telemetry, log: world.log, group: 'analytics' }, (tx: Transaction, events) =>
+      addFacts(tx, factsOf(events)),
+    ),
     reset: forgetFacts,
     // Sums don't depend on the order of events, so one that can't be counted holds up none of its order.
     onPoison: 'skip',

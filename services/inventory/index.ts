@@ -2,7 +2,8 @@ import { inventory } from '#contracts/inventory';
 import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
-import { createBatchWriter, type Migrations } from '#kit/store';
+import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
+import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
 import { createHandlers } from './handlers.ts';
 import { dueHolds } from './store.ts';
@@ -16,6 +17,7 @@ export interface InventoryOptions {
   readonly world: World;
   readonly database: Database;
   readonly server?: Partial<ServerOptions>;
+  readonly telemetry?: Telemetry;
   /** Who owns the stock that this instance sells from. Default `main`. */
   readonly holder?: string;
   /** How often holds are looked at whose time is up. Default 1,000 ms. */
@@ -32,15 +34,16 @@ const sweepPeriodMs = 60_000;
 
 /** Owns stock: all-or-nothing holds, sales, returns, receipts and adjustments, with every unit accounted for. */
 export function createInventory(options: InventoryOptions): Service {
-  const { world, database, holder = 'main', expiryPeriodMs = 1_000 } = options;
+  const { world, database, holder = 'main', expiryPeriodMs = 1_000, telemetry = noTelemetry } = options;
   const { clock, timers, log } = world;
-  const writer = createBatchWriter<Command, CommandResult>({
+  const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'inventory',
     database,
     clock,
     timers,
     log,
     apply: (tx, commands) => applyCommands(tx, holder, commands),
+    onCommit: measureBatches(telemetry, 'inventory', () => writer.waiting),
   });
   let cancels: Cancel[] = [];
 

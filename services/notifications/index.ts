@@ -18,6 +18,7 @@ import {
 } from '#kit/messaging';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
+import { noTelemetry, type Telemetry, traceEvents } from '#kit/telemetry';
 import { createConsumer } from './consumer.ts';
 import { createHandlers } from './handlers.ts';
 import type { Mailer } from './mailer.ts';
@@ -50,6 +51,7 @@ export interface NotificationsOptions {
   readonly keepMs?: number;
   readonly logicalClock?: LogicalClock;
   readonly metrics?: MessagingMetrics;
+  readonly telemetry?: Telemetry;
   readonly server?: Partial<ServerOptions>;
   readonly sender?: Partial<Pick<SenderOptions, 'backoffMsMin' | 'backoffMsMax' | 'giveUpAfterMs' | 'sendTimeoutMs'>>;
 }
@@ -66,6 +68,7 @@ const sweepPeriodMs = 600_000;
 /** Tells customers by e-mail what became of their orders and accounts. It listens; nobody has to tell it anything. */
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { world, database, log, mailer, logicalClock, metrics, keepMs = keepMsDefault } = options;
+  const { telemetry = noTelemetry } = options;
   const { shop = { name: 'the shop' }, messageIdDomain = 'holdfast.invalid', silentChannels = ['import'] } = options;
   const status = mailer ? 'pending' : 'recorded';
   const sender = mailer && createSender({ database, world, mailer, writeReset, messageIdDomain, ...options.sender });
@@ -78,7 +81,10 @@ export function createNotifications(options: NotificationsOptions): Notification
     database,
     world,
     delivery: 'effectively-once',
-    handler: createConsumer({ ids: world.ids, shop, status, silentChannels }),
+    handler: traceEvents(
+      { telemetry, log: world.log, group: 'notifications' },
+      createConsumer({ ids: world.ids, shop, status, silentChannels }),
+    ),
     onCommit: wakeSender,
     ...(logicalClock ? { logicalClock } : {}),
     ...(metrics ? { metrics } : {}),

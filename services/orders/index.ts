@@ -4,11 +4,13 @@ import type { payments } from '#contracts/payments';
 import { type Client, implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
-import { createSagaEngine, type JournalEntry, type SagaRecord, sagaMigrations } from '#kit/saga';
-import { createBatchWriter, type Migrations } from '#kit/store';
+import { createSagaEngine, type JournalEntry, type SagaEngine, type SagaRecord, sagaMigrations } from '#kit/saga';
+import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
+import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { createAnswers } from './answers.ts';
 import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
 import { createHandlers, type PriceOf } from './handlers.ts';
+import { measureSteps, traceSagas } from './observe.ts';
 import { type ChangeOrderInput, causeOf, defineOrderSagas } from './sagas.ts';
 
 export const ordersMigrations: readonly Migrations[] = [
@@ -30,6 +32,7 @@ export interface OrdersOptions {
   /** Called after each commit that may have published. */
   readonly onCommit?: (batch: { readonly size: number; readonly durationMs: number }) => void;
   readonly server?: Partial<ServerOptions>;
+  readonly telemetry?: Telemetry;
   readonly leaseMs?: number;
   readonly onStep?: (saga: SagaRecord, entry: JournalEntry) => void;
 }
@@ -39,18 +42,23 @@ const sweepPeriodMs = 60_000;
 /** Takes orders and sees each through to its end: it orchestrates inventory and payments by sagas. */
 export function createOrders(options: OrdersOptions): { server: ServiceServer; component: Component } {
   const { world, database, inventory, payments, priceOf, publish, onCommit, leaseMs, onStep } = options;
+  const { telemetry = noTelemetry } = options;
   const { clock, timers, random, ids, log } = world;
   const answers = createAnswers({ clock, timers, database });
-  const writer = createBatchWriter<Command, CommandResult>({
+  const measureBatch = measureBatches(telemetry, 'orders', () => writer.waiting);
+  const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'orders',
     database,
     clock,
     timers,
     log,
     apply: (tx, commands) => applyCommands(tx, publish, commands),
-    ...(onCommit ? { onCommit } : {}),
+    onCommit(batch) {
+      measureBatch(batch);
+      onCommit?.(batch);
+    },
   });
-  const sagas = defineOrderSagas({
+  const definitions = defineOrderSagas({
     clock,
     inventory,
     payments,
@@ -66,7 +74,9 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
       answers.settle(changeId, 'order' in result ? result.order : undefined);
     },
   });
-  const engine = createSagaEngine({
+  const sagas = traceSagas(telemetry, definitions);
+  const measureStep = measureSteps(telemetry, () => engine.active);
+  const engine: SagaEngine = createSagaEngine({
     owner: ids.next('own'),
     database,
     clock,
@@ -78,7 +88,10 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
       await writer.submit({ kind: 'progress', saga });
     },
     ...(leaseMs === undefined ? {} : { leaseMs }),
-    ...(onStep ? { onStep } : {}),
+    onStep(saga, entry) {
+      measureStep(saga, entry);
+      onStep?.(saga, entry);
+    },
   });
   let cancelSweep: Cancel = () => {};
 

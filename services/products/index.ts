@@ -2,7 +2,8 @@ import { products } from '#contracts/products';
 import { implement, type LogicalClockPort, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
-import { createBatchWriter, type Migrations } from '#kit/store';
+import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
+import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import type { Command, Outcome } from './commands.ts';
 import { createHandlers } from './handlers.ts';
 import { importLinesMax } from './import.ts';
@@ -36,6 +37,7 @@ export interface ProductsOptions {
   readonly searchCandidatesMax?: number;
   readonly checkReplies?: boolean;
   readonly onServed?: ServerOptions['onServed'];
+  readonly telemetry?: Telemetry;
 }
 
 export interface ProductsService {
@@ -53,10 +55,12 @@ export function createProducts(options: ProductsOptions): ProductsService {
     outbox,
     logicalClock,
     onServed,
+    telemetry = noTelemetry,
     searchCandidatesMax: candidatesMax = candidatesMaxDefault,
   } = options;
   const { clock, timers, ids, log } = world;
-  const writer = createBatchWriter<Command, Outcome>({
+  const measure = measureBatches(telemetry, 'products', () => writer.waiting);
+  const writer: BatchWriter<Command, Outcome> = createBatchWriter<Command, Outcome>({
     name: 'products',
     database,
     clock,
@@ -64,10 +68,14 @@ export function createProducts(options: ProductsOptions): ProductsService {
     log,
     apply: createApply({ clock, outbox }),
     batchMax: importLinesMax,
-    onCommit: () => outbox?.wake(),
+    onCommit: (batch) => {
+      measure(batch);
+      outbox?.wake();
+    },
   });
   const cache = createResolveCache({
     clock,
+    timers,
     database,
     ...(options.resolveAgeMsMax === undefined ? {} : { ageMsMax: options.resolveAgeMsMax }),
   });

@@ -24,7 +24,7 @@ export const usersMigrations: readonly Migrations[] = [
 export interface UsersOptions
   extends Pick<
       SessionsOptions,
-      'accessTokenLifeSec' | 'sessionIdleMs' | 'sessionLifeMs' | 'sessionsMax' | 'refreshGraceMs'
+      'telemetry' | 'accessTokenLifeSec' | 'sessionIdleMs' | 'sessionLifeMs' | 'sessionsMax' | 'refreshGraceMs'
     >,
     Pick<SigningKeysOptions, 'signingPeriodMs' | 'publishAheadMs' | 'verifyAfterMs'> {
   readonly world: World;

@@ -3,6 +3,7 @@ import { usersProblems } from '#contracts/users';
 import type { CallContext } from '#kit/contract';
 import type { Database, Transaction, World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Verdict } from '#kit/store';
+import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { signAccessToken } from './access-token.ts';
 import type { Publish, UserEvent } from './deps.ts';
 import {
@@ -28,6 +29,7 @@ export interface SessionsOptions {
   readonly database: Database;
   readonly publish: Publish;
   readonly signingKeys: SigningKeys;
+  readonly telemetry?: Telemetry;
   /** Life of an access token. It can't be called back, so shorter makes sign-out and roles count sooner. Default 900 s. */
   readonly accessTokenLifeSec?: number;
   /** A session ends when it wasn't used for this long. Default 30 days. */
@@ -84,6 +86,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     timers,
     log,
     apply: applyRefreshes,
+    onCommit: measureBatches(options.telemetry ?? noTelemetry, 'users-refresh', () => writer.waiting),
   });
 
   async function applyRefreshes(tx: Transaction, commands: readonly RefreshCommand[]): Promise<Verdict<Refreshed>[]> {

@@ -1,0 +1,94 @@
+import { isProblem } from '#kit/contract';
+import type { JournalEntry, Refusal, SagaDefinition, SagaRecord, Step, StepContext } from '#kit/saga';
+import type { Telemetry } from '#kit/telemetry';
+import type { OrderSagas, Origin } from './sagas.ts';
+
+/** The same sagas, with a span for each attempt at a step and at its compensation; calls they make are its children. */
+export function traceSagas(telemetry: Telemetry, sagas: OrderSagas): OrderSagas {
+  return {
+    placeOrder: traceSaga(telemetry, sagas.placeOrder),
+    cancelOrder: traceSaga(telemetry, sagas.cancelOrder),
+    returnOrder: traceSaga(telemetry, sagas.returnOrder),
+    refundOrder: traceSaga(telemetry, sagas.refundOrder),
+  };
+}
+
+function traceSaga<Input extends { readonly origin: Origin }>(
+  telemetry: Telemetry,
+  definition: SagaDefinition<Input>,
+): SagaDefinition<Input> {
+  return { ...definition, steps: definition.steps.map((step) => traceStep(telemetry, definition.name, step)) };
+}
+
+function traceStep<Input extends { readonly origin: Origin }>(
+  telemetry: Telemetry,
+  saga: string,
+  step: Step<Input>,
+): Step<Input> {
+  if (step.kind === 'wait') return step;
+  const { compensate } = step;
+  const name = `${saga} ${step.name}`;
+  const undo = compensate && {
+    compensate: (context: StepContext<Input>) => traced(telemetry, `${name} compensation`, context, compensate),
+  };
+  if (step.kind === 'remote') {
+    return { ...step, ...undo, run: (context: StepContext<Input>) => traced(telemetry, name, context, step.run) };
+  }
+  const { run } = step;
+  return {
+    ...step,
+    ...undo,
+    run: (context, progress) => traced(telemetry, name, context, (inner) => run(inner, progress)),
+  };
+}
+
+async function traced<Input extends { readonly origin: Origin }, Result>(
+  telemetry: Telemetry,
+  name: string,
+  context: StepContext<Input>,
+  work: (context: StepContext<Input>) => Promise<Result>,
+): Promise<Result> {
+  const { input, attempt } = context;
+  const span = telemetry.span(name, input.origin.traceparent);
+  if (!span.recording) return work(context);
+  span.set('service', 'orders');
+  span.set('step', input.origin.step);
+  span.set('attempt', attempt);
+  const origin = { ...input.origin, traceparent: span.traceparent };
+  try {
+    const result = await work({ ...context, input: { ...input, origin } });
+    const { refused } = (result ?? {}) as Partial<Record<'refused', Refusal>>;
+    if (refused) span.set('refused', refused.reason);
+    return result;
+  } catch (error) {
+    // A refusal is an answer that the saga expects, and not a fault.
+    if (isProblem(error) && error.retry === 'never') span.set('refused', error.code);
+    else span.fail(error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+/** Counts steps as they end, whichever way: for `onStep` of the engine. */
+export function measureSteps(telemetry: Telemetry, active: () => number) {
+  const steps = telemetry.counter({
+    name: 'holdfast_saga_steps_total',
+    help: 'Steps of sagas that ended, by how.',
+    labels: ['saga', 'step', 'event'],
+  });
+  const durations = telemetry.histogram({
+    name: 'holdfast_saga_step_duration_seconds',
+    help: 'Time of a step, all its attempts together.',
+    labels: ['saga', 'step', 'event'],
+  });
+  telemetry.gauge(
+    { name: 'holdfast_sagas_active', help: 'Sagas under way in this process.', labels: ['service'] },
+    () => [{ labels: { service: 'orders' }, value: active() }],
+  );
+  return ({ definition: saga }: SagaRecord, { step, event, durationMs }: JournalEntry): void => {
+    const labels = { saga, step, event };
+    steps.add(labels);
+    if (durationMs !== undefined) durations.observe(labels, durationMs / 1_000);
+  };
+}
