@@ -13,17 +13,24 @@ import {
   type ServiceContract,
   type ServiceServer,
 } from '#kit/contract';
-import { createOutbox, type EventLog, type Outbox, outboxMigrations } from '#kit/messaging';
+import { createOutbox, type EventLog, type Outbox, outboxMigrations, type Subscription } from '#kit/messaging';
 import type { Component, Database, Transport, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
+import { measureEvents, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { analyticsMigrations, createAnalytics } from '#services/analytics';
 import { createInventory, inventoryMigrations } from '#services/inventory';
-import { createNotifications, type Mailer, notificationsMigrations } from '#services/notifications';
+import {
+  createNotifications,
+  type Mailer,
+  type NotificationsOptions,
+  notificationsMigrations,
+} from '#services/notifications';
 import { createOrders, ordersMigrations, type PriceOf } from '#services/orders';
 import { createPayments, paymentsMigrations } from '#services/payments';
 import type { PaymentProvider } from '#services/payments/provider';
 import { createProducts, productsMigrations } from '#services/products';
 import { createUsers, usersMigrations } from '#services/users';
+import { observeServed, observeTransport, traceServer } from './observe.ts';
 
 /**
  * How the services are joined: the one place that knows them all. It takes ports only, so a process, a test and the
@@ -53,6 +60,10 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   analytics: analyticsMigrations,
 };
 
+/** Services with an outbox; the topic of their events bears their name. */
+export const publishesEvents = (service: ComposedService): boolean =>
+  serviceMigrations[service].includes(outboxMigrations);
+
 export interface ComposeOptions {
   readonly world: World;
   /** The services to make, of those this process runs. */
@@ -67,11 +78,13 @@ export interface ComposeOptions {
   readonly provider?: PaymentProvider;
   /** Seals the keys that sign access tokens. */
   readonly keyEncryptionSecret: string;
-  /** Sends what notifications writes; without one, mails are kept to be read. */
-  readonly mailer?: Mailer;
+  /** Sends what notifications writes; without it, mails are kept to be read. */
+  readonly mail?: { readonly mailer: Mailer } & Pick<NotificationsOptions, 'messageIdDomain' | 'shop'>;
   /** Made where users runs and there is no such account yet. */
   readonly admin?: { readonly email: string; readonly password: string };
   readonly server?: Partial<ServerOptions>;
+  /** Default: nothing is measured or traced, and hops write no log lines; as in the simulator, whose trace tells more. */
+  readonly telemetry?: Telemetry;
   /** The simulator brings password hashing without threads. */
   readonly passwords?: Parameters<typeof createUsers>[0]['passwords'];
   /** Lease of sagas. Default 5,000 ms. */
@@ -82,6 +95,9 @@ export interface ComposedPart {
   readonly server: ServiceServer;
   /** In start order. */
   readonly components: readonly Component[];
+  /** What tells how far behind the events are. */
+  readonly outbox?: Outbox;
+  readonly subscription?: Subscription;
 }
 
 /** Makes the services of a process, in the order in which they start. */
@@ -90,12 +106,33 @@ export function composeServices(options: ComposeOptions): Map<ComposedService, C
   const logicalClock = createTextClock(createHybridClock({ clock: world.clock, ...alarmTo(world) }));
   const parts = new Map<ComposedService, ComposedPart>();
   for (const service of composedServices.filter((name) => options.services.includes(name))) {
-    parts.set(
-      service,
-      makers[service]({ ...options, server: { clock: world.clock, logicalClock, ...options.server } }),
-    );
+    const serverOptions: ServerOptions = { clock: world.clock, logicalClock, ...options.server };
+    parts.set(service, makePart(service, { ...options, server: serverOptions }));
   }
   return parts;
+}
+
+/** A service, and around it whatever shows what it does. Without telemetry there is nothing around it. */
+function makePart(service: ComposedService, options: MakerOptions): ComposedPart {
+  const { telemetry, transport } = options;
+  if (!telemetry) return makers[service](options);
+  const world = { ...options.world, log: options.world.log.with({ service }) };
+  const show = observeServed(telemetry, world);
+  const { onServed } = options.server;
+  const server: ServerOptions = {
+    ...options.server,
+    onServed(served) {
+      show(served);
+      onServed?.(served);
+    },
+  };
+  const part = makers[service]({
+    ...options,
+    world,
+    server,
+    transport: observeTransport(telemetry, service, transport, world),
+  });
+  return { ...part, server: traceServer(telemetry, part.server) };
 }
 
 const alarmTo = ({ log }: World) => ({
@@ -119,6 +156,7 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       },
       keyEncryptionSecret: options.keyEncryptionSecret,
       server: options.server,
+      telemetry: telemetryOf(options),
       ...(options.passwords ? { passwords: options.passwords } : {}),
     });
     const { admin } = options;
@@ -126,7 +164,7 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       name: 'local admin',
       start: async () => void (admin && (await users.ensureAdmin(admin))),
     };
-    return { server: users.server, components: [outbox.component, users.component, localAdmin] };
+    return { server: users.server, components: [outbox.component, users.component, localAdmin], outbox };
   },
   products(options) {
     const outbox = outboxOf('products', options);
@@ -134,22 +172,34 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     const products = createProducts({
       world: options.world,
       database: options.databaseOf('products'),
+      telemetry: telemetryOf(options),
       outbox,
       ...(logicalClock ? { logicalClock } : {}),
       ...(onServed ? { onServed } : {}),
       ...(checkReplies === undefined ? {} : { checkReplies }),
     });
-    return { server: products.server, components: [outbox.component, products.component] };
+    return { server: products.server, components: [outbox.component, products.component], outbox };
   },
   inventory(options) {
     const { world, server } = options;
-    const inventory = createInventory({ world, database: options.databaseOf('inventory'), server });
+    const inventory = createInventory({
+      world,
+      database: options.databaseOf('inventory'),
+      server,
+      telemetry: telemetryOf(options),
+    });
     return { server: inventory.server, components: [inventory.component] };
   },
   payments(options) {
     const { world, server, provider } = options;
     if (!provider) throw new Error('compose: payments runs here and was given no provider');
-    const payments = createPayments({ world, database: options.databaseOf('payments'), provider, server });
+    const payments = createPayments({
+      world,
+      database: options.databaseOf('payments'),
+      provider,
+      server,
+      telemetry: telemetryOf(options),
+    });
     return { server: payments.server, components: [payments.component] };
   },
   orders(options) {
@@ -158,6 +208,7 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     const orders = createOrders({
       world,
       database: options.databaseOf('orders'),
+      telemetry: telemetryOf(options),
       inventory: clientOf(inventoryContract, options),
       payments: clientOf(paymentsContract, options),
       priceOf: priceFrom(options),
@@ -168,33 +219,39 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       server,
       ...(sagaLeaseMs === undefined ? {} : { leaseMs: sagaLeaseMs }),
     });
-    return { server: orders.server, components: [outbox.component, orders.component] };
+    return { server: orders.server, components: [outbox.component, orders.component], outbox };
   },
   notifications(options) {
-    const { mailer } = options;
     const database = options.databaseOf('notifications');
     const users = clientOf(usersContract, options);
-    const part = createNotifications({ ...listenerOf(options), database, users, ...(mailer ? { mailer } : {}) });
-    return { server: part.server, components: [part.component] };
+    const part = createNotifications({ ...listenerOf(options), database, users, ...options.mail });
+    return { server: part.server, components: [part.component], subscription: part.subscription };
   },
   analytics(options) {
     const part = createAnalytics({ ...listenerOf(options), database: options.databaseOf('analytics') });
-    return { server: part.server, components: [part.component] };
+    return { server: part.server, components: [part.component], subscription: part.subscription };
   },
 };
 
-function listenerOf({ world, eventLog, server }: MakerOptions) {
+function listenerOf(options: MakerOptions) {
+  const { world, eventLog, server } = options;
   const { logicalClock } = server;
-  return { world, log: eventLog, server, ...(logicalClock ? { logicalClock } : {}) };
+  const telemetry = telemetryOf(options);
+  const metrics = measureEvents(telemetry);
+  return { world, log: eventLog, server, telemetry, metrics, ...(logicalClock ? { logicalClock } : {}) };
 }
 
-function outboxOf(source: ComposedService, { databaseOf, eventLog, world, server }: MakerOptions): Outbox {
+const telemetryOf = ({ telemetry = noTelemetry }: ComposeOptions): Telemetry => telemetry;
+
+function outboxOf(source: ComposedService, options: MakerOptions): Outbox {
+  const { databaseOf, eventLog, world, server } = options;
   const { logicalClock } = server;
   return createOutbox({
     source,
     database: databaseOf(source),
     log: eventLog,
     world,
+    metrics: measureEvents(telemetryOf(options)),
     ...(logicalClock ? { logicalClock } : {}),
   });
 }

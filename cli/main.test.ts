@@ -36,6 +36,8 @@ test('a topology file with mistakes is refused with all of them at once', async 
     JSON.stringify({
       processes: { Front: { runs: ['gateway'] }, back: { runs: ['orders', 'shoes'], instances: 99, colour: 'red' } },
       database: { adminUrl: 'mysql://x' },
+      mail: { url: 'smtp://me:hidden@mail.example', from: 'nobody' },
+      events: { keepDays: 0 },
       extra: true,
     }),
   );
@@ -46,7 +48,20 @@ test('a topology file with mistakes is refused with all of them at once', async 
     .split('\n')
     .filter((line) => line.startsWith('  - '))
     .join('\n');
-  for (const part of [/extra/, /Front/, /colour/, /runs\.1/, /instances/, /adminUrl/]) expect(mistakes).toMatch(part);
+  for (const part of [
+    /extra/,
+    /Front/,
+    /colour/,
+    /runs\.1/,
+    /instances/,
+    /adminUrl/,
+    /mail\.from/,
+    /mail\.url/,
+    /keepDays/,
+  ]) {
+    expect(mistakes).toMatch(part);
+  }
+  expect(mistakes).not.toContain('hidden');
 });
 
 test('a port in use is refused with the pid that has it and the remedy, in JSON too', async () => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Component, World } from '#kit/runtime';
 import { findFreePort, openSecrets } from '#kit/store/embedded';
 import { ensureAdminAccount } from './admin.ts';
+import { resolveMail } from './mail.ts';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
@@ -89,6 +90,7 @@ function createChildren(options: ProcessesOptions): Processes {
   };
 }
 
+const dayMs = 86_400_000;
 const internalHost = '127.0.0.1';
 
 /** One configuration for each instance: ports are handed out here, so that everyone knows everyone from the start. */
@@ -118,6 +120,8 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
     webhook: kept.ensure('payment-webhook'),
   };
   const admin = ensureAdminAccount(dataDir, options.world.random);
+  const mail = topology.mail && resolveMail(topology.mail, process.env);
+  const { keepDays } = topology.events;
   return instances.map(({ process, runs }, index) => {
     const port = ports[index];
     return {
@@ -133,6 +137,8 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       ...(sandbox ? { sandbox } : {}),
       secrets,
       ...(runs.includes('users') ? { admin } : {}),
+      ...(mail && runs.includes('notifications') ? { mail } : {}),
+      ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
       dataDir,
     };
   });

@@ -1,6 +1,6 @@
 import { createGateway } from '#edge/gateway';
 import type { ServiceServer } from '#kit/contract';
-import { createPostgresLog, logMigrations } from '#kit/messaging';
+import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
 import { seedProducts } from '#services/products';
@@ -10,9 +10,11 @@ import {
   composedServices,
   composeServices,
   publicContracts,
+  publishesEvents,
   serviceMigrations,
 } from './compose.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { connectMail, type Mail } from './mail.ts';
 import { connectProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedStock } from './seed.ts';
 import type { Provider, ServiceName } from './topology.ts';
@@ -42,6 +44,10 @@ export interface ServicesConfig {
   readonly secrets: Secrets;
   /** The account that people and commands on this machine administer with; only the process with users is told. */
   readonly admin?: AdminAccount;
+  /** How notifications send mail, with the secret in it; only their process is told. Absent: mails are kept to be read. */
+  readonly mail?: Mail;
+  /** How long the log keeps events. Default 30 days. Longer costs disk; what has gone can't be replayed. */
+  readonly eventsKeptMs?: number;
   /** For what is kept in files, such as the pretended provider's books. */
   readonly dataDir: string;
 }
@@ -81,6 +87,9 @@ export interface RunningServices {
   readonly demo?: string;
 }
 
+/** Longer than any outage of a reader that anybody would wait for, short enough for a disk. */
+const eventsKeptMsDefault = 30 * 86_400_000;
+
 /** Starts the services of one process and resolves when they are ready. `host.stop()` drains and stops them. */
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
   const { world, services } = options;
@@ -99,21 +108,31 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (sandbox?.url) urls['payment-sandbox'] = sandbox.url;
   const provider = services.includes('payments') ? (sandbox?.provider ?? (await connectProvider(options))) : undefined;
 
+  const eventLog = createPostgresLog({ database: databases.of('log'), world });
   const parts = composeServices({
     world,
     services: here,
     databaseOf: databases.of,
     transport: transports.transport,
-    eventLog: createPostgresLog({ database: databases.of('log'), world }),
+    eventLog,
     ...(provider ? { provider } : {}),
     keyEncryptionSecret: options.secrets.keyEncryption,
     ...(options.admin ? { admin: options.admin } : {}),
+    ...(options.mail ? { mail: connectMail(options.mail) } : {}),
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   });
   for (const { server, components } of parts.values()) {
     transports.attach(options.seams?.server?.(server) ?? server);
     for (const component of components) host.add(component);
   }
+  host.add(
+    createSweeper({
+      log: eventLog,
+      topics: here.filter(publishesEvents),
+      retention: { ageMsMax: options.eventsKeptMs ?? eventsKeptMsDefault },
+      world,
+    }),
+  );
   const products = parts.get('products');
   if (products) host.add({ name: 'seed catalogue', start: async () => void (await seedProducts(products.server)) });
   const inventory = parts.get('inventory');

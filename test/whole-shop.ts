@@ -25,17 +25,21 @@ export interface WholeShop {
   ask(method: string, path: string, options?: { body?: unknown; key?: string; token?: string }): Promise<Answer>;
   /** An access token of the administrator. */
   adminToken(): Promise<string>;
-  placeOrder(sku: string, quantity: number, email?: string): Promise<Answer>;
+  placeOrder(sku: string, quantity: number, email?: string, more?: object): Promise<Answer>;
   stop(): Promise<void>;
 }
 
 const admin = { email: 'admin@shop.example', password: 'the keys to the shop' };
 
 /** All services in this process behind the real gateway, on real PostgreSQL. For tests. */
-export async function startWholeShop(config: Partial<ServicesConfig> = {}): Promise<WholeShop> {
+export async function startWholeShop(
+  config: Partial<ServicesConfig> = {},
+  prepare: (databases: Readonly<Record<string, string>>) => Promise<void> = async () => {},
+): Promise<WholeShop> {
   const owners = [...serviceNames.filter(hasDatabase), 'log'] as const;
   const urls = await Promise.all(owners.map(async (name) => [name, (await createTestDatabase()).url] as const));
   const databases = Object.fromEntries(urls);
+  await prepare(databases);
   const dataDir = mkdtempSync(join(tmpdir(), 'hf-shop-'));
   const log: string[] = [];
   const write = (message: string, fields?: object) => void log.push(`${message} ${JSON.stringify(fields, errorText)}`);
@@ -79,10 +83,10 @@ export async function startWholeShop(config: Partial<ServicesConfig> = {}): Prom
     async adminToken() {
       return (await ask('POST', '/sessions', { body: admin })).body.accessToken;
     },
-    placeOrder(sku, quantity, email = 'ada@example.com') {
+    placeOrder(sku, quantity, email = 'ada@example.com', more = {}) {
       keys += 1;
       const payment = { method: 'pm_card_visa' };
-      const body = { email, currency: 'EUR', lines: [{ sku, quantity }], payment };
+      const body = { email, currency: 'EUR', lines: [{ sku, quantity }], payment, ...more };
       return ask('POST', '/orders', { body, key: `order-${keys}` });
     },
     async stop() {
