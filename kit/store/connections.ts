@@ -5,11 +5,10 @@ import { DatabaseUnavailable, StoreOverloaded } from './errors.ts';
 
 /** One connection, for as long as one caller has it. */
 export interface Connection {
+  /** What is asked within one turn goes out in one packet: a write to a socket costs as much as a small statement. */
   ask(query: string | pg.QueryConfig): Promise<pg.QueryResult>;
   /** Why the connection is of no use any more; undefined while it is fine. */
   readonly lost: Error | undefined;
-  /** What is asked within this turn goes out in one packet. */
-  gather(): void;
   /** Asks the server to stop the statement under way. Best effort: it may be over by the time the server is told. */
   cancelStatement(): void;
   /** Cuts the connection at once; what is under way fails. */
@@ -69,6 +68,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const inside = client as unknown as ClientInside;
     let lost: Error | undefined;
     let owed = 0;
+    let gathering = false;
     let answers = 0;
     let silentLooks = 0;
     let cancelWatch: Cancel | undefined;
@@ -93,6 +93,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
         cut(Object.assign(new Error(`no answer for ${silenceMsMax} ms`), { code: 'ETIMEDOUT' }));
       });
     }
+    function gather(): void {
+      if (gathering) return;
+      gathering = true;
+      const { stream } = inside.connection;
+      stream.cork();
+      void Promise.resolve().then(() => {
+        gathering = false;
+        stream.uncork();
+      });
+    }
     function answered(): void {
       owed -= 1;
       answers += 1;
@@ -109,17 +119,13 @@ export function createConnections(options: ConnectionsOptions): Connections {
           silentLooks = 0;
           watch();
         }
+        gather();
         const answer = client.query(query as pg.QueryConfig);
         answer.then(answered, answered);
         return answer;
       },
       get lost() {
         return lost;
-      },
-      gather() {
-        const { stream } = inside.connection;
-        stream.cork();
-        void Promise.resolve().then(() => stream.uncork());
       },
       cancelStatement: () => sendCancelRequest(inside, timers),
       cut,

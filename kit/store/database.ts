@@ -133,7 +133,6 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     };
     try {
       // Not awaited: BEGIN travels with the first statement.
-      connection.gather();
       const began = connection.ask(begin);
       began.catch(note);
       const result = await (signal ? orAborted(work(tx), signal) : work(tx));

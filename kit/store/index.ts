@@ -1,3 +1,4 @@
+export { type BatchReader, type BatchReaderOptions, createBatchReader } from './batch-reader.ts';
 export { type BatchWriter, type BatchWriterOptions, createBatchWriter, type Verdict } from './batch-writer.ts';
 export { createDatabase, type DatabaseOptions, type PooledDatabase } from './database.ts';
 export {

@@ -21,9 +21,21 @@ export function escapeHtml(text: string): string {
   return lineText(text).replace(/[&<>"']/g, (character) => escapes[character] as string);
 }
 
+/** Making a format costs a hundred times what using it does; there are fewer currencies than this. */
+const formatsMax = 400;
+const formats = new Map<string, Intl.NumberFormat>();
+
+function formatOf(currency: string): Intl.NumberFormat {
+  const known = formats.get(currency);
+  if (known) return known;
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  if (formats.size < formatsMax) formats.set(currency, format);
+  return format;
+}
+
 /** `12345 GBP` → `£123.45`, `12345 JPY` → `¥12,345`: exactly, for any amount and currency. */
 export function formatMoney(amountMinor: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  const format = formatOf(currency);
   const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
   const text = String(Math.abs(amountMinor)).padStart(digits + 1, '0');
   const decimal = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`;

@@ -1,7 +1,7 @@
 import { type Payment, type payments, paymentsProblems } from '#contracts/payments';
 import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
-import type { BatchWriter } from '#kit/store';
+import type { BatchReader, BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
@@ -13,6 +13,8 @@ export interface HandlerOptions {
   readonly writer: BatchWriter<Command, CommandResult>;
   readonly bookWriter: BatchWriter<BookCommand, BookResult>;
   readonly provider: PaymentProvider;
+  /** Payments by order, many captures in one read. */
+  readonly reader: BatchReader<string, PaymentRecord>;
 }
 
 /** The provider forgets keys after a day: an older call is looked up before it is repeated. */
@@ -24,7 +26,13 @@ const exportPageSize = 1000;
  * the outcome is committed. A crash anywhere leaves a row that says what to ask the provider, and asking twice is
  * harmless.
  */
-export function createHandlers({ database, writer, bookWriter, provider }: HandlerOptions): Handlers<typeof payments> {
+export function createHandlers({
+  database,
+  writer,
+  bookWriter,
+  provider,
+  reader,
+}: HandlerOptions): Handlers<typeof payments> {
   const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
 
   /** Asks for the amount, or learns how an earlier request ended. Resolves only with what is certain. */
@@ -70,7 +78,7 @@ export function createHandlers({ database, writer, bookWriter, provider }: Handl
   }
 
   async function capture(orderId: string, signal: AbortSignal): Promise<PaymentRecord> {
-    const payment = await readPayment(database, orderId);
+    const payment = await reader.get(orderId);
     if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
     if (payment.status !== 'authorized' || !payment.providerRef) return payment;
     const { providerRef } = payment;

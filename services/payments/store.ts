@@ -19,6 +19,17 @@ export async function readPayment(database: Queryable, orderId: string): Promise
   return rows[0];
 }
 
+export async function readPaymentsOf(
+  database: Queryable,
+  orderIds: readonly string[],
+): Promise<ReadonlyMap<string, PaymentRecord>> {
+  const { rows } = await database.query<PaymentRecord>(
+    `select ${columns} from payment where order_id = any ($1::text[])`,
+    [orderIds],
+  );
+  return new Map(rows.map((row) => [row.orderId, row]));
+}
+
 const refundColumns = `refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status,
   provider_ref as "providerRef"`;
 

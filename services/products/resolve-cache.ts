@@ -1,8 +1,10 @@
-import type { Clock, Database } from '#kit/runtime';
+import type { Clock, Database, Timers } from '#kit/runtime';
+import { createBatchReader } from '#kit/store';
 import { type SoldAs, soldAs } from './store.ts';
 
 export interface ResolveCacheOptions {
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly database: Database;
   /** How old an answer may be. Longer saves reads, shorter shows a new price sooner. Default 1,000 ms; 0 turns it off. */
   readonly ageMsMax?: number;
@@ -29,7 +31,12 @@ interface Entry {
  * instance. SKUs that nobody sells are not kept: their number has no bound, and a new product should be sold at once.
  */
 export function createResolveCache(options: ResolveCacheOptions): ResolveCache {
-  const { clock, database, ageMsMax = 1_000, entriesMax = 20_000 } = options;
+  const { clock, timers, database, ageMsMax = 1_000, entriesMax = 20_000 } = options;
+  const reader = createBatchReader<string, SoldAs>({
+    name: 'products.resolve',
+    timers,
+    load: async (skus) => new Map((await soldAs(database, skus)).map((value) => [value.sku, value])),
+  });
   // In the order of reading, oldest first.
   const entries = new Map<string, Entry>();
   let changes = 0;
@@ -47,8 +54,11 @@ export function createResolveCache(options: ResolveCacheOptions): ResolveCache {
       }
       if (missing.length === 0) return found;
       const changesBefore = changes;
-      for (const value of await soldAs(database, missing)) {
-        found.set(value.sku, value);
+      const read = await reader.getAll(missing);
+      for (const sku of missing) {
+        const value = read.get(sku);
+        if (!value) continue;
+        found.set(sku, value);
         // A read that a change has overtaken may be of before: good enough to answer with, not to keep.
         if (changes !== changesBefore) continue;
         entries.delete(value.sku);
