@@ -1,32 +1,31 @@
 import { writeSync } from 'node:fs';
-import type { LogFields, Logger, LogLevel } from '#kit/runtime';
+import { type LogFields, type Logger, type LogLevel, systemClock } from '#kit/runtime';
+import { createLogger } from '#kit/telemetry';
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-const secretName = /pass(word|wd)?|secret|token|authorization|cookie|card|cvc|pan$|api_?key/i;
 
-/** JSON lines on standard error, from `level` up. For the command itself; services bring the kit's telemetry. */
+/**
+ * The one logger of a process, on standard error: for people on a terminal, JSON lines otherwise. Everything that is
+ * logged in the process comes through here, and so through the redaction.
+ */
 export function createLog(level: LogLevel, fields: LogFields = {}): Logger {
-  const write = (line: LogLevel, message: string, more: LogFields = {}) => {
-    if (levels.indexOf(line) < levels.indexOf(level)) return;
-    const text = JSON.stringify({ time: new Date().toISOString(), level: line, ...fields, message, ...more }, guard);
-    try {
-      writeSync(2, `${text}\n`);
-    } catch {
-      // Nobody reads any more, or the pipe is full: a log line is not worth a process.
-    }
-  };
-  return {
-    debug: (message, more) => write('debug', message, more),
-    info: (message, more) => write('info', message, more),
-    warn: (message, more) => write('warn', message, more),
-    error: (message, more) => write('error', message, more),
-    with: (more) => createLog(level, { ...fields, ...more }),
-  };
+  const isTerminal = process.stderr.isTTY === true;
+  return createLogger({
+    clock: systemClock,
+    level,
+    fields,
+    format: isTerminal ? 'pretty' : 'json',
+    colour: isTerminal && process.stderr.hasColors(),
+    destination: { write: (line) => writeLine(line) },
+  });
 }
 
-function guard(name: string, value: unknown): unknown {
-  if (secretName.test(name)) return '***';
-  return value instanceof Error ? value.message : value;
+function writeLine(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // Nobody reads any more, or the pipe is full: a log line is not worth a process.
+  }
 }
 
 /** `HOLDFAST_LOG=debug|info|warn|error`; default warn, because a terminal is for people. */

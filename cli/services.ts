@@ -15,10 +15,13 @@ import {
 } from './compose.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { connectMail, type Mail } from './mail.ts';
+import { observeTransport } from './observe.ts';
 import { connectProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedStock } from './seed.ts';
+import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
-import { createTransports } from './transports.ts';
+import { createTraceCollector } from './traces.ts';
+import { createTransports, internalKeyHeader } from './transports.ts';
 
 /** What one process is given to run its services. Plain data but for `world`, so that a child gets it by message. */
 export interface ServicesConfig {
@@ -34,6 +37,9 @@ export interface ServicesConfig {
   readonly internal?: { readonly host: string; readonly port: number };
   /** Where the gateway listens, if it runs here. */
   readonly public: { readonly host: string; readonly port: number };
+  /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
+  readonly internalDoor?: { readonly host: string; readonly port: number };
+  readonly telemetry?: TelemetryConfig;
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
   readonly sandbox?: { readonly host: string; readonly port: number };
@@ -98,8 +104,12 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
 
   const host = createHost({ log: world.log, timers: world.timers });
   const urls: Record<string, string> = {};
-  const databases = openDatabases(options);
-  const transports = createTransports(options);
+  const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {});
+  const { telemetry } = observed;
+  const databases = openDatabases(options, observed);
+  const transports = createTransports(options, observed);
+  // Stops last: what the others do at their end is told too.
+  host.add(observed.component);
   host.add(databases.component);
   host.add({ name: 'connections', stop: () => transports.close() });
 
@@ -115,6 +125,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     databaseOf: databases.of,
     transport: transports.transport,
     eventLog,
+    telemetry,
     ...(provider ? { provider } : {}),
     keyEncryptionSecret: options.secrets.keyEncryption,
     ...(options.admin ? { admin: options.admin } : {}),
@@ -125,6 +136,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     transports.attach(options.seams?.server?.(server) ?? server);
     for (const component of components) host.add(component);
   }
+  sampleEvents(observed, parts);
   host.add(
     createSweeper({
       log: eventLog,
@@ -143,9 +155,13 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     await host.start();
     return { host, urls, transport: transports.transport };
   }
+  const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed);
+  if (internal) host.add({ name: 'trace collector', stop: () => internal.close() });
   const gateway = createGateway({
-    world,
-    transport: transports.transport,
+    world: { ...world, log: world.log.with({ service: 'gateway' }) },
+    transport: observeTransport(telemetry, 'gateway', transports.transport, world),
+    telemetry,
+    ...(internal ? { internal } : {}),
     contracts: publicContracts,
     host: options.public.host,
     port: options.public.port,
@@ -153,6 +169,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   });
   host.add(gateway.component);
   urls['gateway'] = originOf(options.public);
+  if (options.internalDoor) urls['internal'] = originOf(options.internalDoor);
   await host.start();
   return { host, urls, transport: transports.transport, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
 }
@@ -172,7 +189,10 @@ function urlOf({ databases, process: name }: ServicesOptions, service: ServiceNa
 }
 
 /** Pools of the databases of this process, opened when first asked for and closed together. */
-function openDatabases(options: ServicesOptions): {
+function openDatabases(
+  options: ServicesOptions,
+  { watchPool }: ProcessTelemetry,
+): {
   readonly of: (service: ComposedService | 'log') => Database;
   readonly component: Component;
 } {
@@ -182,6 +202,7 @@ function openDatabases(options: ServicesOptions): {
       const known = open.get(service);
       if (known) return known;
       const plain = createDatabase({ url: urlOf(options, service), name: service, ...options.world });
+      watchPool(plain);
       const database = options.seams?.database?.(plain, service) ?? plain;
       open.set(service, database);
       return database;
@@ -198,6 +219,42 @@ function openDatabases(options: ServicesOptions): {
     },
   };
 }
+
+/** What operators see at the gateway's internal door: this process's metrics, and traces of all processes. */
+function internalDoorOf(
+  { addresses, internal, secrets, world, process: name }: ServicesOptions,
+  at: { readonly host: string; readonly port: number },
+  { telemetry, metricsPage }: ProcessTelemetry,
+) {
+  const here = internal && originOf(internal);
+  const others = new Map<string, string[]>();
+  for (const [service, origins] of Object.entries(addresses)) {
+    for (const origin of origins) if (origin !== here) others.set(origin, [...(others.get(origin) ?? []), service]);
+  }
+  const collector = createTraceCollector({
+    origins: [...others.keys()],
+    headers: { [internalKeyHeader]: secrets.internal },
+    here: telemetry.spans.trace,
+    log: world.log,
+  });
+  const targets = [
+    { targets: [hostOf(originOf(at))], labels: { process: name } },
+    ...[...others].map(([origin, services]) => ({
+      targets: [hostOf(origin)],
+      labels: { services: services.join(',') },
+    })),
+  ];
+  return {
+    ...at,
+    targets,
+    metrics: metricsPage,
+    trace: collector.trace,
+    recentTraces: () => telemetry.spans.recent(),
+    close: collector.close,
+  };
+}
+
+const hostOf = (origin: string): string => new URL(origin).host;
 
 function originOf({ host, port }: ServicesOptions['public']): string {
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;

@@ -9,8 +9,10 @@ import {
 } from '#kit/contract';
 import { createResilientTransport } from '#kit/resilience';
 import type { Component, Request, Transport } from '#kit/runtime';
+import { prometheusContentType } from '#kit/telemetry';
 import { publicContracts } from './compose.ts';
 import type { ServicesOptions } from './services.ts';
+import type { ProcessTelemetry } from './telemetry.ts';
 
 export interface Transports {
   /** For calls between services: within the process by function call, else over HTTP; deadline, budget, breaker. */
@@ -22,9 +24,9 @@ export interface Transports {
 }
 
 /** Shown by every process of this system to the others; whoever has it may say on whose behalf it calls. */
-const internalKeyHeader = 'holdfast-internal-key';
+export const internalKeyHeader = 'holdfast-internal-key';
 
-export function createTransports(options: ServicesOptions): Transports {
+export function createTransports(options: ServicesOptions, telemetry: ProcessTelemetry): Transports {
   const { world, addresses, internal, secrets } = options;
   const { clock, timers, random, log } = world;
   const servers: ServiceServer[] = [];
@@ -50,6 +52,7 @@ export function createTransports(options: ServicesOptions): Transports {
     random,
     ...(openMs === undefined ? {} : { breaker: { openMs } }),
     onEvent(service, event) {
+      telemetry.onCallEvent(service, event);
       if (event.kind === 'breaker') log.warn('breaker changed', { service, state: event.state });
     },
   });
@@ -59,7 +62,7 @@ export function createTransports(options: ServicesOptions): Transports {
       servers.push(server);
       local.attach(server);
     },
-    internalServer: internal && internalServer(servers, internal, secrets.internal),
+    internalServer: internal && internalServer(servers, internal, secrets.internal, telemetry),
     close: () => http.close(),
   };
 }
@@ -68,15 +71,19 @@ function internalServer(
   servers: readonly ServiceServer[],
   at: { readonly host: string; readonly port: number },
   key: string,
+  { telemetry, metricsPage }: ProcessTelemetry,
 ): Component {
   const expected = Buffer.from(key);
   const admit = (request: Request): Request => {
-    const given = Buffer.from(request.headers[internalKeyHeader] ?? '');
+    checkKey(request.headers[internalKeyHeader]);
+    return request;
+  };
+  function checkKey(text: string | readonly string[] | undefined): void {
+    const given = Buffer.from(String(text ?? ''));
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
       throw contractProblems.unauthenticated({ detail: 'this port is for the processes of this system only' });
     }
-    return request;
-  };
+  }
   let close = async () => {};
   return {
     name: 'internal server',
@@ -84,6 +91,15 @@ function internalServer(
       const app = createHttpServer({ routes: servers.flatMap(routesOf), admit });
       close = () => app.close();
       app.get('/livez', async () => ({ status: 'alive' }));
+      // Numbers only, and Prometheus has no key; spans are for the gateway's internal door, which puts them together.
+      app.get('/metrics', async (_request, reply) => {
+        reply.header('content-type', prometheusContentType);
+        return metricsPage();
+      });
+      app.get('/traces/:traceId', async (request) => {
+        checkKey(request.headers[internalKeyHeader]);
+        return { spans: telemetry.spans.trace((request.params as { traceId: string }).traceId) };
+      });
       await app.listen(at);
     },
     drain: () => close(),

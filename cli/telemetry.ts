@@ -1,0 +1,185 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { BreakerEvent, PolicyEvent } from '#kit/resilience';
+import type { Component, World } from '#kit/runtime';
+import type { PooledDatabase } from '#kit/store';
+import {
+  addProcessMetrics,
+  createTelemetry,
+  type GaugeReading,
+  type MetricDescription,
+  type TelemetryHost,
+} from '#kit/telemetry';
+import type { ComposedPart, ComposedService } from './compose.ts';
+
+/** What a process may be told about its telemetry. */
+export interface TelemetryConfig {
+  /** Share of requests whose whole way is recorded, from 0 to 1. Default 0.05. */
+  readonly traceRatio?: number;
+  /** Where traces are sent by OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`. Default: kept in memory only. */
+  readonly otlpUrl?: string;
+}
+
+/** The telemetry of one process, and what it measures of its parts. */
+export interface ProcessTelemetry {
+  readonly telemetry: TelemetryHost;
+  readonly component: Component;
+  /** A gauge that has to be asked for: read when somebody looks, so that it costs nothing otherwise. */
+  sample<const Name extends string>(
+    description: MetricDescription<Name>,
+    read: () => Promise<GaugeReading<Name>>,
+  ): void;
+  watchPool(database: PooledDatabase): void;
+  /** For `onEvent` of the transport between services. */
+  onCallEvent(callee: string, event: PolicyEvent | BreakerEvent): void;
+  /** The page that Prometheus scrapes. */
+  metricsPage(): Promise<string>;
+}
+
+/** A reading that takes longer than this is left out of the page. */
+const sampleTimeoutMs = 1_000;
+const loopLagResolutionMs = 20;
+
+export function createProcessTelemetry(world: World, processName: string, config: TelemetryConfig): ProcessTelemetry {
+  const { traceRatio, otlpUrl } = config;
+  const telemetry = createTelemetry({
+    ...world,
+    service: 'holdfast',
+    instance: processName,
+    ...(traceRatio === undefined ? {} : { sampleRatio: traceRatio }),
+    ...(otlpUrl === undefined ? {} : { otlp: { url: otlpUrl } }),
+  });
+  addProcessMetrics(telemetry);
+  const loopLag = measureLoopLag(telemetry);
+  const samplers: (() => Promise<void>)[] = [];
+  const onCallEvent = measureCallEvents(telemetry);
+  const pools = new Map<string, PooledDatabase>();
+  measurePools(telemetry, pools);
+
+  return {
+    telemetry,
+    component: {
+      name: 'telemetry',
+      async start() {
+        loopLag.enable();
+        await telemetry.start?.();
+      },
+      async stop() {
+        loopLag.disable();
+        await telemetry.stop?.();
+      },
+    },
+    sample(description, read) {
+      let last: GaugeReading<never> | undefined;
+      telemetry.gauge(description, () => (last ?? []) as never);
+      samplers.push(async () => {
+        last = undefined;
+        last = (await read()) as GaugeReading<never>;
+      });
+    },
+    watchPool: (database) => void pools.set(database.name, database),
+    onCallEvent,
+    async metricsPage() {
+      const enough = new AbortController();
+      const timeout = world.timers.sleep(sampleTimeoutMs, enough.signal).catch(() => {});
+      await Promise.race([Promise.allSettled(samplers.map((sample) => sample())), timeout]);
+      enough.abort();
+      return telemetry.metricsText();
+    },
+  };
+}
+
+/** How far behind the events of these services are: asked of their databases when somebody looks. */
+export function sampleEvents(
+  { sample }: ProcessTelemetry,
+  parts: ReadonlyMap<ComposedService, Pick<ComposedPart, 'outbox' | 'subscription'>>,
+): void {
+  const entries = [...parts];
+  sample(
+    { name: 'holdfast_outbox_pending_events', help: 'Committed and not yet in the log.', labels: ['source'] },
+    async () => {
+      const publishers = entries.flatMap(([source, { outbox }]) => (outbox ? [{ source, outbox }] : []));
+      return Promise.all(
+        publishers.map(async ({ source, outbox }) => ({ labels: { source }, value: await outbox.pending() })),
+      );
+    },
+  );
+  sample(
+    {
+      name: 'holdfast_consumer_lag_events',
+      help: 'In the log and not yet handled by a group.',
+      labels: ['group', 'topic'],
+    },
+    async () => {
+      const lags = await Promise.all(
+        entries.flatMap(([group, { subscription }]) => (subscription ? [lagOf(group, subscription)] : [])),
+      );
+      return lags.flat();
+    },
+  );
+}
+
+async function lagOf(group: string, subscription: NonNullable<ComposedPart['subscription']>) {
+  const byTopic = Map.groupBy(await subscription.lag(), ({ topic }) => topic);
+  return [...byTopic].map(([topic, partitions]) => ({
+    labels: { group, topic },
+    value: partitions.reduce((sum, { events }) => sum + events, 0),
+  }));
+}
+
+function measureLoopLag(telemetry: TelemetryHost): { enable(): boolean; disable(): boolean } {
+  const lag = monitorEventLoopDelay({ resolution: loopLagResolutionMs });
+  const inSeconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - loopLagResolutionMs / 1_000);
+  telemetry.gauge(
+    {
+      name: 'nodejs_eventloop_lag_seconds',
+      help: 'How late the event loop was, since the last scrape.',
+      labels: ['quantile'],
+    },
+    () => {
+      const reading = [0.5, 0.99, 1].map((quantile) => ({
+        labels: { quantile: String(quantile) },
+        value: lag.count > 0 ? inSeconds(lag.percentile(quantile * 100)) : 0,
+      }));
+      lag.reset();
+      return reading;
+    },
+  );
+  return lag;
+}
+
+function measurePools(telemetry: TelemetryHost, pools: ReadonlyMap<string, PooledDatabase>): void {
+  const gauge = (name: string, help: string, value: (pool: PooledDatabase['pool']) => number) =>
+    telemetry.gauge({ name, help, labels: ['database'] }, () =>
+      [...pools].map(([database, { pool }]) => ({ labels: { database }, value: value(pool) })),
+    );
+  gauge('holdfast_pool_connections', 'Open connections to a database.', ({ open }) => open);
+  gauge('holdfast_pool_busy_connections', 'Connections that are in use.', ({ open, idle }) => open - idle);
+  gauge('holdfast_pool_waiting_callers', 'Callers that wait for a connection.', ({ waiting }) => waiting);
+  gauge('holdfast_pool_saturation_ratio', 'Share of the connections allowed that is in use.', ({ open, idle, max }) => {
+    return (open - idle) / max;
+  });
+}
+
+const breakerStates: Readonly<Record<string, number>> = { closed: 0, 'half-open': 1, open: 2 };
+
+function measureCallEvents(telemetry: TelemetryHost): ProcessTelemetry['onCallEvent'] {
+  const events = telemetry.counter({
+    name: 'holdfast_call_events_total',
+    help: 'Retries, hedged calls, refusals by budget, breaker or bulkhead, breakers that changed.',
+    labels: ['callee', 'event'],
+  });
+  const states = new Map<string, number>();
+  telemetry.gauge(
+    {
+      name: 'holdfast_breaker_state',
+      help: 'Breaker of a callee: 0 closed, 1 half-open, 2 open. Absent: never changed.',
+      labels: ['callee'],
+    },
+    () => [...states].map(([callee, value]) => ({ labels: { callee }, value })),
+  );
+  return (callee, event) => {
+    if (event.kind === 'breaker') states.set(callee, breakerStates[event.state] ?? 2);
+    const name = event.kind === 'gave-up' ? `gave-up-${event.why}` : event.kind;
+    events.add({ callee, event: name });
+  };
+}
