@@ -97,7 +97,7 @@ export function createNemesis(options: NemesisOptions) {
     plan(events: readonly NemesisEvent[]): void {
       for (const event of events) after(event.atMs, () => strike(event));
     },
-    /** The end of the safety phase. Clocks stay wrong: they always are. */
+    /** The end of the safety phase. Databases keep their clocks: nothing may depend on them. */
     heal(): void {
       simulation.faultsOn = false;
       note('', 'everything is put right');
@@ -107,6 +107,7 @@ export function createNemesis(options: NemesisOptions) {
         server.start();
       }
       for (const node of nodes.values()) {
+        node.clock.repair();
         node.resume();
         node.start();
       }

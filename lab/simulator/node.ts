@@ -49,7 +49,8 @@ export interface NodeClock {
   wallMs(): number;
   readonly rate: number;
   step(byMs: number): void;
-  readonly offsetMs: number;
+  /** Takes back all steps: a time daemon has done its work. */
+  repair(): void;
 }
 
 export function createNodeClock(simulation: Simulation, skewMs: number, driftPpm: number): NodeClock {
@@ -61,8 +62,8 @@ export function createNodeClock(simulation: Simulation, skewMs: number, driftPpm
     step(byMs) {
       offsetMs += byMs;
     },
-    get offsetMs() {
-      return offsetMs;
+    repair() {
+      offsetMs = skewMs;
     },
   };
 }

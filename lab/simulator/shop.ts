@@ -1,37 +1,32 @@
-import { inventory as inventoryContract } from '#contracts/inventory';
-import { orders as ordersContract } from '#contracts/orders';
-import { payments as paymentsContract } from '#contracts/payments';
-import { createClient, type Served, type ServiceServer } from '#kit/contract';
+import { products as productsContract } from '#contracts/products';
+import type { Served, ServiceServer } from '#kit/contract';
 import {
-  createOutbox,
   createPostgresLog,
   type EventEnvelope,
   type EventLog,
   inboxMigrations,
   logMigrations,
-  outboxMigrations,
   subscribe,
 } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transaction, type Transport } from '#kit/runtime';
-import { createInventory, inventoryMigrations } from '#services/inventory';
-import { createOrders, ordersMigrations, type PriceOf } from '#services/orders';
-import { createPayments, paymentsMigrations } from '#services/payments';
 import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
 import { createMemoryJournal, createSandbox, type Sandbox } from '#services/payments/sandbox';
+import { type ComposedService, composeServices, serviceMigrations } from '../../cli/compose.ts';
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
 import type { Image, ImageDescription } from './pglite/image.ts';
-import { type DatabaseName, databaseNames, nodesOf, type Plan } from './plan.ts';
+import { type DatabaseName, databaseNames, nodesOf, type Plan, type StockPlan } from './plan.ts';
 import { createSimulatedProvider } from './provider.ts';
 import { between, type Simulation } from './simulation.ts';
 
+/** The services under test, as production composes them. */
+const testedServices = ['orders', 'inventory', 'payments'] as const satisfies readonly ComposedService[];
+
 /** The databases of the shop under test: migrations as they are in production. */
 export const imageDescriptions: readonly ImageDescription[] = [
-  { name: 'orders', migrations: [...ordersMigrations, outboxMigrations] },
-  { name: 'inventory', migrations: inventoryMigrations },
-  { name: 'payments', migrations: paymentsMigrations },
+  ...testedServices.map((name) => ({ name, migrations: serviceMigrations[name] })),
   // The log and its reader share a server, which production may do too.
   {
     name: 'log',
@@ -43,8 +38,6 @@ export const imageDescriptions: readonly ImageDescription[] = [
   },
 ];
 
-type Publish = Parameters<typeof createOrders>[0]['publish'];
-
 /**
  * Where a planted bug gets hold of a process: what it is handed is replaced by something that misbehaves. The code under
  * test is the same with and without.
@@ -54,7 +47,6 @@ export interface Hooks {
   transport?(transport: Transport, incarnation: Incarnation): Transport;
   server?(server: ServiceServer, incarnation: Incarnation): ServiceServer;
   provider?(provider: PaymentProvider, incarnation: Incarnation): PaymentProvider;
-  publish?(publish: Publish, log: EventLog, incarnation: Incarnation): Publish;
   log?(log: EventLog, incarnation: Incarnation): EventLog;
   reader?(
     handler: ReaderHandler,
@@ -88,14 +80,14 @@ export async function createShop(
   const nodes = new Map<string, SimNode>();
   const hosts = new Map<string, { readonly host: Host; readonly incarnation: Incarnation }>();
 
-  function newClock() {
+  function newClock(skewMsMax: number, driftPpmMax: number) {
     const wrong = (most: number) => Math.round((clocks.next() * 2 - 1) * most);
-    return createNodeClock(simulation, wrong(plan.skewMsMax), wrong(plan.driftPpmMax));
+    return createNodeClock(simulation, wrong(skewMsMax), wrong(driftPpmMax));
   }
 
   const databases = new Map<DatabaseName, DatabaseServer>();
   for (const name of databaseNames) {
-    const clock = newClock();
+    const clock = newClock(plan.databaseSkewMsMax, plan.driftPpmMax);
     const image = images.get(name);
     if (!image) throw new Error(`there is no image of ${name}`);
     const entropy = simulation.stream(`${name}/entropy`);
@@ -131,64 +123,46 @@ export async function createShop(
     },
   };
 
-  let providerNode: Incarnation | undefined;
-  const unfailing = (name: string): Incarnation => {
-    let born: Incarnation | undefined;
-    const node = createNode({ name, simulation, clock: newClock(), boot: (incarnation) => (born = incarnation) });
-    node.start();
-    return born as unknown as Incarnation;
-  };
-  providerNode = unfailing('provider');
-  const sandbox = await createSandbox({ ...providerNode.world, journal: createMemoryJournal() });
+  /** A machine that nothing happens to: the outside world, which the checks believe. */
+  function unfailing(name: string): Incarnation {
+    const born: Incarnation[] = [];
+    const clock = createNodeClock(simulation, 0, 0);
+    createNode({ name, simulation, clock, boot: (incarnation) => void born.push(incarnation) }).start();
+    return born[0] as Incarnation;
+  }
+  const sandbox = await createSandbox({ ...unfailing('provider').world, journal: createMemoryJournal() });
   sandbox.faults.set(plan.provider);
   const shoppers = unfailing('shoppers');
-
-  const priceOf: PriceOf = async (skus) =>
-    new Map(
-      plan.stock
-        .filter(({ sku }) => skus.includes(sku))
-        .map(({ sku, unitPriceMinor }) => [sku, { name: sku, unitPriceMinor }]),
-    );
+  const catalogue = unfailing('catalogue');
+  network.serve(catalogue, createCatalogue(plan.stock));
+  network.place('products', ['catalogue']);
 
   interface Program {
     readonly components: readonly Component[];
     readonly server?: ServiceServer;
   }
+  function program(service: ComposedService, incarnation: Incarnation): Program {
+    const { world } = incarnation;
+    const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
+    const provider = createSimulatedProvider(simulation, incarnation, adapter);
+    const part = composeServices({
+      world,
+      services: [service],
+      databaseOf: (name) => databaseOf(name as DatabaseName, incarnation),
+      transport: transportOf(incarnation),
+      eventLog: logOf(incarnation),
+      provider: hooks.provider?.(provider, incarnation) ?? provider,
+      keyEncryptionSecret: 'of no use to these services',
+      server,
+    }).get(service);
+    if (!part) throw new Error(`there is no service ${service}`);
+    return part;
+  }
+
   const programs: Record<string, (incarnation: Incarnation) => Program> = {
-    orders(incarnation) {
-      const { world } = incarnation;
-      const database = databaseOf('orders', incarnation);
-      const client = { transport: transportOf(incarnation), clock: world.clock };
-      const log = logOf(incarnation);
-      const outbox = createOutbox({ source: 'orders', database, log, world });
-      const publish: Publish = async (tx, events) => void (await outbox.publish(tx, events));
-      const orders = createOrders({
-        world,
-        database,
-        inventory: createClient(inventoryContract, client),
-        payments: createClient(paymentsContract, client),
-        priceOf,
-        publish: hooks.publish?.(publish, log, incarnation) ?? publish,
-        onCommit: outbox.wake,
-        server,
-      });
-      // The relay stops after the service, which publishes until it has drained.
-      const components = plan.readers > 0 ? [outbox.component, orders.component] : [orders.component];
-      return { components, server: orders.server };
-    },
-    inventory(incarnation) {
-      const { world } = incarnation;
-      const inventory = createInventory({ world, database: databaseOf('inventory', incarnation), server });
-      return { components: [inventory.component], server: inventory.server };
-    },
-    payments(incarnation) {
-      const { world } = incarnation;
-      const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
-      const simulated = createSimulatedProvider(simulation, incarnation, adapter);
-      const provider = hooks.provider?.(simulated, incarnation) ?? simulated;
-      const payments = createPayments({ world, database: databaseOf('payments', incarnation), provider, server });
-      return { components: [payments.component], server: payments.server };
-    },
+    orders: (incarnation) => program('orders', incarnation),
+    inventory: (incarnation) => program('inventory', incarnation),
+    payments: (incarnation) => program('payments', incarnation),
     reader(incarnation) {
       const { world } = incarnation;
       const database = databaseOf('log', incarnation);
@@ -214,13 +188,13 @@ export async function createShop(
   function boot(incarnation: Incarnation): void {
     const { node, world } = incarnation;
     const service = node.name.replace(/-\d+$/, '');
-    const program = (programs[service] as (incarnation: Incarnation) => Program)(incarnation);
+    const made = (programs[service] as (incarnation: Incarnation) => Program)(incarnation);
     const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 5_000 });
-    for (const component of program.components) host.add(component);
+    for (const component of made.components) host.add(component);
     hosts.set(node.name, { host, incarnation });
     host.start().then(
       () => {
-        if (program.server) network.serve(incarnation, hooks.server?.(program.server, incarnation) ?? program.server);
+        if (made.server) network.serve(incarnation, hooks.server?.(made.server, incarnation) ?? made.server);
       },
       // A process that can't start ends, and is started again by whoever looks after it.
       () => node.crash('could not start'),
@@ -228,7 +202,7 @@ export async function createShop(
   }
 
   for (const name of nodesOf(plan)) {
-    const node = createNode({ name, simulation, clock: newClock(), boot });
+    const node = createNode({ name, simulation, clock: newClock(plan.skewMsMax, plan.driftPpmMax), boot });
     nodes.set(name, node);
     node.onCrash(() => {
       const downMs = simulation.faultsOn ? between(restarts, restartMsMin, plan.downMsMax) : restartMsMin;
@@ -236,9 +210,7 @@ export async function createShop(
     });
   }
   const placesOf = (service: string) => [...nodes.keys()].filter((name) => name.startsWith(`${service}-`));
-  for (const { service } of [ordersContract, inventoryContract, paymentsContract]) {
-    network.place(service, placesOf(service));
-  }
+  for (const service of testedServices) network.place(service, placesOf(service));
   for (const node of nodes.values()) node.start();
 
   return {
@@ -256,6 +228,20 @@ export async function createShop(
       void running.host.stop().then(() => {
         if (node.incarnation === number) node.crash('stopped in order');
       });
+    },
+  };
+}
+
+/** Names and prices, from nowhere: the catalogue's own service is not under test. */
+function createCatalogue(stock: readonly StockPlan[]): ServiceServer {
+  return {
+    contract: productsContract,
+    async handle({ body }) {
+      const { skus } = body as { skus: readonly string[] };
+      const items = stock
+        .filter(({ sku }) => skus.includes(sku))
+        .map(({ sku, unitPriceMinor }) => ({ sku, name: sku, active: true, amountMinor: unitPriceMinor }));
+      return { status: 200, headers: {}, body: { items } };
     },
   };
 }
