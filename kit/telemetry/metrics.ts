@@ -211,7 +211,8 @@ function isId(value: string): boolean {
   );
 }
 
-const baseUnits = /_(?:seconds|bytes|ratio|celsius|meters|volts|amperes|joules|grams|count|rows|calls|events|items)$/;
+const baseUnits =
+  /_(?:seconds|bytes|ratio|celsius|meters|volts|amperes|joules|grams|count|rows|calls|events|items|commands)$/;
 const otherUnits = /(?:^|_)(?:ms|milliseconds|micros|microseconds|us|ns|minutes|hours|kb|kib|mb|mib|percent)(?:_|$)/;
 const idLabels = /(?:^|_)(?:id|ids|key|uuid|email|token|ip|trace|span)$/;
 
