@@ -53,7 +53,7 @@ export type ComposedService = (typeof composedServices)[number];
 export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrations[]>> = {
   users: [...usersMigrations, outboxMigrations],
   products: [...productsMigrations, outboxMigrations],
-  inventory: inventoryMigrations,
+  inventory: [...inventoryMigrations, outboxMigrations],
   payments: paymentsMigrations,
   orders: [...ordersMigrations, outboxMigrations],
   notifications: notificationsMigrations,
@@ -169,7 +169,10 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
   products(options) {
     const outbox = outboxOf('products', options);
     const { logicalClock, onServed, checkReplies } = options.server;
+    const { log, metrics } = listenerOf(options);
     const products = createProducts({
+      log,
+      metrics,
       world: options.world,
       database: options.databaseOf('products'),
       telemetry: telemetryOf(options),
@@ -178,17 +181,22 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       ...(onServed ? { onServed } : {}),
       ...(checkReplies === undefined ? {} : { checkReplies }),
     });
-    return { server: products.server, components: [outbox.component, products.component], outbox };
+    const { server, component, subscription } = products;
+    const components = [outbox.component, component];
+    return { server, components, outbox, ...(subscription ? { subscription } : {}) };
   },
   inventory(options) {
+    const outbox = outboxOf('inventory', options);
     const { world, server } = options;
     const inventory = createInventory({
+      publish: outbox.publish,
+      onPublished: outbox.wake,
       world,
       database: options.databaseOf('inventory'),
       server,
       telemetry: telemetryOf(options),
     });
-    return { server: inventory.server, components: [inventory.component] };
+    return { server: inventory.server, components: [outbox.component, inventory.component], outbox };
   },
   payments(options) {
     const { world, server, provider } = options;

@@ -264,3 +264,17 @@ export const inventory = defineService({
     },
   },
 });
+
+export const stockEventTypes = ['stock.changed'] as const;
+
+/**
+ * Told when a SKU sells out or can be sold again at a holder, and at no other change: stock moves with every order, so
+ * whoever wants numbers asks for them. `subject` is the SKU; a lower version is older.
+ */
+export interface StockEvent {
+  readonly sku: string;
+  readonly holder: string;
+  readonly available: boolean;
+  /** Inventory's, of this SKU at this holder. */
+  readonly version: number;
+}

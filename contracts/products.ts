@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
+import { deadLetterOperations, noDeadLetter } from '#kit/messaging/operations';
 import { Currency, closed, pageQuery, Sku, Timestamp } from './common.ts';
 
 export const ProductId = Type.String({ pattern: '^prd_[0-9A-Z]{26}$' });
@@ -221,6 +222,7 @@ const ImportReply = closed({
 export type ImportReply = Static<typeof ImportReply>;
 
 export const productsProblems = problemTable('products', {
+  'no-dead-letter': noDeadLetter,
   'not-found': {
     status: 404,
     title: 'There is no such product',
@@ -410,6 +412,7 @@ export const products = defineService({
       }),
       responses: { 200: closed({ noted: Type.Integer() }) },
     },
+    ...deadLetterOperations('products'),
   },
 });
 

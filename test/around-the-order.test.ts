@@ -108,3 +108,38 @@ async function wholeText(url: string): Promise<string> {
   await database.close();
   return rows.map((row) => row.text).join();
 }
+
+test('what sells out leaves the availability facet and comes back with new stock, in whatever order things become known', async () => {
+  const newSku = 'LAST-1';
+  const book = (quantity: number, key: string) =>
+    shop.ask('POST', '/inventory/receipts', { token, key, body: { lines: [{ sku: newSku, quantity }] } });
+  // The stock is there before the catalogue knows the SKU.
+  await book(1, 'first-receipt');
+  await shop.ask('POST', '/products', {
+    token,
+    key: 'last-one',
+    body: {
+      name: 'Zeppelin anchor',
+      status: 'active',
+      categories: ['anchors'],
+      attributes: {},
+      variants: [{ sku: newSku, options: {}, prices: [{ currency: 'EUR', amountMinor: 900 }] }],
+    },
+  });
+  const isAvailable = async () => (await shop.ask('GET', '/products?q=zeppelin&currency=EUR')).body.items[0]?.available;
+  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(true);
+  expect((await shop.placeOrder(newSku, 1)).body.state).toBe('confirmed');
+  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(false);
+  await book(5, 'second-receipt');
+  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(true);
+  await shop.placeOrder(newSku, 1);
+  const log = createDatabase({ url: shop.databases['log'] as string, ...quietWorld });
+  const { rows } = await log.query<{ available: boolean }>(
+    `select (envelope -> 'data' ->> 'available')::boolean as available from log_event
+     where topic = 'inventory' and envelope ->> 'subject' = $1 order by "offset"`,
+    [newSku],
+  );
+  await log.close();
+  // An order that leaves something over tells nothing.
+  expect(rows.map((row) => row.available)).toEqual([true, false, true]);
+});

@@ -1,6 +1,7 @@
-import type { StockAnswer, StockLine } from '#contracts/inventory';
+import type { StockAnswer, StockEvent, StockLine } from '#contracts/inventory';
 import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
+import type { EventDraft } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
 import type { Verdict } from '#kit/store';
 import {
@@ -8,6 +9,7 @@ import {
   answersOf,
   type Book,
   commitHold,
+  crossingsOf,
   expireHold,
   type HoldRecord,
   holdStock,
@@ -15,6 +17,7 @@ import {
   receiveStock,
   releaseHold,
   restockReturn,
+  type Stock,
   type StockChange,
 } from './model.ts';
 import {
@@ -60,6 +63,9 @@ export interface CommandResult {
   readonly replayed?: unknown;
 }
 
+/** Writes events to the outbox in the transaction of what they tell. */
+export type Publish = (tx: Transaction, events: readonly EventDraft<StockEvent>[]) => Promise<unknown>;
+
 type KeyedCommand = Extract<Command, Claim>;
 
 /**
@@ -68,7 +74,7 @@ type KeyedCommand = Extract<Command, Claim>;
  */
 export async function applyCommands(
   tx: Transaction,
-  holder: string,
+  { holder, publish }: { readonly holder: string; readonly publish: Publish | undefined },
   commands: readonly Command[],
 ): Promise<Verdict<CommandResult>[]> {
   const keyed = commands.filter((command): command is KeyedCommand => 'key' in command);
@@ -93,6 +99,7 @@ export async function applyCommands(
     lockStock(tx, holder, skusOf(commands, locked), skusToCreate(commands)),
   ]);
 
+  const soldOut = new Set(stock.filter((row) => row.onHand === 0).map((row) => row.sku));
   const book = newBook(stock, locked.holds);
   const newReturns: ReturnRow[] = [];
   const newChanges: ChangeRow[] = [];
@@ -185,6 +192,7 @@ export async function applyCommands(
   );
   const touched = new Set(book.movements.map((movement) => movement.sku));
   const changedHolds = [...book.changedHolds.values()];
+  const crossings = crossingsOf(stock, soldOut);
   await Promise.all([
     writeBook(tx, holder, {
       stock: stock.filter((row) => touched.has(row.sku)),
@@ -198,7 +206,20 @@ export async function applyCommands(
     addChanges(tx, newChanges),
     completeKeys(tx, completions),
   ]);
+  // Last, as the outbox wants it: the locks on stock put the events of a SKU in the order of the commits.
+  if (publish && crossings.length > 0) {
+    await publish(
+      tx,
+      crossings.map((row) => changed(holder, row)),
+    );
+  }
   return verdicts;
+}
+
+/** One event a version of a SKU, ever: a batch that is applied again makes none twice. */
+function changed(holder: string, { sku, version, onHand }: Stock): EventDraft<StockEvent> {
+  const data = { sku, holder, available: onHand > 0, version };
+  return { id: `evt_stock_${holder}_${sku}_${version}`, type: 'stock.changed', key: sku, data };
 }
 
 function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }[] = hold.lines): CommandResult {

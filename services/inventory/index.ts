@@ -4,7 +4,7 @@ import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotenc
 import type { Cancel, Component, Database, World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
-import { applyCommands, type Command, type CommandResult } from './commands.ts';
+import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
 import { createHandlers } from './handlers.ts';
 import { dueHolds } from './store.ts';
 
@@ -18,6 +18,10 @@ export interface InventoryOptions {
   readonly database: Database;
   readonly server?: Partial<ServerOptions>;
   readonly telemetry?: Telemetry;
+  /** Tells which SKUs sold out or are back, in the transaction in which they did. Without it nobody is told. */
+  readonly publish?: Publish;
+  /** Told after a commit that published something: to wake the outbox's relay. */
+  readonly onPublished?: () => void;
   /** Who owns the stock that this instance sells from. Default `main`. */
   readonly holder?: string;
   /** How often holds are looked at whose time is up. Default 1,000 ms. */
@@ -35,15 +39,29 @@ const sweepPeriodMs = 60_000;
 /** Owns stock: all-or-nothing holds, sales, returns, receipts and adjustments, with every unit accounted for. */
 export function createInventory(options: InventoryOptions): Service {
   const { world, database, holder = 'main', expiryPeriodMs = 1_000, telemetry = noTelemetry } = options;
+  const { publish, onPublished } = options;
   const { clock, timers, log } = world;
+  const measure = measureBatches(telemetry, 'inventory', () => writer.waiting);
+  // Most batches have nothing to tell, and then nobody is to be woken.
+  let hasPublished = false;
+  const publishing: Publish | undefined =
+    publish &&
+    (async (tx, events) => {
+      hasPublished = true;
+      await publish(tx, events);
+    });
   const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'inventory',
     database,
     clock,
     timers,
     log,
-    apply: (tx, commands) => applyCommands(tx, holder, commands),
-    onCommit: measureBatches(telemetry, 'inventory', () => writer.waiting),
+    apply: (tx, commands) => applyCommands(tx, { holder, publish: publishing }, commands),
+    onCommit(batch) {
+      measure(batch);
+      if (hasPublished) onPublished?.();
+      hasPublished = false;
+    },
   });
   let cancels: Cancel[] = [];
 

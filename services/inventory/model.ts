@@ -235,6 +235,11 @@ export function adjustStock(book: Book, changes: readonly StockChange[], referen
   }
 }
 
+/** Which SKUs of a batch sold out, or can be sold again: `soldOut` are those that were, before it. */
+export function crossingsOf(stock: readonly Stock[], soldOut: ReadonlySet<string>): Stock[] {
+  return stock.filter((row) => soldOut.has(row.sku) !== (row.onHand === 0));
+}
+
 export function answersOf(book: Book, skus: Iterable<string>): StockAnswer[] {
   return [...new Set(skus)].map((sku) => {
     const stock = book.stock.get(sku);

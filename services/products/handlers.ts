@@ -1,6 +1,8 @@
 import { type Product, ProductInput, type products, productsProblems, type Resolved } from '#contracts/products';
 import { type CallContext, createValidator, type Handlers } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
+import type { DeadLetters } from '#kit/messaging';
+import { deadLetterHandlers } from '#kit/messaging/operations';
 import type { Database, Ids } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import type { Command, Edit, Outcome } from './commands.ts';
@@ -17,6 +19,7 @@ export interface HandlerOptions {
   readonly writer: BatchWriter<Command, Outcome>;
   readonly cache: ResolveCache;
   readonly candidatesMax: number;
+  readonly deadLetters: DeadLetters;
 }
 
 export function createHandlers({
@@ -25,6 +28,7 @@ export function createHandlers({
   writer,
   cache,
   candidatesMax,
+  deadLetters,
 }: HandlerOptions): Handlers<typeof products> {
   const line = createValidator({
     method: 'POST',
@@ -106,6 +110,7 @@ export function createHandlers({
       const outcome = await submit({ kind: 'availability', items: body.items });
       return { status: 200, body: { noted: outcome.kind === 'noted' ? outcome.count : 0 } };
     },
+    ...deadLetterHandlers('products', deadLetters),
   };
 }
 

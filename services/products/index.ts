@@ -1,6 +1,7 @@
 import { products } from '#contracts/products';
 import { implement, type LogicalClockPort, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
+import { type EventLog, inboxMigrations, type MessagingMetrics, type Subscription } from '#kit/messaging';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
@@ -9,6 +10,7 @@ import { createHandlers } from './handlers.ts';
 import { importLinesMax } from './import.ts';
 import { createResolveCache } from './resolve-cache.ts';
 import { candidatesMaxDefault } from './search-store.ts';
+import { createStockFeed, noDeadLetters } from './stock-feed.ts';
 import { createApply, type EventOutbox } from './write-store.ts';
 
 export { gtinCheckDigit, isGtin } from './gtin.ts';
@@ -19,6 +21,7 @@ export type { EventOutbox, OutgoingEvent } from './write-store.ts';
 /** Those of the outbox come with it (kit/messaging). */
 export const productsMigrations: readonly Migrations[] = [
   idempotencyMigrations,
+  inboxMigrations,
   { directory: `${import.meta.dirname}/schema`, table: 'schema_products' },
 ];
 
@@ -27,6 +30,9 @@ export interface ProductsOptions {
   readonly database: Database;
   /** Where events go, in the transaction of the change. Without it nobody is told. */
   readonly outbox?: EventOutbox;
+  /** Where inventory tells what sold out. Without it the availability facet knows what `noteAvailability` is told. */
+  readonly log?: EventLog;
+  readonly metrics?: MessagingMetrics;
   readonly logicalClock?: LogicalClockPort;
   /** See `ResolveCacheOptions`. Default 1,000 ms. */
   readonly resolveAgeMsMax?: number;
@@ -43,6 +49,8 @@ export interface ProductsOptions {
 export interface ProductsService {
   readonly server: ServiceServer;
   readonly component: Component;
+  /** The feed from inventory, where there is one. */
+  readonly subscription: Subscription | undefined;
 }
 
 const sweepPeriodMs = 600_000;
@@ -79,7 +87,18 @@ export function createProducts(options: ProductsOptions): ProductsService {
     database,
     ...(options.resolveAgeMsMax === undefined ? {} : { ageMsMax: options.resolveAgeMsMax }),
   });
-  const server = implement(products, createHandlers({ ids, database, writer, cache, candidatesMax }), {
+  const subscription =
+    options.log &&
+    createStockFeed({
+      log: options.log,
+      database,
+      world,
+      writer,
+      ...(logicalClock ? { logicalClock } : {}),
+      ...(options.metrics ? { metrics: options.metrics } : {}),
+    });
+  const deadLetters = subscription?.deadLetters ?? noDeadLetters;
+  const server = implement(products, createHandlers({ ids, database, writer, cache, candidatesMax, deadLetters }), {
     clock,
     ...(logicalClock ? { logicalClock } : {}),
     ...(onServed ? { onServed } : {}),
@@ -89,18 +108,25 @@ export function createProducts(options: ProductsOptions): ProductsService {
 
   return {
     server,
+    subscription,
     component: {
       name: 'products',
       async start() {
         await database.query('select 1');
+        await subscription?.component.start?.();
         cancelSweep = timers.every(sweepPeriodMs, async () => {
           await sweepKeys(database, keepMsDefault).catch((error) => log.warn('idempotency keys not swept', { error }));
         });
       },
-      drain: () => writer.drain(),
+      async drain() {
+        await subscription?.component.drain?.();
+        await writer.drain();
+      },
       async stop() {
         cancelSweep();
+        await subscription?.component.stop?.();
       },
+      check: async () => subscription?.component.check?.(),
     },
   };
 }

@@ -89,7 +89,7 @@ function notValid(places: readonly ProblemPlace[]): Problem {
 }
 
 /** Paths below /products that are operations. */
-const slugsReserved = new Set(['import', 'export', 'resolve', 'availability']);
+const slugsReserved = new Set(['import', 'export', 'resolve', 'availability', 'dead-letters']);
 
 /** What a schema can't say: how fields must fit together. */
 function faultsOf(body: ProductBody): ProblemPlace[] {

@@ -55,8 +55,10 @@ const dropVariantsSql = `delete from variant where product_id = any ($1::text[])
 
 /** What inventory has said of a SKU outlives the change. */
 const putVariantsSql = `
-  insert into variant (sku, product_id, gtin14, code, name, active, prices)
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::json[])
+  insert into variant (sku, product_id, gtin14, code, name, active, prices, available, availability_version)
+  select new.*, n.available, coalesce(n.version, 0)
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::json[])
+    as new (sku, product_id, gtin14, code, name, active, prices) left join stock_note n on n.sku = new.sku
   on conflict (sku) do update set
     product_id = excluded.product_id, gtin14 = excluded.gtin14, code = excluded.code, name = excluded.name,
     active = excluded.active, prices = excluded.prices`;
@@ -92,6 +94,13 @@ const dropWordsSql = `delete from search_word where word = any ($1::text[]) and 
 
 const putFormsSql = `
   insert into search_form (form, word) select * from unnest($1::text[], $2::text[]) on conflict do nothing`;
+
+/** Also of SKUs that are not in the catalogue yet: stock may well be there first. */
+const keepNotesSql = `
+  insert into stock_note as known (sku, available, version)
+  select * from unnest($1::text[], $2::boolean[], $3::bigint[])
+  on conflict (sku) do update set available = excluded.available, version = excluded.version
+    where known.version < excluded.version`;
 
 const noteSql = `
   with noted as (
@@ -307,11 +316,13 @@ async function note(
     if (item.version > (latest.get(item.sku)?.version ?? 0)) latest.set(item.sku, item);
   }
   const items = [...latest.values()];
-  const { rows } = await tx.query<{ sku: string; product_id: string }>(noteSql, [
+  const values = [
     items.map((item) => item.sku),
     items.map((item) => item.available),
     items.map((item) => item.version),
-  ]);
+  ];
+  await tx.query(keepNotesSql, values);
+  const { rows } = await tx.query<{ sku: string; product_id: string }>(noteSql, values);
   await tx.query(refreshAvailabilitySql, [[...new Set(rows.map((row) => row.product_id))]]);
   const noted = new Set(rows.map((row) => row.sku));
   for (const command of notes) {
