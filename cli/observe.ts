@@ -98,7 +98,6 @@ export function observeServed(
     const fields = {
       ...hopFields(context),
       traceId: context.traceparent?.slice(3, 35),
-      service,
       operation,
       status: reply.status,
       durationMs: Math.round(durationMs * 100) / 100,
