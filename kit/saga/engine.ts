@@ -1,26 +1,7 @@
 import type { Cancel, Clock, Component, Database, Logger, Random, Timers } from '#kit/runtime';
-import {
-  pivotOf,
-  type Refusal,
-  type SagaDefinition,
-  type Step,
-  type StepContext,
-  type StepOutcome,
-  type WaitStep,
-} from './definition.ts';
-import {
-  asleep,
-  isEnded,
-  type JournalEntry,
-  newSaga,
-  noted,
-  refusedFor,
-  type SagaRecord,
-  stepCompensated,
-  stepDone,
-  stuckFor,
-  turnRound,
-} from './record.ts';
+import type { SagaDefinition } from './definition.ts';
+import { type JournalEntry, newSaga, noted, type SagaRecord } from './record.ts';
+import { createRun, type RunOptions, type SagaRun } from './run.ts';
 import { adoptSagas, releaseOwner, renewOwner, SagaFenced, takeOverSagas } from './store.ts';
 
 export interface SagaEngineOptions {
@@ -38,11 +19,17 @@ export interface SagaEngineOptions {
    * when the saga belongs to someone else.
    */
   readonly save: (progress: SagaRecord) => Promise<void>;
-  /** Others take this instance's sagas over when its lease was not renewed for so long. Default 5,000 ms. */
+  /**
+   * Others take this instance's sagas over when its lease was not renewed for so long. Shorter recovers sooner from a
+   * crash, longer bears longer pauses without doing work twice. Correctness does not depend on it. Default 5,000 ms.
+   */
   readonly leaseMs?: number;
   /** Sagas under way in this process; `canStart` is false beyond, and takeover waits. Default 10,000. */
   readonly activeMax?: number;
-  /** Progress between steps is written behind, once a saga has stood at a step for so long. Default 25 ms. */
+  /**
+   * Progress between steps is written behind, once a saga has stood at a step for so long. Longer saves writes, shorter
+   * repeats less after a crash. Default 25 ms.
+   */
   readonly saveAfterMs?: number;
   /** Told of each step's end, for traces and metrics. */
   readonly onStep?: (saga: SagaRecord, entry: JournalEntry) => void;
@@ -51,18 +38,24 @@ export interface SagaEngineOptions {
 /**
  * Runs sagas in the process that accepted them, and takes over those of instances that died.
  *
- * Progress is durable where it must be: with the accepting transaction, with every local step, before the first
- * compensation, and at the end. Between remote steps it is written behind: a saga taken over from an older record
- * repeats steps whose keys make the repeat harmless, and under load most of those writes never happen.
+ * Progress is durable where it must be: with the accepting transaction, with every local step, before and after a remote
+ * pivot, before the first compensation, and at the end. Between remote steps it is written behind: a saga taken over from
+ * an older record repeats steps whose keys make the repeat harmless, and under load most of those writes never happen.
+ *
+ * Leases decide who works, fencing tokens decide whose work counts: two owners at once, which no lease can rule out, may
+ * both call other services (with the same keys), but only one can write.
  */
 export interface SagaEngine {
   readonly component: Component;
   readonly owner: string;
-  /** False when too many sagas are under way: refuse new work early. */
+  /** False when too many sagas are under way, or the engine drains: refuse new work early. */
   readonly canStart: boolean;
   readonly active: number;
   create<Input>(definition: SagaDefinition<Input>, id: string, input: Input): SagaRecord;
-  /** Runs a saga whose record has just been committed. Resolves when it has ended, got stuck or was taken over. */
+  /**
+   * Runs a saga whose record has just been committed. Resolves when it has ended, got stuck, fell asleep or was left to
+   * another instance (see its status); never rejects.
+   */
   run(record: SagaRecord): Promise<SagaRecord>;
   /** The saga as this process knows it, or undefined if it runs elsewhere. */
   peek(id: string): SagaRecord | undefined;
@@ -71,23 +64,24 @@ export interface SagaEngine {
 }
 
 interface ActiveSaga {
-  record: SagaRecord;
-  /** When progress was made that is not written yet; undefined when all is. */
-  unsavedSinceMs: number | undefined;
-  saving: Promise<void>;
+  run: SagaRun;
+  /** The saga was taken again by this very process, from what the database says: goes on once `run` has let go. */
+  successor: SagaRecord | undefined;
   readonly end: Promise<SagaRecord>;
 }
 
+/** Sagas taken over in one statement. */
 const takeOverMax = 100;
-const retryDefaults = { delayMs: 50, delayMsMax: 10_000, giveUpAfterMs: 15 * 60_000 };
-const stepTimeoutMsDefault = 5_000;
 
 export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
-  const { owner, database, clock, timers, random, log, save, onStep } = options;
+  const { owner, database, clock, timers, random, log, save, onStep = () => {} } = options;
   const { leaseMs = 5_000, activeMax = 10_000, saveAfterMs = 25 } = options;
+  const runOptions: RunOptions = { database, clock, timers, random, log, save, onStep, leaving: () => draining };
   const definitions = new Map(options.definitions.map((definition) => [nameOf(definition), definition]));
+  const known = [...definitions.keys()];
   const active = new Map<string, ActiveSaga>();
-  const stopping = new AbortController();
+  let draining: Error | undefined;
+  let stopped: Error | undefined;
   let cancels: Cancel[] = [];
 
   function nameOf(saga: { readonly name: string; readonly version: number }): string {
@@ -100,297 +94,78 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
     return definition;
   }
 
-  function run(record: SagaRecord): Promise<SagaRecord> {
-    const known = active.get(record.id);
-    if (known) return known.end;
+  function run(record: SagaRecord, durableRevision: number = record.revision): Promise<SagaRecord> {
+    const other = active.get(record.id);
+    if (other) return other.end;
     const { promise, resolve } = Promise.withResolvers<SagaRecord>();
-    const saga: ActiveSaga = { record, unsavedSinceMs: undefined, saving: Promise.resolve(), end: promise };
+    const saga: ActiveSaga = {
+      run: createRun(record, definitionOf(record), runOptions, durableRevision),
+      successor: undefined,
+      end: promise,
+    };
     active.set(record.id, saga);
-    drive(saga)
-      .catch((error: unknown) => {
-        if (error instanceof SagaFenced) log.info('saga taken over by another instance', { saga: record.id });
-        else if (!stopping.signal.aborted) log.error('saga left to recovery', { saga: record.id, error });
-      })
-      .finally(() => {
-        active.delete(record.id);
-        resolve(saga.record);
-      });
+    if (stopped) saga.run.letGo(stopped);
+    void driveToEnd(saga).then(() => {
+      active.delete(record.id);
+      resolve(saga.run.record);
+    });
     return promise;
   }
 
-  async function drive(saga: ActiveSaga): Promise<void> {
-    const definition = definitionOf(saga.record);
-    while (saga.record.status === 'running' && saga.record.wakeAfterMs === undefined) await forward(saga, definition);
-    while (saga.record.status === 'compensating') await backward(saga, definition);
-  }
-
-  async function forward(saga: ActiveSaga, definition: SagaDefinition): Promise<void> {
-    const step = definition.steps[saga.record.step] as Step<unknown>;
-    const pivot = pivotOf(definition as SagaDefinition<never>);
-    const pastPivot = saga.record.step > pivot;
-    if (step.kind === 'wait') return wait(saga, definition, step);
-    const startMs = clock.monotonicMs();
-    for (let attempt = 1; ; attempt++) {
-      const attempted = await attemptStep(saga, definition, step, attempt);
-      const entry = (event: JournalEntry['event'], detail?: string): JournalEntry => ({
-        step: step.name,
-        event,
-        at: clock.now(),
-        attempts: attempt,
-        durationMs: Math.round((clock.monotonicMs() - startMs) * 10) / 10,
-        ...(detail === undefined ? {} : { detail }),
-      });
-      if ('done' in attempted) {
-        const journalEntry = entry('done');
-        // A local step has written this very progress in its own transaction.
-        const next = stepDone(saga.record, step.name, definition.steps.length, attempted.done, journalEntry);
-        onStep?.(next, journalEntry);
-        if (step.kind === 'local') {
-          saga.record = next;
-          saga.unsavedSinceMs = undefined;
-        } else await advance(saga, next);
-        return;
-      }
-      if ('refused' in attempted) {
-        const journalEntry = entry('refused', attempted.refused.reason);
-        onStep?.(saga.record, journalEntry);
-        if (pastPivot) {
-          log.error('saga stuck: a step past the pivot was refused', {
-            saga: saga.record.id,
-            step: step.name,
-            refusal: attempted.refused,
-          });
-          await saveNow(saga, stuckFor(saga.record, attempted.refused, { ...journalEntry, event: 'failed' }));
-        } else
-          await saveNow(
-            saga,
-            turnRound(saga.record, attempted.refused, { includeCurrent: false, pivot }, journalEntry),
-          );
-        return;
-      }
-      const { giveUpAfterMs, ...retry } = { ...retryDefaults, ...step.retry };
-      if (!pastPivot && step.kind === 'remote' && clock.monotonicMs() - startMs > giveUpAfterMs) {
-        const cause = { reason: 'gave-up', detail: `${step.name}: ${describe(attempted.failed)}` };
-        await saveNow(
-          saga,
-          turnRound(saga.record, cause, { includeCurrent: true, pivot }, entry('gave-up', cause.detail)),
-        );
-        return;
-      }
-      if (attempt === 1 || attempt % 10 === 0) {
-        log.warn('saga step failed, will be repeated', {
-          saga: saga.record.id,
-          step: step.name,
-          attempt,
-          error: attempted.failed,
-        });
-        noteFailure(saga, entry('failed', describe(attempted.failed)));
-      }
-      await timers.sleep(backoff(retry, attempt), stopping.signal);
-    }
-  }
-
-  async function wait(saga: ActiveSaga, definition: SagaDefinition, step: WaitStep<unknown>): Promise<void> {
-    if (saga.record.results[step.name] === 'waiting') {
-      const entry: JournalEntry = { step: step.name, event: 'done', at: clock.now() };
-      onStep?.(saga.record, entry);
-      await advance(saga, stepDone(saga.record, step.name, definition.steps.length, 'over', entry));
-    } else await saveNow(saga, asleep(saga.record, step.name, step.delayMs(saga.record.input)));
-  }
-
-  async function attemptStep(
-    saga: ActiveSaga,
-    definition: SagaDefinition,
-    step: Exclude<Step<unknown>, WaitStep<unknown>>,
-    attempt: number,
-  ): Promise<StepOutcome | { readonly failed: unknown }> {
-    const startMs = clock.monotonicMs();
-    return withTimeout(saga, step, attempt, (context) => {
-      if (step.kind === 'remote') return step.run(context);
-      const entry: JournalEntry = {
-        step: step.name,
-        event: 'done',
-        at: clock.now(),
-        attempts: attempt,
-        durationMs: clock.monotonicMs() - startMs,
-      };
-      return step.run(context, stepDone(saga.record, step.name, definition.steps.length, undefined, entry));
-    });
-  }
-
-  async function backward(saga: ActiveSaga, definition: SagaDefinition): Promise<void> {
-    if (saga.record.step < 0) {
-      const progress = refusedFor(saga.record);
-      const cause: Refusal = saga.record.cause ?? { reason: 'unknown' };
-      const refused = definition.onRefused;
-      if (refused) {
-        const last = { name: 'refused', kind: 'local' } as const;
-        for (let attempt = 1; ; attempt++) {
-          const tried = await withTimeout(saga, last, attempt, async (context) => {
-            await refused(context, cause, progress);
-            return { done: undefined };
-          });
-          if ('done' in tried) break;
-          await timers.sleep(backoff(retryDefaults, attempt), stopping.signal);
-        }
-        saga.record = progress;
-        saga.unsavedSinceMs = undefined;
-      } else await saveNow(saga, progress);
-      return;
-    }
-    const step = definition.steps[saga.record.step] as Step<unknown>;
-    const { compensate } = step;
-    if (!compensate) {
-      saga.record = stepCompensated(saga.record, undefined);
-      return;
-    }
-    const startMs = clock.monotonicMs();
-    for (let attempt = 1; ; attempt++) {
-      const tried = await withTimeout(saga, step, attempt, async (context) => {
-        await compensate(context);
-        return { done: undefined };
-      });
-      if ('done' in tried) {
-        const entry: JournalEntry = {
-          step: step.name,
-          event: 'compensated',
-          at: clock.now(),
-          attempts: attempt,
-          durationMs: Math.round(clock.monotonicMs() - startMs),
-        };
-        onStep?.(saga.record, entry);
-        await advance(saga, stepCompensated(saga.record, entry));
-        return;
-      }
-      if ('failed' in tried && isDefinite(tried.failed)) {
-        // Nobody can undo this by repeating it: people must look.
-        const detail = describe(tried.failed);
-        log.error('saga stuck: a compensation was refused', {
-          saga: saga.record.id,
-          step: step.name,
-          error: tried.failed,
-        });
-        const entry: JournalEntry = { step: step.name, event: 'failed', at: clock.now(), attempts: attempt, detail };
-        await saveNow(
-          saga,
-          stuckFor(saga.record, saga.record.cause ?? { reason: 'compensation-failed', detail }, entry),
-        );
-        return;
-      }
-      if (attempt === 1)
-        log.warn('saga compensation failed, will be repeated', {
-          saga: saga.record.id,
-          step: step.name,
-          error: (tried as { failed: unknown }).failed,
-        });
-      await timers.sleep(backoff({ ...retryDefaults, ...step.retry }, attempt), stopping.signal);
-    }
-  }
-
-  /** Runs one attempt under its time limit. Definite refusals become outcomes; everything else may be tried again. */
-  async function withTimeout(
-    saga: ActiveSaga,
-    step: Pick<Step<unknown>, 'name' | 'timeoutMs'> & { readonly kind: string },
-    attempt: number,
-    work: (context: StepContext) => Promise<StepOutcome>,
-  ): Promise<StepOutcome | { readonly failed: unknown }> {
-    stopping.signal.throwIfAborted();
-    const timeoutMs = step.timeoutMs ?? stepTimeoutMsDefault;
-    const abort = new AbortController();
-    const expired = Promise.withResolvers<never>();
-    const cancel = timers.after(timeoutMs, () => {
-      const error = new Error(`step ${step.name} took over ${timeoutMs} ms`);
-      abort.abort(error);
-      expired.reject(error);
-    });
-    const context: StepContext = {
-      sagaId: saga.record.id,
-      input: saga.record.input,
-      results: saga.record.results,
-      key: `${saga.record.id}:${step.name}`,
-      attempt,
-      signal: abort.signal,
-      timeoutMs,
-    };
-    try {
-      return await Promise.race([work(context), expired.promise]);
-    } catch (error) {
-      if (error instanceof SagaFenced) throw error;
-      const refusal = isDefinite(error) && saga.record.status === 'running' ? refusalOf(error) : undefined;
-      return refusal ? { refused: refusal } : { failed: error };
-    } finally {
-      cancel();
-    }
-  }
-
-  /** On to the next state; written behind unless it ends the saga. */
-  async function advance(saga: ActiveSaga, next: SagaRecord): Promise<void> {
-    if (isEnded(next)) return saveNow(saga, next);
-    saga.record = next;
-    saga.unsavedSinceMs ??= clock.monotonicMs();
-  }
-
-  async function saveNow(saga: ActiveSaga, next: SagaRecord): Promise<void> {
-    await saga.saving;
-    for (let attempt = 1; ; attempt++) {
+  async function driveToEnd(saga: ActiveSaga): Promise<void> {
+    for (;;) {
+      const { id } = saga.run.record;
       try {
-        await save(next);
-        saga.record = next;
-        saga.unsavedSinceMs = undefined;
-        return;
+        await saga.run.drive();
       } catch (error) {
-        if (error instanceof SagaFenced) throw error;
-        log.warn('saga progress could not be written, will be repeated', { saga: next.id, attempt, error });
-        await timers.sleep(backoff(retryDefaults, attempt), stopping.signal);
+        if (error instanceof SagaFenced) log.info('saga belongs to another instance now', { saga: id });
+        else if (error !== stopped && error !== draining) log.error('saga left to recovery', { saga: id, error });
+        if (error === draining && !stopped) await save(saga.run.record).catch(() => {});
       }
+      if (!saga.successor) return;
+      saga.run = createRun(saga.successor, definitionOf(saga.successor), runOptions);
+      saga.successor = undefined;
+      if (stopped) saga.run.letGo(stopped);
     }
-  }
-
-  function noteFailure(saga: ActiveSaga, entry: JournalEntry): void {
-    saga.record = noted(saga.record, entry);
-    saga.unsavedSinceMs ??= clock.monotonicMs();
-    onStep?.(saga.record, entry);
   }
 
   function saveBehind(): void {
     const nowMs = clock.monotonicMs();
-    for (const saga of active.values()) {
-      if (saga.unsavedSinceMs === undefined || nowMs - saga.unsavedSinceMs < saveAfterMs) continue;
-      saga.unsavedSinceMs = undefined;
-      // A failure here loses nothing: the next write carries the whole record, and recovery repeats from an older one.
-      saga.saving = save(saga.record).catch(() => {});
+    for (const { run: saga } of active.values()) {
+      if (saga.unsavedSinceMs !== undefined && nowMs - saga.unsavedSinceMs >= saveAfterMs) saga.saveBehind();
     }
   }
 
-  function backoff(retry: { readonly delayMs: number; readonly delayMsMax: number }, attempt: number): number {
-    return random.next() * Math.min(retry.delayMsMax, retry.delayMs * 2 ** Math.min(attempt, 20));
-  }
-
-  async function takeOver(): Promise<void> {
-    const room = Math.min(takeOverMax, activeMax - active.size);
-    if (room <= 0 || stopping.signal.aborted) return;
-    goOn(await takeOverSagas(database, owner, [...definitions.keys()], room));
+  /** Sagas whose owner's lease has ended, or that have none. */
+  function takeOver(): Promise<void> {
+    return takeAll((max) => takeOverSagas(database, owner, known, max));
   }
 
   /** What is ours by the table but was never heard of here: its commit was answered by a broken connection. */
-  async function adopt(): Promise<void> {
-    const room = Math.min(takeOverMax, activeMax - active.size);
-    if (room <= 0 || stopping.signal.aborted) return;
-    const limits = { idleMs: leaseMs, max: room };
-    goOn(await adoptSagas(database, owner, [...active.keys()], [...definitions.keys()], limits));
+  function adopt(): Promise<void> {
+    return takeAll((max) => adoptSagas(database, owner, [...active.keys()], known, { idleMs: leaseMs, max }));
   }
 
-  function goOn(orphans: readonly SagaRecord[]): void {
-    for (const orphan of orphans) {
-      log.info('saga taken over', { saga: orphan.id, step: orphan.step, fence: orphan.fence });
-      const entry: JournalEntry = {
-        step: definitionOf(orphan).steps[orphan.step]?.name ?? '',
-        event: 'taken-over',
-        at: clock.now(),
-        detail: owner,
-      };
-      void run(noted(orphan, entry));
+  async function takeAll(take: (max: number) => Promise<readonly SagaRecord[]>): Promise<void> {
+    for (;;) {
+      const room = Math.min(takeOverMax, activeMax - active.size);
+      if (room <= 0 || draining) return;
+      const taken = await take(room);
+      for (const saga of taken) goOn(saga);
+      if (taken.length < room) return;
     }
+  }
+
+  function goOn(taken: SagaRecord): void {
+    log.info('saga taken over', { saga: taken.id, step: taken.step, fence: taken.fence });
+    const step = definitionOf(taken).steps[taken.step]?.name ?? '';
+    const record = noted(taken, { step, event: 'taken-over', at: clock.now(), detail: owner });
+    const own = active.get(taken.id);
+    if (own) {
+      // Our lease had ended while we worked on it. What we knew may be wrong by now; what the database says is not.
+      own.successor = record;
+      own.run.letGo(new SagaFenced(taken.id));
+    } else void run(record, taken.revision);
   }
 
   const quietly = (what: string, work: () => Promise<void>) => async () => {
@@ -404,14 +179,14 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   return {
     owner,
     get canStart() {
-      return active.size < activeMax && !stopping.signal.aborted;
+      return active.size < activeMax && !draining;
     },
     get active() {
       return active.size;
     },
     create: (definition, id, input) => newSaga(definition, id, input, owner),
-    run,
-    peek: (id) => active.get(id)?.record,
+    run: (record) => run(record),
+    peek: (id) => active.get(id)?.run.record,
     ended: (id) => active.get(id)?.end,
     component: {
       name: `sagas of ${owner}`,
@@ -429,32 +204,17 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
         ];
       },
       async drain() {
+        draining ??= new Error('the saga engine drains');
+        for (const saga of active.values()) if (saga.run.pausing) saga.run.letGo(draining);
         await Promise.all([...active.values()].map((saga) => saga.end));
       },
       async stop() {
-        stopping.abort(new Error('the saga engine has stopped'));
+        stopped ??= new Error('the saga engine has stopped');
+        draining ??= stopped;
         for (const cancel of cancels) cancel();
+        for (const saga of active.values()) saga.run.letGo(stopped);
         await releaseOwner(database, owner);
       },
     },
   };
-}
-
-/** An error that no repeat can turn into success. */
-function isDefinite(error: unknown): boolean {
-  const { retry, category } = error as { retry?: unknown; category?: unknown };
-  return retry === 'never' && category !== 'internal' && category !== 'timeout' && category !== 'unavailable';
-}
-
-function refusalOf(error: unknown): Refusal {
-  const { code, message, data } = error as { code?: string; message?: string; data?: unknown };
-  return {
-    reason: code ?? 'refused',
-    ...(message === undefined ? {} : { detail: message }),
-    ...(data === undefined ? {} : { data }),
-  };
-}
-
-function describe(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, 500);
 }

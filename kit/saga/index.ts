@@ -9,6 +9,7 @@ export {
   type StepContext,
   type StepOutcome,
   type StepRetry,
+  turningPointOf,
   type WaitStep,
 } from './definition.ts';
 export { createSagaEngine, type SagaEngine, type SagaEngineOptions } from './engine.ts';
@@ -21,6 +22,7 @@ export {
   releaseOwner,
   renewOwner,
   resumeSaga,
+  SagaBusy,
   SagaFenced,
   type SagaListItem,
   type SagaWrite,

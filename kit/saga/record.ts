@@ -10,6 +10,8 @@ export interface JournalEntry {
   readonly attempts?: number;
   readonly durationMs?: number;
   readonly detail?: string;
+  /** On the entry that a saga is stuck by: the way it was going, and goes on when it is resumed. */
+  readonly stuckWhile?: 'running' | 'compensating';
 }
 
 /** A saga as it stands in the database. Plain data: the pure functions below move it on. */
@@ -24,7 +26,10 @@ export interface SagaRecord {
   readonly journal: readonly JournalEntry[];
   readonly cause: Refusal | null;
   readonly fence: number;
-  /** Grows with every change. Writes may overtake one another; only a higher revision replaces a lower one. */
+  /**
+   * Grows with every change. Writes may overtake one another; only a higher revision replaces a lower one. Each place in
+   * the saga has a block of its own (see `revisionBlock`).
+   */
   readonly revision: number;
   readonly owner: string | null;
   /** Set while a wait step sleeps: the saga belongs to nobody until so long after it was written. */
@@ -33,6 +38,21 @@ export interface SagaRecord {
 
 /** A saga's history keeps its newest entries: a step that fails for days must not grow its row for days. */
 export const journalEntriesMax = 64;
+
+/**
+ * Moving on goes to the start of the next block, notes at the same place count up within it. So every attempt at leaving
+ * a place writes the same revision, however many notes were made in between: of two attempts at a local step, the first
+ * of which seemed to fail but was committed after all, the second finds its progress standing and has no effect.
+ */
+export const revisionBlock = 1_000;
+
+export function placeOf(revision: number): number {
+  return Math.floor(revision / revisionBlock);
+}
+
+function movedOn(record: SagaRecord): number {
+  return (placeOf(record.revision) + 1) * revisionBlock;
+}
 
 export function newSaga<Input>(definition: SagaDefinition<Input>, id: string, input: Input, owner: string): SagaRecord {
   return {
@@ -66,7 +86,7 @@ export function stepDone(
   const step = record.step + 1;
   return {
     ...record,
-    revision: record.revision + 1,
+    revision: movedOn(record),
     step,
     status: step === stepCount ? 'completed' : 'running',
     results: result === undefined ? record.results : { ...record.results, [stepName]: result },
@@ -88,7 +108,7 @@ export function turnRound(
   const here = position.includeCurrent ? record.step : record.step - 1;
   return {
     ...record,
-    revision: record.revision + 1,
+    revision: movedOn(record),
     status: 'compensating',
     step: record.fence > 1 ? Math.max(here, position.pivot) : here,
     cause,
@@ -100,37 +120,40 @@ export function turnRound(
 export function stepCompensated(record: SagaRecord, entry: JournalEntry | undefined): SagaRecord {
   return {
     ...record,
-    revision: record.revision + 1,
+    revision: movedOn(record),
     step: record.step - 1,
     journal: entry ? journalWith(record, entry) : record.journal,
   };
 }
 
 export function refusedFor(record: SagaRecord): SagaRecord {
-  return { ...record, revision: record.revision + 1, status: 'refused' };
+  return { ...record, revision: movedOn(record), status: 'refused' };
 }
 
+/** Stops until people have looked. The entry that says why stays the last one of the journal until then. */
 export function stuckFor(record: SagaRecord, cause: Refusal, entry: JournalEntry): SagaRecord {
+  const stuckWhile = record.status === 'compensating' ? 'compensating' : 'running';
   return {
     ...record,
-    revision: record.revision + 1,
+    revision: movedOn(record),
     status: 'stuck',
     cause,
     owner: null,
-    journal: journalWith(record, entry),
+    journal: journalWith(record, { ...entry, stuckWhile }),
   };
 }
 
 /** Adds a line of history without moving the saga on. */
 export function noted(record: SagaRecord, entry: JournalEntry): SagaRecord {
-  return { ...record, revision: record.revision + 1, journal: journalWith(record, entry) };
+  const last = movedOn(record) - 1;
+  return { ...record, revision: Math.min(record.revision + 1, last), journal: journalWith(record, entry) };
 }
 
 /** Lays the saga down for a wait step; whoever finds it due takes it up again. */
 export function asleep(record: SagaRecord, stepName: string, delayMs: number): SagaRecord {
   return {
     ...record,
-    revision: record.revision + 1,
+    revision: movedOn(record),
     owner: null,
     results: { ...record.results, [stepName]: 'waiting' },
     wakeAfterMs: delayMs,

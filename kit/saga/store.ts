@@ -1,6 +1,7 @@
 import type { Database, Queryable, Transaction } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
-import { isEnded, type SagaRecord, type SagaStatus } from './record.ts';
+import type { Refusal } from './definition.ts';
+import { isEnded, type JournalEntry, revisionBlock, type SagaRecord, type SagaStatus } from './record.ts';
 
 export const sagaMigrations: Migrations = { directory: `${import.meta.dirname}/schema`, table: 'schema_saga' };
 
@@ -9,6 +10,17 @@ export class SagaFenced extends Error {
   constructor(id: string) {
     super(`saga ${id} was taken over by another instance`);
     this.name = 'SagaFenced';
+  }
+}
+
+/** The saga moved on each time that advice for it was about to be written. Ask again. */
+export class SagaBusy extends Error {
+  readonly category = 'conflict';
+  readonly retry = { afterMs: 100 };
+
+  constructor(id: string) {
+    super(`saga ${id} moves too fast to be changed: try again`);
+    this.name = 'SagaBusy';
   }
 }
 
@@ -66,12 +78,8 @@ export type SagaWrite = 'written' | 'stands' | 'fenced';
  */
 export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<SagaWrite[]> {
   if (sagas.length === 0) return [];
-  const newest = new Map<string, SagaRecord>();
-  for (const saga of sagas) {
-    const other = newest.get(saga.id);
-    if (!other || other.revision < saga.revision) newest.set(saga.id, saga);
-  }
-  const wanted = [...newest.values()];
+  const newest = newestOf(sagas);
+  const wanted = [...newest.values()].map((i) => sagas[i] as SagaRecord);
   const written = await tx.query<{ id: string }>(writeSql, [
     wanted.map((saga) => saga.id),
     wanted.map((saga) => saga.fence),
@@ -87,11 +95,25 @@ export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]):
   const done = new Set(written.rows.map((row) => row.id));
   const missed = wanted.filter((saga) => !done.has(saga.id)).map((saga) => saga.id);
   const standing = missed.length === 0 ? [] : (await tx.query<Standing>(standingSql, [missed])).rows;
-  return sagas.map((saga) => {
-    if (done.has(saga.id)) return newest.get(saga.id) === saga ? 'written' : 'stands';
-    const row = standing.find(({ id }) => id === saga.id);
+  const rows = new Map(standing.map((row) => [row.id, row]));
+  return sagas.map((saga, i) => {
+    const first = newest.get(saga.id) as number;
+    if (done.has(saga.id) && first === i) return 'written';
+    const row = done.has(saga.id) ? (sagas[first] as SagaRecord) : rows.get(saga.id);
     return row?.fence === saga.fence && row.revision >= saga.revision ? 'stands' : 'fenced';
   });
+}
+
+/** Of several records of one saga only the newest is written: of the highest fence, and with that the highest revision. */
+function newestOf(sagas: readonly SagaRecord[]): Map<string, number> {
+  const newest = new Map<string, number>();
+  sagas.forEach((saga, i) => {
+    const other = sagas[newest.get(saga.id) ?? -1];
+    if (!other || other.fence < saga.fence || (other.fence === saga.fence && other.revision < saga.revision)) {
+      newest.set(saga.id, i);
+    }
+  });
+  return newest;
 }
 
 interface Standing {
@@ -208,61 +230,91 @@ export async function inspectSaga(database: Queryable, id: string): Promise<Saga
   return rows[0];
 }
 
+const retakeSql = `
+  update saga set fence = fence + 1, updated_at = now() where id = $1 and fence = $2 and owner = $3
+  returning ${columns}`;
+
+/**
+ * Takes a saga again that is ours, under a new fencing token, and tells how it stands. From then on none of our earlier
+ * writes, still on their way, can change it. Undefined when it is ours no longer.
+ */
+export async function retakeSaga(
+  database: Queryable,
+  { id, fence, owner }: Pick<SagaRecord, 'id' | 'fence' | 'owner'>,
+): Promise<SagaRecord | undefined> {
+  const { rows } = await database.query<SagaRecord>(retakeSql, [id, fence, owner]);
+  return rows[0];
+}
+
 const adviseSql = `
-  update saga set status = $2, step = $9, owner = null, fence = fence + 1, revision = revision + 1, wake_at = null,
-    updated_at = now(), cause = coalesce(cause, $5::jsonb),
-    journal = journal || jsonb_build_array(jsonb_build_object(
-      'step', $3::text, 'event', $4::text, 'at', floor(extract(epoch from now()) * 1000), 'detail', $6::text))
-  where id = $1 and revision = $7 and fence = $8
+  update saga set status = $2, step = $3, owner = null, fence = fence + 1, wake_at = null, updated_at = now(),
+    revision = (revision / ${revisionBlock} + 1) * ${revisionBlock}, cause = coalesce(cause, $4::jsonb),
+    journal = journal || ($5::jsonb || jsonb_build_object('at', floor(extract(epoch from now()) * 1000)))
+  where id = $1 and revision = $6 and fence = $7
   returning id`;
 
+interface Advice {
+  readonly status: SagaStatus;
+  readonly step: number;
+  readonly cause?: Refusal;
+  readonly entry: Pick<JournalEntry, 'event' | 'detail'>;
+}
+
+/** How often advice is thought over when the saga moves meanwhile. */
+const adviceAttemptsMax = 10;
+
+/** Changes a saga from outside and frees it from its owner, whose next write will be refused. */
+async function advise(
+  database: Database,
+  id: string,
+  decide: (saga: SagaRecord) => Advice | undefined,
+): Promise<boolean> {
+  for (let attempt = 1; attempt <= adviceAttemptsMax; attempt++) {
+    const saga = await inspectSaga(database, id);
+    const advice = saga && decide(saga);
+    if (!advice) return false;
+    const { count } = await database.query(adviseSql, [
+      id,
+      advice.status,
+      advice.step,
+      advice.cause ?? null,
+      { step: '', ...advice.entry },
+      saga.revision,
+      saga.fence,
+    ]);
+    if (count === 1) return true;
+  }
+  throw new SagaBusy(id);
+}
+
 /** Frees a stuck saga so that an instance tries its step again. False when it was not stuck. */
-export async function resumeSaga(database: Database, id: string, who: string): Promise<boolean> {
-  const saga = await inspectSaga(database, id);
-  if (saga?.status !== 'stuck') return false;
-  // A saga stuck on its way back has a cause from before; which way it was going is told by its journal.
-  const wasCompensating = saga.journal.some((entry) => entry.event === 'refused' || entry.event === 'gave-up');
-  const { count } = await database.query(adviseSql, [
-    id,
-    wasCompensating ? 'compensating' : 'running',
-    '',
-    'resumed',
-    null,
-    `by ${who}`,
-    saga.revision,
-    saga.fence,
-    saga.step,
-  ]);
-  return count === 1;
+export function resumeSaga(database: Database, id: string, who: string): Promise<boolean> {
+  return advise(database, id, (saga) => {
+    if (saga.status !== 'stuck') return undefined;
+    const status = saga.journal.at(-1)?.stuckWhile ?? 'running';
+    return { status, step: saga.step, entry: { event: 'resumed', detail: `by ${who}` } };
+  });
 }
 
 /**
- * Gives a saga up. Before the pivot it turns round and compensates; past it nothing can be undone, so it is closed as
- * `abandoned` with the reason, for people to settle. False when it had ended already.
+ * Gives a saga up. Up to `turningPoint` (see `turningPointOf`) it turns round and compensates; past it nothing can be
+ * undone, so it is closed as `abandoned` with the reason, for people to settle. False when it had ended already.
  */
-export async function abandonSaga(
+export function abandonSaga(
   database: Database,
   id: string,
-  pivot: number,
+  turningPoint: number,
   who: string,
   reason: string,
 ): Promise<boolean> {
-  const saga = await inspectSaga(database, id);
-  if (!saga || isEnded(saga)) return false;
-  const status = saga.step > pivot ? 'abandoned' : 'compensating';
-  const cause = JSON.stringify({ reason: 'abandoned', detail: reason });
-  // Its owner may be further than the record, which is written behind: all that can be undone is undone.
-  const from = saga.status === 'running' ? Math.max(saga.step, pivot) : saga.step;
-  const { count } = await database.query(adviseSql, [
-    id,
-    status,
-    '',
-    'abandoned',
-    cause,
-    `by ${who}: ${reason}`,
-    saga.revision,
-    saga.fence,
-    from,
-  ]);
-  return count === 1;
+  return advise(database, id, (saga) => {
+    if (isEnded(saga)) return undefined;
+    return {
+      status: saga.step > turningPoint ? 'abandoned' : 'compensating',
+      // Its owner may be further than the record, which is written behind: all that can be undone is undone.
+      step: saga.status === 'running' ? Math.max(saga.step, turningPoint) : saga.step,
+      cause: { reason: 'abandoned', detail: reason },
+      entry: { event: 'abandoned', detail: `by ${who}: ${reason}` },
+    };
+  });
 }
