@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exitCodes, explain } from './failure.ts';
+import type { DeadLettersOptions } from './dead-letters.ts';
+import { type ExitCode, exitCodes, explain } from './failure.ts';
 import { complain } from './screen.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -24,8 +25,11 @@ program
   .description('start Holdfast and keep it running until Ctrl-C')
   .option('--topology <name-or-file>', 'one-process, process-per-service, or a JSON file', 'one-process')
   .option('--port <port>', 'port of the gateway', parsePort, 4080)
+  .option('--internal-port <port>', 'port of metrics and traces (default: the next after --port if free)', parsePort)
   .option('--host <address>', 'address of the gateway; 0.0.0.0 for every network', '127.0.0.1')
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
+  .option('--trace-ratio <share>', 'share of requests whose whole way is recorded, 0 to 1 (default: 0.05)', parseShare)
+  .option('--otlp <url>', 'send recorded traces there, by OTLP over HTTP')
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
   .option('--quiet', 'say nothing about the start', false)
   .action(async (options) => {
@@ -50,6 +54,56 @@ program
     process.exitCode = await replayCommand(files, { ...options, mayStart: true });
   });
 
+const deadLetters = program
+  .command('dead-letters')
+  .description('what readers of events could not handle (docs/guides/events.md)');
+
+deadLetters
+  .command('list', { isDefault: true })
+  .description('all, oldest first, or those of one service')
+  .argument('[service]', 'notifications, analytics or products')
+  .action((service, _options, command) => runOn(command, (run, options) => run.listDeadLetters(service, options)));
+deadLetters
+  .command('show')
+  .description('one with its event and the stack of its failure')
+  .argument('<service>')
+  .argument('<id>', 'as listed', parseLetterId)
+  .action((service, id, _options, command) =>
+    runOn(command, (run, options) => run.showDeadLetter(service, id, options)),
+  );
+deadLetters
+  .command('replay')
+  .description('hand it and all of its key over again, in order; ends with 5 when one fails again')
+  .argument('<service>')
+  .argument('<id>', 'as listed', parseLetterId)
+  .action((service, id, _options, command) =>
+    runOn(command, (run, options) => run.replayDeadLetter(service, id, options)),
+  );
+deadLetters
+  .command('discard')
+  .description('give it up for good')
+  .argument('<service>')
+  .argument('<id>', 'as listed', parseLetterId)
+  .action((service, id, _options, command) =>
+    runOn(command, (run, options) => run.discardDeadLetter(service, id, options)),
+  );
+for (const each of deadLetters.commands) {
+  each
+    .option('--json', 'print one line of JSON on standard output', false)
+    .option('--data-dir <directory>', 'the system that runs on this data')
+    .option('--url <url>', 'a system that runs elsewhere; sign in by HOLDFAST_EMAIL and HOLDFAST_PASSWORD')
+    .option('--token-file <file>', 'an access token of a staff account, instead of signing in');
+}
+
+type DeadLetterCommands = typeof import('./dead-letters.ts');
+
+async function runOn(
+  command: Command,
+  work: (commands: DeadLetterCommands, options: DeadLettersOptions) => Promise<ExitCode>,
+): Promise<void> {
+  process.exitCode = await work(await import('./dead-letters.ts'), command.opts());
+}
+
 program
   .command('version')
   .description('print the version')
@@ -62,6 +116,17 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
   throw new InvalidArgumentError('Give a number from 1 to 65535.');
+}
+
+function parseLetterId(text: string): string {
+  if (/^[0-9]{1,15}$/.test(text)) return text;
+  throw new InvalidArgumentError('Give the number that "holdfast dead-letters list" shows first.');
+}
+
+function parseShare(text: string): number {
+  const share = text.trim() === '' ? Number.NaN : Number(text);
+  if (share >= 0 && share <= 1) return share;
+  throw new InvalidArgumentError('Give a number from 0 to 1, like 0.05.');
 }
 
 function parseConcurrency(text: string): number {
