@@ -1,217 +1,282 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Logger, systemClock, systemRandom, systemTimers } from '#kit/runtime';
-import { findFreePort, provisionDatabase, startEmbeddedPostgres } from '#kit/store/embedded';
-import type { ServicesConfig } from '../../cli/services.ts';
-import { serviceNames } from '../../cli/topology.ts';
+import { exitCodes, Failure } from '../../cli/failure.ts';
 import { prepareBaseline } from './checkout/baselines.ts';
+import { type Books, faultsOf, readBooks, settle } from './checkout/books.ts';
 import type { ClientWork } from './checkout/client-process.ts';
-import type { LoadResult } from './checkout/load.ts';
+import { type MeasuredLoad, runClients, type Server, startServer } from './checkout/processes.ts';
 import { skus } from './checkout/shape.ts';
+import { shopDatabases, startShop } from './checkout/shop.ts';
+import { readStatements, resetStatements, statementSettings } from './checkout/statements.ts';
+import { type CpuUse, cpuMsEach } from './cpu.ts';
+import type { BenchOptions } from './options.ts';
+import { writeProfileSummary } from './profile.ts';
+import { type Bar, barOf, medianBy, openReport, pairedRatio, type Report, type Run, rounded } from './report.ts';
+import { type BenchServer, startBenchServer } from './server.ts';
 
-export interface CheckoutOptions {
-  readonly clients: readonly number[];
-  readonly rounds: number;
-  readonly warmUpMs: number;
+/** One measurement. */
+export interface CheckoutRun extends Run {
+  readonly count: number;
+  /** Cores in use while measuring. */
+  readonly cpu?: CpuUse;
+  /** Of the baselines: orders begun again after a deadlock. */
+  readonly deadlocks: number;
+  /** Of the shop: how long after the last answer until payments were captured and events consumed. */
+  readonly settleMs?: number;
+}
+
+const clientsDefault = [1, 8, 32, 128];
+const warmUpMs = 1_000;
+const prefillClients = 32;
+const unitsPerOrder = 2;
+
+interface Contestant {
+  readonly name: string;
+  readonly work: Pick<ClientWork, 'contestant' | 'target' | 'spread'>;
+  readonly server?: Server;
+  readonly isShop: boolean;
+}
+
+/** What all measurements share. */
+interface Arena {
+  readonly server: BenchServer;
+  readonly shop: Server;
+  readonly contestants: readonly Contestant[];
   readonly measureMs: number;
   readonly onProgress: (line: string) => void;
+  /** Orders that the shop, and the baselines together, have acknowledged. */
+  readonly acknowledged: { shop: number; baselines: number };
+  runs: number;
 }
-
-export interface CheckoutRun extends LoadResult {
-  /** `checkout`, `hot`, `transaction`, `cte`, `echo`. */
-  readonly name: string;
-  readonly clients: number;
-}
-
-export interface CheckoutReport {
-  readonly ratios: Readonly<Record<string, number>>;
-  /** Medians over the rounds. */
-  readonly runs: readonly CheckoutRun[];
-  readonly memory: { readonly idleBytes: number; readonly loadedBytesMax: number };
-}
-
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
-const world = { clock: systemClock, timers: systemTimers, random: systemRandom, log: quiet };
-const databases = [
-  'users',
-  'products',
-  'inventory',
-  'payments',
-  'orders',
-  'notifications',
-  'analytics',
-  'log',
-  'baseline',
-] as const;
 
 /**
  * Complete orders through HTTP and the whole saga beside hand-written SQL for the same order, on one PostgreSQL, in one
- * run. Contestants take turns round by round, so that a noisy neighbour disturbs all alike; figures are medians.
+ * run. Contestants take turns, a different one first in each round, and each begins when the machine is at rest; figures
+ * are medians. What each of them does is told in README.md, row by row.
  */
-export async function benchCheckout(options: CheckoutOptions): Promise<CheckoutReport> {
-  const { clients, rounds, onProgress } = options;
-  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-  // The server may run as another user than this process.
-  chmodSync(dataDir, 0o711);
-  const postgres = await startEmbeddedPostgres({ dataDir, world });
+export async function benchCheckout(options: BenchOptions, onProgress: (line: string) => void): Promise<Report> {
+  const { clients = clientsDefault, rounds, profileDir } = options;
+  const finish = openReport('checkout');
+  const server = await startBenchServer([...shopDatabases, 'baseline'], profileDir ? statementSettings : {});
   let shop: Server | undefined;
   let echo: Server | undefined;
   try {
-    const urls = await provisionAll(postgres);
-    onProgress('filling the tables');
-    await prepareBaseline(urls['baseline'] as string, skus);
-    shop = await startServer({ kind: 'shop', services: await shopConfig(urls, dataDir) });
+    shop = await startShop(server);
     echo = await startServer({ kind: 'echo' });
-    const idleBytes = shop.rssBytes();
+    const contestants = contestantsOf(shop, echo, server.urls['baseline'] as string);
+    const acknowledged = { shop: 0, baselines: 0 };
+    const arena: Arena = { server, shop, contestants, ...options, onProgress, acknowledged, runs: 0 };
+    await prefill(arena, options.prefill);
+    const idleBytes = shop.memory.rssBytes;
     const results = new Map<string, CheckoutRun[]>();
     for (let round = 1; round <= rounds; round++) {
       for (const count of clients) {
-        for (const [name, work] of contestants(shop.url, echo.url, urls['baseline'] as string)) {
-          const result = await runClients({ ...work, ...options, clients: count, seed: round });
-          const key = `${name}@${count}`;
-          results.set(key, [...(results.get(key) ?? []), { name, clients: count, ...result }]);
-          onProgress(
-            `round ${round}/${rounds} ${key.padEnd(16)} ${result.perSec.toFixed(0).padStart(7)}/s  p99 ${result.p99Ms.toFixed(1)} ms`,
-          );
+        for (const contestant of rotated(contestants, round - 1)) {
+          const run = await measure(arena, contestant, count);
+          const key = `${contestant.name}@${count}`;
+          results.set(key, [...(results.get(key) ?? []), run]);
+          onProgress(`round ${round}/${rounds}  ${lineOf(key, run)}`);
         }
       }
     }
-    const runs = [...results.values()].map(medianOf);
-    return { ratios: ratiosOf(runs, clients), runs, memory: { idleBytes, loadedBytesMax: shop.rssBytesMax() } };
+    if (profileDir) await profileShop(arena, clients, profileDir);
+    const books = await audit(arena);
+    const ratios = ratiosOf(results, clients);
+    const { complaints, memory } = shop;
+    return finish({
+      bars: barsOf(ratios),
+      ratios,
+      runs: [...results.values()].map((runs) => medianBy(runs, (run) => run.perSec)),
+      details: {
+        ...{ rounds, measureMs: options.measureMs, prefill: options.prefill },
+        books,
+        memory: { afterPrefillBytes: idleBytes, loadedBytesMax: memory.rssBytesMax },
+        complaints: { count: complaints.length, first: complaints.slice(0, 3) },
+        clientBound: [...results.values()].flat().filter(isClientBound).map(nameOf),
+        everyRound: Object.fromEntries(results),
+      },
+    });
   } finally {
     await shop?.stop();
     await echo?.stop();
-    await postgres.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    await server.stop();
   }
 }
 
-function contestants(
-  shop: string,
-  echo: string,
-  baseline: string,
-): [string, Pick<ClientWork, 'contestant' | 'target' | 'spread'>][] {
+function contestantsOf(shop: Server, echo: Server, baseline: string): readonly Contestant[] {
+  const byHand = (contestant: 'transaction' | 'cte', spread: 'uniform' | 'hot') => ({
+    name: spread === 'hot' ? `${contestant}-hot` : contestant,
+    work: { contestant, target: baseline, spread },
+    isShop: false,
+  });
+  const byShop = (name: string, spread: 'uniform' | 'hot') => ({
+    name,
+    work: { contestant: 'holdfast' as const, target: shop.url, spread },
+    server: shop,
+    isShop: true,
+  });
   return [
-    ['transaction', { contestant: 'transaction', target: baseline, spread: 'uniform' }],
-    ['checkout', { contestant: 'holdfast', target: shop, spread: 'uniform' }],
-    ['cte', { contestant: 'cte', target: baseline, spread: 'uniform' }],
-    ['hot', { contestant: 'holdfast', target: shop, spread: 'hot' }],
-    ['echo', { contestant: 'echo', target: echo, spread: 'uniform' }],
+    byHand('transaction', 'uniform'),
+    byShop('checkout', 'uniform'),
+    byHand('cte', 'uniform'),
+    byShop('hot', 'hot'),
+    byHand('transaction', 'hot'),
+    { name: 'echo', work: { contestant: 'echo', target: echo.url, spread: 'uniform' }, server: echo, isShop: false },
   ];
 }
 
-function ratiosOf(runs: readonly CheckoutRun[], clients: readonly number[]): Record<string, number> {
-  const perSec = (name: string, count: number) =>
-    runs.find((run) => run.name === name && run.clients === count)?.perSec ?? Number.NaN;
+function rotated<T>(items: readonly T[], by: number): readonly T[] {
+  const at = by % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+}
+
+/** Both sides hold the same number of orders, made the way each makes them, and their statistics are up to date. */
+async function prefill(arena: Arena, orders: number): Promise<void> {
+  const { server, shop, onProgress, acknowledged } = arena;
+  onProgress(`placing ${orders} orders at the shop, and as many by SQL beside it`);
+  await prepareBaseline(server.urls['baseline'] as string, skus, orders);
+  acknowledged.baselines += orders;
+  const longMs = 3_600_000;
+  if (orders > 0) {
+    const result = await runClients(
+      {
+        ...{ contestant: 'holdfast', target: shop.url, spread: 'uniform', clients: prefillClients, seed: 'prefill' },
+        ...{ warmUpMs: 0, measureMs: longMs, turnsMax: orders },
+      },
+      { postgres: server.pid },
+    );
+    refuseErrors('prefill', result);
+    acknowledged.shop += result.countAll;
+    await settle(server);
+  }
+  await server.vacuum();
+}
+
+async function measure(arena: Arena, contestant: Contestant, clients: number): Promise<CheckoutRun> {
+  const { server, measureMs, acknowledged } = arena;
+  const { name, work, isShop } = contestant;
+  await server.checkpoint();
+  arena.runs += 1;
+  const result = await runClients(
+    { ...work, clients, seed: `${name}-${arena.runs}`, warmUpMs, measureMs },
+    { postgres: server.pid, ...(contestant.server ? { server: contestant.server.pid } : {}) },
+  );
+  refuseErrors(`${name}@${clients}`, result);
+  if (isShop) acknowledged.shop += result.countAll;
+  else if (name !== 'echo') acknowledged.baselines += result.countAll;
+  const settleMs = isShop ? await settle(server) : undefined;
+  const { perSec, p50Ms, p99Ms, count, deadlocks, cpu } = result;
+  return {
+    ...{
+      name,
+      clients,
+      perSec: rounded(perSec, 1),
+      p50Ms: rounded(p50Ms, 2),
+      p99Ms: rounded(p99Ms, 2),
+      count,
+      deadlocks,
+    },
+    ...(cpu ? { cpu, cpuMsEach: cpuMsEach(cpu, perSec) } : {}),
+    ...(settleMs === undefined ? {} : { settleMs }),
+  };
+}
+
+/** A contestant that answers some orders with errors is quick at the wrong thing. */
+function refuseErrors(what: string, { errors, count, countAll, firstError }: MeasuredLoad): void {
+  if (errors === 0 && countAll > 0) return;
+  throw new Failure(
+    exitCodes.internal,
+    `${what}: ${errors} orders failed and ${count} were measured, so the figures mean nothing: ${firstError ?? 'nobody says why'}.`,
+  );
+}
+
+/** Beyond this, it is the clients' one thread that is measured. */
+const clientCoresMax = 0.9;
+
+function isClientBound({ name, cpu }: CheckoutRun): boolean {
+  // Who speaks to the database by hand is application and client in one, as it would be in production.
+  return (name === 'checkout' || name === 'hot') && (cpu?.client ?? 0) > clientCoresMax;
+}
+
+const nameOf = ({ name, clients }: CheckoutRun) => `${name}@${clients}`;
+
+function lineOf(key: string, { perSec, p99Ms, cpu, settleMs }: CheckoutRun): string {
+  const cores = cpu
+    ? `  cores: client ${cpu.client.toFixed(2)} server ${cpu.server.toFixed(2)} postgres ${cpu.postgres.toFixed(2)} others ${cpu.others.toFixed(2)}`
+    : '';
+  const settled = settleMs === undefined ? '' : `  settled in ${settleMs} ms`;
+  return `${key.padEnd(20)} ${perSec.toFixed(0).padStart(6)}/s  p99 ${p99Ms.toFixed(1).padStart(7)} ms${cores}${settled}`;
+}
+
+/** Every acknowledged order is confirmed, paid once and told of; otherwise the figures count for nothing. */
+async function audit({ server, acknowledged }: Arena): Promise<Books> {
+  await settle(server);
+  const books = await readBooks(server);
+  const faults = faultsOf(books, acknowledged.shop, unitsPerOrder);
+  const [baseline] = await server.ask<{ confirmed: string }>(
+    'baseline',
+    `select count(*) as confirmed from customer_order o join payment p on p.order_id = o.id where o.state = 'confirmed'`,
+  );
+  if (Number(baseline?.confirmed) !== acknowledged.baselines) {
+    faults.push(`orders by hand: ${baseline?.confirmed} instead of ${acknowledged.baselines}`);
+  }
+  if (faults.length === 0) return books;
+  throw new Failure(exitCodes.checkFailed, `The books don't add up after the run: ${faults.join('; ')}.`);
+}
+
+function ratiosOf(
+  results: ReadonlyMap<string, readonly CheckoutRun[]>,
+  clients: readonly number[],
+): Record<string, number> {
+  const pairs: readonly (readonly [label: string, name: string, other: string])[] = [
+    ['checkout/transaction', 'checkout', 'transaction'],
+    ['checkout/cte', 'checkout', 'cte'],
+    ['checkout/echo', 'checkout', 'echo'],
+    ['hot/uniform', 'hot', 'checkout'],
+    ['hot/transaction-hot', 'hot', 'transaction-hot'],
+  ];
   const ratios: Record<string, number> = {};
   for (const count of clients) {
-    const against = (label: string, name: string, other: string) => {
-      ratios[`${label}@${count}`] = Math.round((perSec(name, count) / perSec(other, count)) * 1000) / 1000;
-    };
-    against('checkout/transaction', 'checkout', 'transaction');
-    against('checkout/cte', 'checkout', 'cte');
-    against('checkout/echo', 'checkout', 'echo');
-    against('hot/uniform', 'hot', 'checkout');
+    for (const [label, name, other] of pairs) {
+      ratios[`${label}@${count}`] = pairedRatio(
+        results.get(`${name}@${count}`) ?? [],
+        results.get(`${other}@${count}`) ?? [],
+      );
+    }
   }
   return ratios;
 }
 
-function medianOf(runs: readonly CheckoutRun[]): CheckoutRun {
-  return runs.toSorted((a, b) => a.perSec - b.perSec)[runs.length >> 1] as CheckoutRun;
+/** The bars stand for 32 to 128 clients. */
+const barredClients = [32, 128];
+
+function barsOf(ratios: Readonly<Record<string, number>>): Bar[] {
+  const limits = [
+    { label: 'checkout/transaction', limit: 1 },
+    { label: 'hot/uniform', limit: 0.8 },
+    { label: 'checkout/transaction', limit: 3, kind: 'goal' },
+    { label: 'checkout/cte', limit: 0.7, kind: 'goal' },
+  ] as const;
+  return limits.flatMap(({ label, ...rest }) =>
+    barredClients.flatMap((count) => {
+      const name = `${label}@${count}`;
+      const value = ratios[name];
+      return value === undefined ? [] : [barOf({ name, value, unit: '×', rule: 'at-least', ...rest })];
+    }),
+  );
 }
 
-async function provisionAll(
-  postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>,
-): Promise<Record<string, string>> {
-  const urls: Record<string, string> = {};
-  for (const name of databases) {
-    const database = `holdfast_${name}`;
-    const { adminUrl: admin, secrets } = postgres;
-    urls[name] = await provisionDatabase({ admin, database, role: database, secrets, random: systemRandom });
+/** Rounds of their own, because looking costs time: none of their figures is reported. */
+async function profileShop(arena: Arena, clients: readonly number[], folder: string): Promise<void> {
+  const { server, shop, contestants, onProgress } = arena;
+  mkdirSync(folder, { recursive: true });
+  const contestant = contestants.find(({ name }) => name === 'checkout') as Contestant;
+  for (const count of clients) {
+    const path = join(folder, `checkout-${count}.cpuprofile`);
+    await resetStatements(server);
+    const run = await shop.profile(path, () => measure(arena, contestant, count));
+    const summary = join(folder, `checkout-${count}.txt`);
+    writeProfileSummary({ path, summary, run, statements: await readStatements(server) });
+    onProgress(`profile of checkout@${count}: ${summary}`);
   }
-  return urls;
-}
-
-async function shopConfig(urls: Record<string, string>, dataDir: string): Promise<ServicesConfig> {
-  return {
-    process: 'bench',
-    services: [...serviceNames],
-    databases: urls,
-    addresses: {},
-    public: { host: '127.0.0.1', port: await findFreePort() },
-    provider: { kind: 'sandbox' },
-    // The provider stands for someone else's computer: its disk is not measured here.
-    sandboxJournal: 'memory',
-    secrets: { internal: 'bench', keyEncryption: 'bench-bench-bench-bench', sandboxKey: 'bench', webhook: 'bench' },
-    dataDir,
-  };
-}
-
-interface Server {
-  readonly url: string;
-  rssBytes(): number;
-  rssBytesMax(): number;
-  stop(): Promise<void>;
-}
-
-function startServer(config: object): Promise<Server> {
-  const child = spawn(
-    process.execPath,
-    [...profiling(config), join(import.meta.dirname, 'checkout/server-process.ts')],
-    {
-      stdio: ['ignore', 2, 2, 'ipc'],
-    },
-  );
-  let rssBytes = 0;
-  let rssBytesMax = 0;
-  return new Promise((resolve, reject) => {
-    child.on('message', (message: { url?: string; rssBytes?: number }) => {
-      if (message.rssBytes) {
-        rssBytes = message.rssBytes;
-        rssBytesMax = Math.max(rssBytesMax, rssBytes);
-      }
-      if (message.url) {
-        resolve({ url: message.url, rssBytes: () => rssBytes, rssBytesMax: () => rssBytesMax, stop: () => end(child) });
-      }
-    });
-    child.once('exit', (code) => reject(new Error(`a server of the benchmark ended with code ${code}`)));
-    child.send(config);
-  });
-}
-
-/** `HOLDFAST_BENCH_PROFILE=dir` writes a CPU profile of the shop there. */
-function profiling(config: object): string[] {
-  const folder = process.env['HOLDFAST_BENCH_PROFILE'];
-  return folder && 'services' in config ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [];
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  child.removeAllListeners('exit');
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.send('stop');
-  await ended;
-}
-
-function runClients(work: ClientWork & object): Promise<LoadResult> {
-  const { contestant, target, spread, clients, seed, warmUpMs, measureMs } = work;
-  const plain: ClientWork = { contestant, target, spread, clients, seed, warmUpMs, measureMs };
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'checkout/client-process.ts'), JSON.stringify(plain)],
-    {
-      stdio: ['ignore', 'pipe', 2],
-    },
-  );
-  let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  return new Promise((resolve, reject) => {
-    child.once('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as LoadResult);
-      else reject(new Error(`the clients of ${contestant} ended with code ${code}`));
-    });
-  });
 }

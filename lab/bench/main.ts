@@ -1,23 +1,62 @@
-import { parseArgs } from 'node:util';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exitCodes, explain } from '../../cli/failure.ts';
+import { drawChart } from './chart.ts';
+import { chartOf } from './charts.ts';
 import { benchCheckout } from './checkout.ts';
+import { benchMemory } from './memory.ts';
+import { benchMessaging } from './messaging.ts';
+import { type BenchName, type BenchOptions, readOptions, usage } from './options.ts';
+import type { Report } from './report.ts';
+import { benchSaga } from './saga.ts';
+import { benchSearch } from './search.ts';
+import { tableOf } from './table.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    clients: { type: 'string' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-  },
-});
-const name = positionals[0] ?? 'checkout';
-const say = (line: string) => process.stderr.write(`${line}\n`);
-const report = await benchCheckout({
-  clients: (values.clients ?? '1,8,32,128').split(',').map(Number),
-  rounds: Number(values.rounds ?? 3),
-  warmUpMs: 1_000,
-  measureMs: Number(values.seconds ?? 3) * 1_000,
-  onProgress: say,
-});
-process.stdout.write(`${JSON.stringify(report, null, values.json ? 0 : 2)}\n`);
-void name;
+/** `npm run -s bench -- checkout|saga|messaging|search|memory|all`: see README.md, or `--help`. */
+const benches: Readonly<
+  Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
+> = {
+  checkout: benchCheckout,
+  saga: benchSaga,
+  messaging: benchMessaging,
+  search: benchSearch,
+  memory: benchMemory,
+};
+
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+try {
+  const options = readOptions(process.argv.slice(2), {
+    outDir: join(import.meta.dirname, '../results'),
+    profileDir: process.env['HOLDFAST_BENCH_PROFILE'] || undefined,
+  });
+  if (options === 'help') process.stdout.write(`${usage}\n`);
+  else await run(options);
+} catch (error) {
+  const { sentence, exitCode } = explain(error);
+  say(sentence);
+  process.exitCode = exitCode;
+}
+
+async function run(options: BenchOptions): Promise<void> {
+  mkdirSync(options.outDir, { recursive: true });
+  const reports: Report[] = [];
+  for (const name of options.names) {
+    say(`${name}: begins`);
+    const report = await benches[name](options, say);
+    keep(report, options.outDir);
+    reports.push(report);
+    if (!options.json) process.stdout.write(`${tableOf(report)}\n`);
+  }
+  const [first] = reports;
+  const document = reports.length === 1 ? first : Object.fromEntries(reports.map((report) => [report.bench, report]));
+  if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+  if (options.check && reports.some(({ ok }) => !ok)) process.exitCode = exitCodes.checkFailed;
+}
+
+function keep(report: Report, folder: string): void {
+  const path = join(folder, report.bench);
+  writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(`${path}.svg`, drawChart(chartOf(report)));
+  say(`${report.bench}: kept as ${path}.json and .svg`);
+}

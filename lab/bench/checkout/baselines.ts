@@ -3,8 +3,8 @@ import type { OrderShape } from './shape.ts';
 
 /**
  * What a careful developer would write by hand in one database, without services, holds, sagas or a payment provider:
- * the yardstick. Tables are prefilled and analysed, because foreign keys planned on empty tables read up to seven times
- * too slow.
+ * the yardstick. Its tables are to be prefilled and analysed, because foreign keys planned on empty tables read up to seven
+ * times too slow.
  */
 export const baselineSchema = `
   create table stock (sku text primary key, quantity bigint not null check (quantity >= 0)) with (fillfactor = 70);
@@ -17,32 +17,24 @@ export const baselineSchema = `
     provider_ref text, created_at timestamptz not null default now());
   create table outbox (id bigserial primary key, key text not null, event jsonb not null);`;
 
-const prefillOrders = 20_000;
-
-/** Makes the tables and fills them as a shop's would be after its first weeks. */
-export async function prepareBaseline(url: string, skus: readonly string[]): Promise<void> {
+/** Makes the tables and fills them with as many orders as the shop has taken by then. */
+export async function prepareBaseline(url: string, skus: readonly string[], orders: number): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
     await client.query(baselineSchema);
+    const numbers = `generate_series(1, ${Math.floor(orders)}) n`;
     await client.query('insert into stock select sku, 1000000000 from unnest($1::text[]) as sku', [skus]);
     await client.query(
-      `insert into customer_order select 'old_' || n, 'a@example.com', 'confirmed', 'EUR', 500 from generate_series(1, ${prefillOrders}) n`,
+      `insert into customer_order select 'old_' || n, 'a@example.com', 'confirmed', 'EUR', 500 from ${numbers}`,
     );
     await client.query(
-      `insert into order_line select 'old_' || n, l, ($1::text[])[1 + (n * 7 + l) % $2], 1, 250 from generate_series(1, ${prefillOrders}) n, generate_series(1, 2) l`,
+      `insert into order_line select 'old_' || n, l, ($1::text[])[1 + (n * 7 + l) % $2], 1, 250 from ${numbers}, generate_series(1, 2) l`,
       [skus, skus.length],
     );
-    await client.query(
-      `insert into payment select 'old_' || n, 'captured', 500, 'pi_' || n from generate_series(1, ${prefillOrders}) n`,
-    );
-    await client.query(
-      `insert into idempotency_key select 'old_' || n, 'x' from generate_series(1, ${prefillOrders}) n`,
-    );
-    await client.query(
-      `insert into outbox (key, event) select 'old_' || n, '{}' from generate_series(1, ${prefillOrders}) n`,
-    );
-    await client.query('vacuum analyze');
+    await client.query(`insert into payment select 'old_' || n, 'captured', 500, 'pi_' || n from ${numbers}`);
+    await client.query(`insert into idempotency_key select 'old_' || n, 'x' from ${numbers}`);
+    await client.query(`insert into outbox (key, event) select 'old_' || n, '{}' from ${numbers}`);
   } finally {
     await client.end();
   }
@@ -93,12 +85,12 @@ const oneStatementSql = `
   taken as (update stock set quantity = stock.quantity - wanted.quantity from wanted where stock.sku = wanted.sku returning 1),
   paid as (insert into payment (order_id, status, amount_minor, provider_ref) values ($1, 'captured', $3, 'pi_' || $1)),
   event as (insert into outbox (key, event) values ($1, $6))
-  select count(*) from taken`;
+  select count(*) as taken from taken`;
 
 /** (b) The same rows by one statement with CTEs: one round trip and one commit an order. */
 export const oneStatement: Baseline = async (client, id, order) => {
   const lines = order.lines.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
-  await client.query({
+  const { rows } = await client.query<{ taken: string }>({
     name: 'all',
     text: oneStatementSql,
     values: [
@@ -110,4 +102,5 @@ export const oneStatement: Baseline = async (client, id, order) => {
       JSON.stringify({ id, ...order }),
     ],
   });
+  if (Number(rows[0]?.taken) !== lines.length) throw new Error('a SKU is not known');
 };

@@ -1,12 +1,13 @@
 /**
  * The clients of a contestant, in a process of their own so that they share no event loop with what they measure.
- * Takes its work as JSON in the first argument and prints the result as JSON.
+ * Takes its work as JSON in the first argument; tells its parent when it measures and what it found.
  */
 import pg from 'pg';
 import { Pool } from 'undici';
 import { seededRandom } from '#kit/runtime';
+import type { FromWorker } from '../worker.ts';
 import { oneStatement, oneStatementPerRow } from './baselines.ts';
-import { runLoad, type Turn } from './load.ts';
+import { type LoadResult, runLoad, type Turn } from './load.ts';
 import { drawOrder, type Spread } from './shape.ts';
 
 export interface ClientWork {
@@ -15,23 +16,34 @@ export interface ClientWork {
   readonly target: string;
   readonly spread: Spread;
   readonly clients: number;
-  readonly seed: number;
+  /** Makes the keys of the run unlike those of every other. */
+  readonly seed: string;
   readonly warmUpMs: number;
   readonly measureMs: number;
+  readonly turnsMax?: number;
 }
 
-/** More connections than this only make a small server slower. */
+export interface ClientResult extends LoadResult {
+  /** Orders that were begun again after a deadlock. */
+  readonly deadlocks: number;
+}
+
+/** More connections than this only make a small server slower (README). */
 const connectionsMax = 32;
 
 const work = JSON.parse(process.argv[2] ?? '{}') as ClientWork;
-const random = seededRandom(work.seed, 'bench');
-const run = `${work.contestant}-${work.seed}-${process.pid}`;
-let count = 0;
+const random = seededRandom(1, work.seed);
+let [count, deadlocks] = [0, 0];
 
 const { turn, close } = work.target.startsWith('postgres') ? againstDatabase() : overHttp();
-const result = await runLoad({ ...work, turn });
-process.stdout.write(`${JSON.stringify(result)}\n`);
+const result = await runLoad({ ...work, turn, onMeasure: () => tell('measuring') });
 await close();
+tell({ ...result, deadlocks });
+process.disconnect();
+
+function tell(message: FromWorker<ClientResult>): void {
+  process.send?.(message);
+}
 
 function overHttp(): { turn: Turn; close: () => Promise<void> } {
   const pool = new Pool(work.target, { connections: work.clients, pipelining: 1 });
@@ -42,10 +54,11 @@ function overHttp(): { turn: Turn; close: () => Promise<void> } {
       const response = await pool.request({
         method: 'POST',
         path: work.contestant === 'echo' ? '/echo' : '/orders',
-        headers: { 'content-type': 'application/json', 'idempotency-key': `${run}-${count}` },
+        headers: { 'content-type': 'application/json', 'idempotency-key': `${work.seed}-${count}` },
         body: JSON.stringify({ email, currency: 'EUR', lines, payment: { method: 'pm_card_visa' } }),
       });
       const text = await response.body.text();
+      // Anything but a confirmed order is an error here: 202 too, which says that it is taken and not yet decided.
       if (response.statusCode !== 201 || !text.includes('"state":"confirmed"')) {
         throw new Error(`status ${response.statusCode}: ${text.slice(0, 300)}`);
       }
@@ -61,12 +74,17 @@ function againstDatabase(): { turn: Turn; close: () => Promise<void> } {
     async turn() {
       const order = drawOrder(random, work.spread);
       count += 1;
-      const id = `${run}-${count}`;
-      const client = await pool.connect();
-      try {
-        await place(client, id, order);
-      } finally {
-        client.release();
+      const id = `${work.seed}-${count}`;
+      for (;;) {
+        const client = await pool.connect();
+        try {
+          return await place(client, id, order);
+        } catch (error) {
+          if ((error as { code?: string }).code !== '40P01') throw error;
+          deadlocks += 1;
+        } finally {
+          client.release();
+        }
       }
     },
     close: () => pool.end(),

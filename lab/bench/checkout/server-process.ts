@@ -2,49 +2,74 @@
  * The server under test, in a process of its own: the whole shop in one process, or an HTTP echo with the same
  * validation. Takes its configuration by message and answers with its URL; ends when its parent does.
  */
-
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { inventory } from '#contracts/inventory';
 import { orders } from '#contracts/orders';
 import { products } from '#contracts/products';
 import { createClient, createHttpServer, implement, routesOf } from '#kit/contract';
 import { type Logger, systemClock, systemWorld, type Transport } from '#kit/runtime';
-import type { ServicesConfig } from '../../../cli/services.ts';
-import { startServices } from '../../../cli/services.ts';
-
+import { type ServicesConfig, startServices } from '../../../cli/services.ts';
 import { skus } from './shape.ts';
 
-type Config = { readonly kind: 'shop'; readonly services: ServicesConfig } | { readonly kind: 'echo' };
+export type ServerConfig = { readonly kind: 'shop'; readonly services: ServicesConfig } | { readonly kind: 'echo' };
+export type ToServer =
+  | { readonly type: 'start'; readonly config: ServerConfig }
+  | { readonly type: 'fill' }
+  | { readonly type: 'profile' }
+  | { readonly type: 'profiled'; readonly path: string }
+  | { readonly type: 'stop' };
+export type FromServer =
+  | { readonly type: 'ready'; readonly url: string }
+  | { readonly type: 'done' }
+  | { readonly type: 'memory'; readonly rssBytes: number; readonly heapUsedBytes: number }
+  | { readonly type: 'complaint'; readonly message: string };
 
-const quiet: Logger = {
-  debug() {},
-  info() {},
-  warn: (message, fields) => process.stderr.write(`${message} ${JSON.stringify(fields, errorText)}\n`),
-  error: (message, fields) => process.stderr.write(`${message} ${JSON.stringify(fields, errorText)}\n`),
-  with: () => quiet,
-};
+const tell = (message: FromServer) => process.send?.(message);
+const complain = (message: string, fields?: object) =>
+  tell({ type: 'complaint', message: `${message} ${JSON.stringify(fields, errorText)}` });
+const log: Logger = { debug() {}, info() {}, warn: complain, error: complain, with: () => log };
 
 function errorText(_name: string, value: unknown): unknown {
   return value instanceof Error ? value.message : value;
 }
 
 let stop = async () => {};
-process.on('message', async (config: Config | 'stop') => {
-  if (config === 'stop') {
+let fill = async () => {};
+let session: Session | undefined;
+
+process.on('disconnect', () => process.exit(1));
+process.on('message', async (message: ToServer) => {
+  if (message.type === 'stop') {
     await stop();
     process.exit(0);
   }
-  if (config.kind === 'shop') {
-    const { host, urls, transport } = await startServices({ ...config.services, world: systemWorld(quiet) });
-    await fill(transport);
-    stop = () => host.stop();
-    process.send?.({ url: urls['gateway'], memory: process.memoryUsage().rss });
-  } else process.send?.({ url: await startEcho() });
+  if (message.type === 'start') {
+    tell({ type: 'ready', url: await start(message.config) });
+    return;
+  }
+  if (message.type === 'fill') await fill();
+  if (message.type === 'profile') await beginProfile();
+  if (message.type === 'profiled') await endProfile(message.path);
+  tell({ type: 'done' });
 });
-process.on('disconnect', () => process.exit(1));
-setInterval(() => process.send?.({ rssBytes: process.memoryUsage().rss }), 500).unref();
+
+const memoryPeriodMs = 200;
+setInterval(() => {
+  const { rss: rssBytes, heapUsed: heapUsedBytes } = process.memoryUsage();
+  tell({ type: 'memory', rssBytes, heapUsedBytes });
+}, memoryPeriodMs).unref();
+
+async function start(config: ServerConfig): Promise<string> {
+  if (config.kind === 'echo') return startEcho();
+  const { host, urls, transport } = await startServices({ ...config.services, world: systemWorld(log) });
+  fill = () => fillShop(transport);
+  stop = () => host.stop();
+  return urls['gateway'] as string;
+}
 
 /** A catalogue of 1,000 products with stock that no run can exhaust. */
-async function fill(transport: Transport): Promise<void> {
+async function fillShop(transport: Transport): Promise<void> {
   const context = {
     caller: { kind: 'service', id: 'bench' },
     correlationId: 'bench',
@@ -87,4 +112,21 @@ async function startEcho(): Promise<string> {
   const app = createHttpServer({ routes: routesOf(server), admit: (request) => request });
   stop = () => app.close();
   return app.listen({ host: '127.0.0.1', port: 0 });
+}
+
+const sampleMicroseconds = 500;
+
+async function beginProfile(): Promise<void> {
+  session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: sampleMicroseconds });
+  await session.post('Profiler.start');
+}
+
+async function endProfile(path: string): Promise<void> {
+  if (!session) throw new Error('there is no profile to end');
+  const { profile } = await session.post('Profiler.stop');
+  session.disconnect();
+  writeFileSync(path, JSON.stringify(profile));
 }

@@ -1,0 +1,109 @@
+import type { Chart, ColumnsPanel, RowsPanel } from './chart.ts';
+import type { Report, Run } from './report.ts';
+
+/** What each benchmark shows, in words for people who don't know it. */
+export function chartOf(report: Report): Chart {
+  const { bench, machine, bars } = report;
+  const [before, after] = machine.loadAverage;
+  return {
+    title: titles[bench] ?? bench,
+    subtitle: `${machine.cpus} cores, ${machine.cpuModel}, Node ${machine.node}, ${machine.startedAt.slice(0, 16).replace('T', ' ')} UTC, load average ${before} before and ${after} after`,
+    panels: panels[bench]?.(report) ?? [],
+    bars,
+  };
+}
+
+const titles: Readonly<Record<string, string>> = {
+  checkout: 'Whole orders, beside hand-written SQL',
+  saga: 'Four durable steps, beside a commit a step by hand',
+  messaging: 'From an outbox to a consumer, effectively once',
+  search: 'Search, typos and facets included',
+  memory: 'Memory of one process with all services',
+};
+
+const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel | RowsPanel)[]>> = {
+  checkout: ({ runs }) => {
+    const shown = [
+      ['checkout', 'Holdfast'],
+      ['hot', 'Holdfast, hot SKU'],
+      ['transaction', 'a transaction by hand'],
+      ['transaction-hot', 'the same, hot SKU'],
+      ['cte', 'one statement by hand'],
+    ] as const;
+    return [
+      columns('orders a second, by clients', runs, shown, ({ perSec }) => perSec),
+      columns('99th percentile of latency in ms, by clients', runs, shown, ({ p99Ms }) => p99Ms),
+    ];
+  },
+  saga: ({ runs }) => {
+    const shown = [
+      ['saga', 'kit/saga'],
+      ['commit-per-step', 'a transaction a step, by hand'],
+      ['statement-per-step', 'one statement a step, by hand'],
+    ] as const;
+    return [
+      columns('workflows a second, by how many run at a time', runs, shown, ({ perSec }) => perSec),
+      columns('99th percentile of the time of one in ms', runs, shown, ({ p99Ms }) => p99Ms),
+    ];
+  },
+  messaging: ({ runs, bars }) => {
+    const [throughput, latency] = bars;
+    const run = runs[0];
+    if (!run || !throughput || !latency) return [];
+    return [
+      {
+        ...{ kind: 'rows', title: 'throughput', unit: 'events/s', rule: 'at-least', limit: throughput.limit },
+        rows: [{ name: 'outbox → log → inbox', value: run.perSec }],
+      },
+      {
+        ...{ kind: 'rows', title: 'latency of one event when idle', unit: 'ms', limit: latency.limit },
+        rows: [
+          { name: 'median', value: run.p50Ms },
+          { name: '99th percentile', value: run.p99Ms },
+        ],
+      },
+    ];
+  },
+  search: ({ runs, bars, details }) => [
+    {
+      ...{ kind: 'rows', unit: 'ms' },
+      title: `99th percentile by kind of query, ${String(details['products'])} products`,
+      rows: runs.map(({ name, clients, p99Ms }) => ({
+        name: clients === 1 ? name : `${name} @${clients}`,
+        value: p99Ms,
+      })),
+      ...(bars[0] ? { limit: bars[0].limit } : {}),
+    },
+  ],
+  memory: ({ bars, details }) => {
+    const readings = details['readings'] as readonly { name: string; rssMbMax: number }[];
+    const most = new Map<string, number>();
+    for (const { name, rssMbMax } of readings) most.set(name, Math.max(most.get(name) ?? 0, rssMbMax));
+    return [
+      {
+        ...{ kind: 'rows', title: 'resident memory at most, without PostgreSQL', unit: 'MB' },
+        rows: [...most].map(([name, value]) => ({ name: name.replace('loaded@', 'clients: '), value })),
+        ...(bars[0] ? { limit: bars[0].limit } : {}),
+      },
+    ];
+  },
+};
+
+function columns(
+  title: string,
+  runs: readonly Run[],
+  shown: readonly (readonly [name: string, label: string])[],
+  value: (run: Run) => number,
+): ColumnsPanel {
+  const counts = [...new Set(runs.map(({ clients }) => clients))].sort((a, b) => a - b);
+  const valueAt = (name: string, count: number) => {
+    const run = runs.find((each) => each.name === name && each.clients === count);
+    return run ? value(run) : Number.NaN;
+  };
+  return {
+    kind: 'columns',
+    title,
+    groups: counts.map((count) => (count === 1 ? '1 client' : `${count} clients`)),
+    series: shown.map(([name, label]) => ({ name: label, values: counts.map((count) => valueAt(name, count)) })),
+  };
+}

@@ -1,0 +1,28 @@
+import { findFreePort } from '#kit/store/embedded';
+import { hasDatabase, serviceNames } from '../../../cli/topology.ts';
+import type { BenchServer } from '../server.ts';
+import { type Server, startServer } from './processes.ts';
+
+/** Databases of a whole shop. */
+export const shopDatabases: readonly string[] = [...serviceNames.filter(hasDatabase), 'log'];
+
+/** Every service in one process, with a catalogue and stock, as `holdfast up` would run it on this server. */
+export async function startShop(server: BenchServer): Promise<Server> {
+  const shop = await startServer({
+    kind: 'shop',
+    services: {
+      process: 'bench',
+      services: [...serviceNames],
+      databases: server.urls,
+      addresses: {},
+      public: { host: '127.0.0.1', port: await findFreePort() },
+      provider: { kind: 'sandbox' },
+      // The provider stands for someone else's computer: its disk is not measured here.
+      sandboxJournal: 'memory',
+      secrets: { internal: 'bench', keyEncryption: 'bench-bench-bench-bench', sandboxKey: 'bench', webhook: 'bench' },
+      dataDir: server.dataDir,
+    },
+  });
+  await shop.fill();
+  return shop;
+}
