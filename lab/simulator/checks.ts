@@ -331,7 +331,9 @@ export const viewsConverge: Check = {
   *find(facts) {
     if (!facts.messaging) return;
     const views = new Map(facts.views.map((view) => [view.orderId, view]));
+    const dead = new Set(facts.deadLetters.map(({ orderId }) => orderId));
     for (const { id, state } of facts.orders) {
+      if (dead.has(id)) continue;
       const view = views.get(id);
       if (view?.state !== state) yield `${id} is ${state}, its view says ${view?.state ?? 'nothing'}`;
     }

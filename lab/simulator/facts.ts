@@ -20,7 +20,7 @@ export interface Facts {
   readonly log: readonly LogFact[];
   readonly applied: readonly AppliedFact[];
   readonly views: readonly { readonly orderId: string; readonly state: string; readonly events: number }[];
-  readonly deadLetters: readonly { readonly eventId: string }[];
+  readonly deadLetters: readonly { readonly eventId: string; readonly orderId: string }[];
   readonly money: readonly MoneyMovement[];
   readonly attempts: readonly Attempt[];
   /** Whether events are relayed and read in this run. */
@@ -120,10 +120,10 @@ const queries = {
   refunds: `select refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status from refund
     order by refund_id`,
   log: `select partition, "offset", envelope ->> 'id' as "eventId", envelope ->> 'type' as type,
-    envelope ->> 'subject' as "orderId" from log_event order by partition, "offset"`,
+    envelope ->> 'subject' as "orderId" from log_event where topic = 'orders' order by partition, "offset"`,
   applied: 'select id, event_id as "eventId", order_id as "orderId", type from applied order by id',
   views: 'select order_id as "orderId", state, events from order_view order by order_id',
-  deadLetters: 'select event_id as "eventId" from dead_letter order by id',
+  deadLetters: 'select event_id as "eventId", key as "orderId" from dead_letter order by id',
 } as const;
 
 export function collectFacts(

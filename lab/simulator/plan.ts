@@ -14,6 +14,10 @@ export interface Plan {
   readonly instances: { readonly orders: number; readonly inventory: number; readonly payments: number };
   /** Events go on to the log and a consumer reads them. */
   readonly readers: number;
+  /** Some events can't be handled: they must end among the dead letters, and hold up only their own order. */
+  readonly poison: boolean;
+  /** Keys are used again after more than a minute, when all sweeps have run. */
+  readonly lateRepeats: boolean;
   readonly safetyMs: number;
   readonly latencyMs: number;
   /** How wrong the clocks of processes are. Beyond 500 ms they would refuse one another, so that is for the nemesis. */
@@ -121,6 +125,8 @@ export function drawPlan(seed: number): Plan {
     seed,
     instances,
     readers,
+    poison: readers > 0 && chance(shape, 0.3),
+    lateRepeats: chance(shape, 0.2),
     safetyMs,
     latencyMs: pick(shape, [0.2, 0.5, 2]),
     skewMsMax: pick(times, [0, 50, 200]),

@@ -50,7 +50,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     simulation.violate('no promise fails unheard', String((reason as Error)?.stack ?? reason)),
   );
   try {
-    const shop = await createShop(simulation, plan, images, bug?.hooks(simulation) ?? {});
+    const shop = await createShop(simulation, plan, images, bug?.hooks?.(simulation) ?? {});
     const { shoppers, network, databases, nodes, sandbox } = shop;
     const nemesis = createNemesis({ simulation, network, nodes, databases, restart: shop.restart });
     const transport = network.transportOf(shoppers);
@@ -71,7 +71,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       }
     };
     await untilQuiet(livenessMs);
-    await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
+    if (plan.lateRepeats) await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
     workload.repeatAll();
     await untilQuiet(livenessMs / 6);
     if (workload.open > 0) simulation.violate('everything ends', `${workload.open} operations are still waiting`);

@@ -1,11 +1,28 @@
 import type { Transport } from '#kit/runtime';
 import type { Hooks } from '../shop.ts';
 import type { Simulation } from '../simulation.ts';
+import { messagingBugs } from './messaging.ts';
+import { moneyBugs } from './money.ts';
+import { orderBugs } from './orders.ts';
+import { stockBugs } from './stock.ts';
 
+/**
+ * A mistake that somebody could really make, planted by handing a process something that misbehaves. They show that the
+ * simulator would find it: a check that never fails shows nothing.
+ */
 export interface Bug {
   readonly name: string;
   readonly summary: string;
+  /** Found within this many seeds, counted from 1. */
   readonly seedsMax: number;
-  readonly hooks: (simulation: Simulation) => Hooks;
+  /** What production code is handed instead of the real thing. */
+  readonly hooks?: (simulation: Simulation) => Hooks;
+  /** What the shop's users have instead of the network. */
   readonly client?: (transport: Transport, simulation: Simulation) => Transport;
+}
+
+export const bugs: readonly Bug[] = [...stockBugs, ...moneyBugs, ...orderBugs, ...messagingBugs];
+
+export function bugNamed(name: string): Bug | undefined {
+  return bugs.find((bug) => bug.name === name);
 }

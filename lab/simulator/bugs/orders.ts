@@ -1,0 +1,125 @@
+import type { Database } from '#kit/runtime';
+import { CommitOutcomeUnknown } from '#kit/store';
+import type { Bug } from './index.ts';
+import { isCall, replaceInSql, rewireCalls, rewriteSql } from './rewire.ts';
+
+const ofOrders = (make: (database: Database) => Database) => ({
+  database: (database: Database, owner: string) => (owner === 'orders' ? make(database) : database),
+});
+
+export const orderBugs: readonly Bug[] = [
+  {
+    name: 'no-recovery',
+    summary: 'nobody takes over the orders of a process that died',
+    seedsMax: 20,
+    hooks: () =>
+      ofOrders((database) =>
+        rewriteSql(
+          database,
+          replaceInSql(/update saga set (owner = \$1, )?fence = saga\.fence \+ 1/, (text) =>
+            text.replace(/limit \$\d+/, 'limit 0'),
+          ),
+        ),
+      ),
+  },
+  {
+    name: 'no-fencing',
+    summary: 'progress is written by whoever comes, also by a process that has lost its lease',
+    seedsMax: 200,
+    hooks: () =>
+      ofOrders((database) =>
+        rewriteSql(
+          database,
+          replaceInSql(/saga\.revision < wanted\.revision/, (text) =>
+            text.replace(/and saga\.fence = wanted\.fence and saga\.revision < wanted\.revision/, ''),
+          ),
+        ),
+      ),
+  },
+  {
+    name: 'ordered-by-wall-clock',
+    summary: 'of two records of progress the one with the later time of day wins, not the one with the higher revision',
+    seedsMax: 20,
+    hooks: () => ({
+      database: (database, owner, { world }) =>
+        owner !== 'orders'
+          ? database
+          : rewriteSql(database, (text, values) =>
+              /saga\.revision < wanted\.revision/.test(text)
+                ? {
+                    text: text.replace(
+                      'saga.revision < wanted.revision',
+                      'saga.updated_at < to_timestamp($11::double precision / 1000)',
+                    ),
+                    values: [...values, world.clock.now()],
+                  }
+                : undefined,
+            ),
+    }),
+  },
+  {
+    name: 'commit-assumed',
+    summary: 'a commit that was answered by a broken connection counts as done',
+    seedsMax: 40,
+    hooks: () =>
+      ofOrders((database) => ({
+        ...database,
+        async transaction(work, options) {
+          let result: { readonly value: Awaited<ReturnType<typeof work>> } | undefined;
+          try {
+            return await database.transaction(async (tx) => {
+              const value = await work(tx);
+              result = { value };
+              return value;
+            }, options);
+          } catch (error) {
+            if (error instanceof CommitOutcomeUnknown && result) return result.value;
+            throw error;
+          }
+        },
+      })),
+  },
+  {
+    name: 'claim-apart',
+    summary: 'the idempotency key is claimed in a transaction of its own, before that of the effect',
+    seedsMax: 40,
+    hooks: () =>
+      ofOrders((database) => ({
+        ...database,
+        transaction: (work, options) =>
+          database.transaction(
+            (tx) =>
+              work({
+                database: tx.database,
+                query: (text, values) =>
+                  /insert into idempotency_key/.test(text) ? database.query(text, values) : tx.query(text, values),
+              }),
+            options,
+          ),
+      })),
+  },
+  {
+    name: 'keys-forgotten-early',
+    summary: 'results are forgotten as soon as they are swept, while their clients may still repeat',
+    seedsMax: 60,
+    hooks: () =>
+      ofOrders((database) =>
+        rewriteSql(database, (text, values) =>
+          /delete from idempotency_key/.test(text) ? { text, values: [0, ...values.slice(1)] } : undefined,
+        ),
+      ),
+  },
+  {
+    name: 'retry-with-new-key',
+    summary: 'the client makes a new Idempotency-Key for each attempt',
+    seedsMax: 20,
+    client(transport) {
+      let attempts = 0;
+      return rewireCalls(transport, (request, send, signal) => {
+        if (!isCall(request, 'orders', 'place')) return undefined;
+        const key = `${request.headers['idempotency-key']}~${attempts++}`;
+        return send({ ...request, headers: { ...request.headers, 'idempotency-key': key } }, signal);
+      });
+    },
+  },
+];

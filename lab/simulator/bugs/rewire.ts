@@ -1,0 +1,56 @@
+import type { Database, QueryResult, Reply, Request, SqlValue, Transaction, Transport } from '#kit/runtime';
+
+/** What a planted bug makes of a statement: another one, or an answer without asking the database. */
+export type Rewrite = (
+  text: string,
+  values: readonly SqlValue[],
+) => { readonly text: string; readonly values: readonly SqlValue[] } | { readonly answer: QueryResult } | undefined;
+
+/** A database whose statements are not always what the service wrote. Undefined leaves a statement alone. */
+export function rewriteSql(database: Database, rewrite: Rewrite): Database {
+  function query<R extends object>(
+    on: Pick<Database, 'query'>,
+    text: string,
+    values: readonly SqlValue[] = [],
+  ): Promise<QueryResult<R>> {
+    const other = rewrite(text, values);
+    if (!other) return on.query<R>(text, values);
+    if ('answer' in other) return Promise.resolve(other.answer as unknown as QueryResult<R>);
+    return on.query<R>(other.text, other.values);
+  }
+  return {
+    ...database,
+    query: (text, values) => query(database, text, values),
+    transaction: (work, options) =>
+      database.transaction((tx) => {
+        const rewritten: Transaction = { database: tx.database, query: (text, values) => query(tx, text, values) };
+        return work(rewritten);
+      }, options),
+  };
+}
+
+/** Rewrites statements that match; the text must really change, or the bug would be none. */
+export function replaceInSql(match: RegExp, change: (text: string) => string): Rewrite {
+  const changed = new Map<string, string>();
+  return (text, values) => {
+    if (!match.test(text)) return undefined;
+    let other = changed.get(text);
+    if (other === undefined) {
+      other = change(text);
+      if (other === text) throw new Error(`planted bug: nothing to change in ${text}`);
+      changed.set(text, other);
+    }
+    return { text: other, values };
+  };
+}
+
+/** A transport that does something else with some requests. */
+export function rewireCalls(
+  transport: Transport,
+  change: (request: Request, send: Transport['send'], signal: AbortSignal) => Promise<Reply> | undefined,
+): Transport {
+  return { send: (request, signal) => change(request, transport.send, signal) ?? transport.send(request, signal) };
+}
+
+export const isCall = (request: Request, service: string, operation: string): boolean =>
+  request.service === service && request.operation === operation;
