@@ -121,15 +121,6 @@ function drawRows({ title, unit, rows, limit, rule = 'below' }: RowsPanel, top: 
   const max = Math.max(...rows.map(({ value }) => value), limit ?? 0) * 1.05 || 1;
   const xOf = (value: number) => left + (value / max) * (right - left);
   const from = top + (limit === undefined ? 16 : 34);
-  rows.forEach(({ name, value }, i) => {
-    const y = from + i * rowHeight;
-    const ok = limit === undefined || (rule === 'below' ? value < limit : value >= limit);
-    parts.push(
-      text(left - 12, y + 15, name, { anchor: 'end' }),
-      `<rect x="${left}" y="${y + 3}" width="${px(Math.max(1, xOf(value) - left))}" height="${rowHeight - 8}" rx="2" fill="${ok ? colours[0] : bad}"/>`,
-      text(xOf(value) + 8, y + 15, `${short(value)} ${unit}`, { size: 12, fill: faint }),
-    );
-  });
   const bottom = from + rows.length * rowHeight;
   if (limit !== undefined) {
     const x = px(xOf(limit));
@@ -138,6 +129,15 @@ function drawRows({ title, unit, rows, limit, rule = 'below' }: RowsPanel, top: 
       text(xOf(limit), from - 9, `bar: ${short(limit)} ${unit}`, { anchor: 'middle', size: 12 }),
     );
   }
+  rows.forEach(({ name, value }, i) => {
+    const y = from + i * rowHeight;
+    const ok = limit === undefined || (rule === 'below' ? value < limit : value >= limit);
+    parts.push(
+      text(left - 12, y + 15, name, { anchor: 'end' }),
+      `<rect x="${left}" y="${y + 3}" width="${px(Math.max(1, xOf(value) - left))}" height="${rowHeight - 8}" rx="2" fill="${ok ? colours[0] : bad}"/>`,
+      text(xOf(value) + 8, y + 15, `${short(value)} ${unit}`, { size: 12, fill: faint, halo: true }),
+    );
+  });
   return { svg: parts.join('\n'), height: bottom - top };
 }
 
@@ -181,13 +181,21 @@ interface TextStyle {
   readonly weight?: number;
   readonly fill?: string;
   readonly anchor?: 'start' | 'middle' | 'end';
+  /** A rim of the background's colour, for text that lies over lines. */
+  readonly halo?: boolean;
 }
 
-function text(x: number, y: number, content: string, { size, weight, fill = ink, anchor }: TextStyle = {}): string {
+function text(
+  x: number,
+  y: number,
+  content: string,
+  { size, weight, fill = ink, anchor, halo = false }: TextStyle = {},
+): string {
   const attributes = [
     size === undefined ? '' : ` font-size="${size}"`,
     weight === undefined ? '' : ` font-weight="${weight}"`,
     anchor === undefined ? '' : ` text-anchor="${anchor}"`,
+    halo ? ' paint-order="stroke" stroke="#ffffff" stroke-width="4"' : '',
   ].join('');
   return `<text x="${px(x)}" y="${px(y)}" fill="${fill}"${attributes}>${escaped(content)}</text>`;
 }

@@ -4,10 +4,10 @@ import { exitCodes, Failure } from '../../cli/failure.ts';
 import { prepareBaseline } from './checkout/baselines.ts';
 import { type Books, faultsOf, readBooks, settle } from './checkout/books.ts';
 import type { ClientWork } from './checkout/client-process.ts';
+import { profileDatabase, statementSettings } from './checkout/database-profile.ts';
 import { type MeasuredLoad, runClients, type Server, startServer } from './checkout/processes.ts';
 import { skus } from './checkout/shape.ts';
 import { shopDatabases, startShop } from './checkout/shop.ts';
-import { readStatements, resetStatements, statementSettings } from './checkout/statements.ts';
 import { type CpuUse, cpuMsEach } from './cpu.ts';
 import type { BenchOptions } from './options.ts';
 import { writeProfileSummary } from './profile.ts';
@@ -273,10 +273,10 @@ async function profileShop(arena: Arena, clients: readonly number[], folder: str
   const contestant = contestants.find(({ name }) => name === 'checkout') as Contestant;
   for (const count of clients) {
     const path = join(folder, `checkout-${count}.cpuprofile`);
-    await resetStatements(server);
+    const profiled = await profileDatabase(server);
     const run = await shop.profile(path, () => measure(arena, contestant, count));
     const summary = join(folder, `checkout-${count}.txt`);
-    writeProfileSummary({ path, summary, run, statements: await readStatements(server) });
+    writeProfileSummary({ path, summary, run, database: await profiled() });
     onProgress(`profile of checkout@${count}: ${summary}`);
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { sep } from 'node:path';
-import type { Statement } from './checkout/statements.ts';
+import type { DatabaseProfile } from './checkout/database-profile.ts';
 import type { CheckoutRun } from './checkout.ts';
 
 /** What V8's sampling profiler writes (`.cpuprofile`): a tree of frames, and which of them each sample met. */
@@ -70,22 +70,24 @@ function partOf(url: string): string {
 const functionsShown = 45;
 const partsShown = 30;
 const statementsShown = 30;
+const waitsShown = 25;
 
 export interface ProfileSummaryOptions {
   readonly path: string;
   readonly summary: string;
   readonly run: CheckoutRun;
-  readonly statements: readonly Statement[];
+  readonly database: DatabaseProfile;
 }
 
 /** Where the time of one measurement went, for people. */
-export function writeProfileSummary({ path, summary, run, statements }: ProfileSummaryOptions): void {
+export function writeProfileSummary({ path, summary, run, database }: ProfileSummaryOptions): void {
   const { functions, parts, totalMs } = sharesOf(JSON.parse(readFileSync(path, 'utf8')) as CpuProfile);
   const idleMs = functions.find(({ name }) => name.startsWith('(idle)'))?.ms ?? 0;
   const busyMs = totalMs - idleMs;
   const line = ({ name, ms }: Share) =>
     `${ms.toFixed(0).padStart(8)} ms ${((100 * ms) / busyMs).toFixed(1).padStart(5)} %  ${name}`;
   const busy = (shares: readonly Share[]) => shares.filter(({ name }) => !name.startsWith('(idle)'));
+  const { statements, walSyncs, commits, waits } = database;
   const all = statements.reduce((sum, { totalMs: ms }) => sum + ms, 0);
   const text = [
     `${run.name} at ${run.clients} clients: ${run.perSec}/s, p50 ${run.p50Ms} ms, p99 ${run.p99Ms} ms, while being profiled (with warm-up and settling)`,
@@ -98,14 +100,26 @@ export function writeProfileSummary({ path, summary, run, statements }: ProfileS
     'self time by function',
     ...busy(functions).slice(0, functionsShown).map(line),
     '',
+    `commits: ${Object.entries(commits)
+      .map(([name, count]) => `${shortName(name)} ${count}`)
+      .join(', ')}`,
+    `syncs of the write-ahead log: ${walSyncs.map(({ by, count, ms }) => `${by} ${count} in ${ms.toFixed(0)} ms`).join(', ')}`,
+    '',
+    'what connections were doing, and how many on average',
+    ...waits
+      .slice(0, waitsShown)
+      .map(({ database: name, doing, average }) => `${average.toFixed(2).padStart(8)}  ${shortName(name)}: ${doing}`),
+    '',
     `PostgreSQL: ${all.toFixed(0)} ms in statements (waiting for locks and for the disk included)`,
     ...statements
       .slice(0, statementsShown)
       .map(
-        ({ database, calls, totalMs: ms, meanMs, rows, walBytes, text: sql }) =>
-          `${ms.toFixed(0).padStart(8)} ms ${((100 * ms) / all).toFixed(1).padStart(5)} %  ${String(calls).padStart(6)} calls  ${meanMs.toFixed(3).padStart(8)} ms each  ${String(rows).padStart(7)} rows  ${(walBytes / 1024).toFixed(0).padStart(7)} KiB WAL  ${database.replace('holdfast_', '')}: ${sql.slice(0, 140)}`,
+        ({ database: name, calls, totalMs: ms, meanMs, rows, walBytes, text: sql }) =>
+          `${ms.toFixed(0).padStart(8)} ms ${((100 * ms) / all).toFixed(1).padStart(5)} %  ${String(calls).padStart(6)} calls  ${meanMs.toFixed(3).padStart(8)} ms each  ${String(rows).padStart(7)} rows  ${(walBytes / 1024).toFixed(0).padStart(7)} KiB WAL  ${shortName(name)}: ${sql.slice(0, 140)}`,
       ),
     '',
   ].join('\n');
   writeFileSync(summary, text);
 }
+
+const shortName = (database: string): string => database.replace('holdfast_', '');
