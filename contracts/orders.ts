@@ -132,6 +132,8 @@ const PlaceOrder = closed({
     method: Type.String({
       minLength: 1,
       maxLength: 200,
+      // Every provider's tokens begin with a letter, and no card number does: it is refused before anything keeps it.
+      pattern: '^[A-Za-z][\\w.:=/-]*$',
       description: 'A token of the payment provider, never a card number',
     }),
   }),
@@ -166,6 +168,13 @@ export const ordersProblems = problemTable('orders', {
     category: 'input',
     retry: 'never',
     hint: 'Record a refund or a return instead.',
+  },
+  'too-long': {
+    status: 413,
+    title: 'The lines of the order take too much room',
+    category: 'input',
+    retry: 'never',
+    hint: 'Shorten the names, or place it as several orders: lines are sent on with every event of the order.',
   },
   'not-permitted': {
     status: 403,
@@ -252,6 +261,7 @@ export const orders = defineService({
         'orders/unknown-sku',
         'orders/price-changed',
         'orders/nothing-to-pay',
+        'orders/too-long',
         'orders/not-permitted',
         'orders/overloaded',
       ],

@@ -9,6 +9,7 @@ import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
 import {
   type Change,
+  checkSize,
   goodsOf,
   needsStaff,
   type OrderRecord,
@@ -84,6 +85,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     const { caller, idempotencyKey = '' } = context;
     const email = body.email.toLowerCase();
     const lines = priceLines(body.lines, prices);
+    checkSize(lines);
     return {
       id: ids.next('ord'),
       customerId: caller.kind === 'customer' ? caller.id : null,

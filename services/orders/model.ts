@@ -95,6 +95,23 @@ export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<str
   return priced;
 }
 
+/** As JSON text. Events carry the lines and must stay below what a log takes; some 1,800 lines with usual names fit. */
+const linesSizeMax = 240 * 1024;
+
+/** Refuses at once what no event could tell of. */
+export function checkSize(lines: readonly OrderLine[]): void {
+  if (lines.length < fewLines) return;
+  const sizeBytes = Buffer.byteLength(JSON.stringify(lines));
+  if (sizeBytes > linesSizeMax) {
+    throw ordersProblems['too-long']({
+      detail: `${lines.length} lines have ${sizeBytes} bytes, more than ${linesSizeMax}`,
+    });
+  }
+}
+
+/** So few fit however long their names are: most orders need not be measured. */
+const fewLines = 100;
+
 /** Sum of the lines. Throws when it is negative or no longer exact. */
 export function totalOf(lines: readonly OrderLine[]): number {
   const total = lines.reduce((sum, line) => sum + line.totalMinor, 0);
