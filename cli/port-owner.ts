@@ -10,7 +10,7 @@ const lookEveryMs = 50;
  * Makes sure that `port` can be listened on, and otherwise says who has it. Waits a moment first: a copy that
  * was told to stop, or whose parent was killed, is about to leave.
  */
-export async function requireFreePort(host: string, port: number): Promise<void> {
+export async function requireFreePort(host: string, port: number, option = '--port'): Promise<void> {
   let code: string | undefined;
   for (let waitedMs = 0; waitedMs <= patienceMs; waitedMs += lookEveryMs) {
     code = await tryListen(host, port);
@@ -19,7 +19,10 @@ export async function requireFreePort(host: string, port: number): Promise<void>
     await sleep(lookEveryMs);
   }
   if (code === 'EACCES') {
-    throw new Failure(exitCodes.unavailable, `Port ${port} is reserved for root: choose one above 1023 with --port.`);
+    throw new Failure(
+      exitCodes.unavailable,
+      `Port ${port} is reserved for root: choose one above 1023 with ${option}.`,
+    );
   }
   if (code !== 'EADDRINUSE') {
     throw new Failure(
@@ -29,7 +32,12 @@ export async function requireFreePort(host: string, port: number): Promise<void>
   }
   const pid = portOwner(port);
   const owner = pid === undefined ? 'by another program: stop it' : `by process ${pid}: stop it with "kill ${pid}"`;
-  throw new Failure(exitCodes.unavailable, `Port ${port} is in use ${owner}, or choose another port with --port.`);
+  throw new Failure(exitCodes.unavailable, `Port ${port} is in use ${owner}, or choose another port with ${option}.`);
+}
+
+/** Whether `port` can be listened on at this moment. */
+export async function isFreePort(host: string, port: number): Promise<boolean> {
+  return port <= 65_535 && (await tryListen(host, port)) === undefined;
 }
 
 function tryListen(host: string, port: number): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { ensureAdminAccount } from './admin.ts';
 import { resolveMail } from './mail.ts';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
+import type { TelemetryConfig } from './telemetry.ts';
 import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
 
 /** The processes of a topology, whichever way they run, as one component of the command's host. */
@@ -26,6 +27,8 @@ export interface ProcessesOptions {
   readonly topology: Topology;
   readonly world: World;
   readonly public: { readonly host: string; readonly port: number };
+  readonly internalDoor?: { readonly host: string; readonly port: number };
+  readonly telemetry?: TelemetryConfig;
   readonly dataDir: string;
   /** Asked when the processes start, so after the database has. */
   readonly databases: () => Readonly<Record<string, string>>;
@@ -133,6 +136,8 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       addresses,
       ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
       public: options.public,
+      ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
+      ...(options.telemetry ? { telemetry: options.telemetry } : {}),
       provider: topology.provider,
       ...(sandbox ? { sandbox } : {}),
       secrets,

@@ -1,13 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
+import { findFreePort } from '#kit/store/embedded';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
 import { watchLauncher } from './launcher.ts';
 import { createLog, logLevel } from './log.ts';
-import { requireFreePort } from './port-owner.ts';
-import { createProcesses, type Processes } from './processes.ts';
+import { isFreePort, requireFreePort } from './port-owner.ts';
+import { createProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 import { createScreen, type Screen } from './screen.ts';
 import { loadTopology, type Topology } from './topology.ts';
 
@@ -15,6 +16,12 @@ export interface UpOptions {
   readonly topology: string;
   readonly host: string;
   readonly port: number;
+  /** Where operators find metrics and traces. Default: the next port if it is free, else any that is. */
+  readonly internalPort?: number;
+  /** Share of requests whose way is recorded, 0 to 1. Default 0.05. */
+  readonly traceRatio?: number;
+  /** Where traces are sent by OTLP over HTTP. Default: nowhere. */
+  readonly otlp?: string;
   /** Absent: `.holdfast` in the checkout, or below /var/lib where the database server can't get to that. */
   readonly dataDir?: string;
   readonly json: boolean;
@@ -31,7 +38,8 @@ export async function up(options: UpOptions): Promise<number> {
   await requireFreePort(options.host, options.port);
   const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'holdfast' }));
 
-  const running = assemble(topology, dataDir, options, world, screen);
+  const internalDoor = { host: internalHost, port: await internalPortOf(options) };
+  const running = assemble(topology, dataDir, { ...options, internalDoor }, world, screen);
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
   await Promise.race([running.host.start(), stop]);
@@ -41,6 +49,17 @@ export async function up(options: UpOptions): Promise<number> {
   return exitCodes.ok;
 }
 
+/** The internal door asks nobody who they are, so it is never on an address that others reach. */
+const internalHost = '127.0.0.1';
+
+async function internalPortOf({ port, internalPort }: UpOptions): Promise<number> {
+  if (internalPort !== undefined) {
+    await requireFreePort(internalHost, internalPort, '--internal-port');
+    return internalPort;
+  }
+  return (await isFreePort(internalHost, port + 1)) ? port + 1 : findFreePort();
+}
+
 interface Running {
   readonly host: ReturnType<typeof createHost>;
   readonly databases: Databases;
@@ -48,7 +67,13 @@ interface Running {
 }
 
 /** The database first, then the processes; they stop the other way round. */
-function assemble(topology: Topology, dataDir: string, options: UpOptions, world: World, screen: Screen): Running {
+function assemble(
+  topology: Topology,
+  dataDir: string,
+  options: UpOptions & Pick<ProcessesOptions, 'internalDoor'>,
+  world: World,
+  screen: Screen,
+): Running {
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 30_000 });
   const databases = createDatabases({ topology, dataDir, world });
   let urls: Readonly<Record<string, string>> = {};
@@ -57,6 +82,11 @@ function assemble(topology: Topology, dataDir: string, options: UpOptions, world
     world,
     dataDir,
     public: { host: options.host, port: options.port },
+    ...(options.internalDoor ? { internalDoor: options.internalDoor } : {}),
+    telemetry: {
+      ...(options.traceRatio === undefined ? {} : { traceRatio: options.traceRatio }),
+      ...(options.otlp === undefined ? {} : { otlpUrl: options.otlp }),
+    },
     databases: () => urls,
     onChange: () => writeState(dataDir, { databases, processes }),
   });

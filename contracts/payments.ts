@@ -138,7 +138,7 @@ export const payments = defineService({
         orderId: OrderId,
         amountMinor: positiveAmount,
         currency: Currency,
-        method: Type.String({ minLength: 1, maxLength: 200 }),
+        method: Type.String({ minLength: 1, maxLength: 200, pattern: '^[A-Za-z][\\w.:=/-]*$' }),
       }),
       responses: { 200: Payment },
       problems: ['payments/declined', 'payments/voided', 'payments/provider-unavailable', 'payments/provider-refused'],

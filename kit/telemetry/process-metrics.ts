@@ -11,7 +11,7 @@ export function addProcessMetrics(telemetry: Telemetry): void {
     { name: 'nodejs_heap_used_bytes', help: 'JavaScript heap in use.' },
     () => process.memoryUsage().heapUsed,
   );
-  let last: EventLoopUtilization | undefined;
+  let last: EventLoopUtilization = performance.eventLoopUtilization();
   telemetry.gauge(
     {
       name: 'nodejs_eventloop_utilization_ratio',
