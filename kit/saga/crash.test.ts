@@ -48,6 +48,8 @@ interface Plan {
   readonly kinds: readonly ('remote' | 'local')[];
   readonly pivot: number;
   readonly refuses: number | undefined;
+  /** A step that changes its mind: what a remote one did is gone at a repeat, a local one refuses its second attempt. */
+  readonly fickle?: number | undefined;
 }
 
 const nameOf = (i: number) => `step-${i}`;
@@ -67,9 +69,9 @@ function define(plan: Plan, remote: RemoteService, record: typeof recordEffect, 
         kind,
         name,
         retry,
-        run: (_context: unknown, progress: SagaRecord) =>
+        run: ({ attempt }: { attempt: number }, progress: SagaRecord) =>
           at(`run:${i}`, async () => {
-            if (refuse) return { refused: { reason: 'refused' } };
+            if (refuse || (plan.fickle === i && attempt > 1)) return { refused: { reason: 'refused' } };
             await record(database, name, progress);
             return { done: undefined };
           }),
@@ -81,7 +83,8 @@ function define(plan: Plan, remote: RemoteService, record: typeof recordEffect, 
       kind,
       name,
       retry,
-      run: ({ key }: { key: string }) => at(`run:${i}`, async () => ({ done: await remote.act(key, refuse) })),
+      run: ({ key }: { key: string }) =>
+        at(`run:${i}`, async () => ({ done: await remote.act(key, refuse, plan.fickle === i) })),
       ...(i < plan.pivot ? { compensate: ({ key }: { key: string }) => at(`undo:${i}`, () => remote.undo(key)) } : {}),
     } as const;
   });
@@ -106,12 +109,14 @@ interface Schedule {
   readonly saveAfterMs: number;
   /** People give the saga up once so many nodes have died or stalled. */
   readonly abandonAfter?: number | undefined;
+  /** Stalled nodes go on while others work, not only when all is over. */
+  readonly wakeEarly?: boolean;
 }
 
 /** Runs one saga through one node after the other and checks what must hold. Returns the moments of each node. */
 async function check(
   plan: Plan,
-  { fates, saveAfterMs, abandonAfter }: Schedule,
+  { fates, saveAfterMs, abandonAfter, wakeEarly = false }: Schedule,
   variant: Variant = {},
 ): Promise<(readonly string[])[]> {
   const remote = variant.remote ?? createRemoteService();
@@ -134,6 +139,7 @@ async function check(
       // It was never accepted.
       if (saga === undefined) return nodes.map(({ moments }) => moments);
       if (isEnded(saga)) break;
+      if (wakeEarly) for (const other of nodes.slice(0, -1)) other.wake();
       if (i === abandonAfter) await abandonSaga(database, id, turningPointOf(definition), 'ops', 'no patience');
       await forgetOwner(database, node.owner);
     }
@@ -177,12 +183,13 @@ async function verify(plan: Plan, id: string, remote: RemoteService): Promise<vo
     // Past the point of no return: nothing is undone, and nothing happens twice.
     expect(all.remote, 'remote effects').toEqual(expect.arrayContaining(remote.standing()));
     expect(all.local.slice(0, local.length), 'local effects').toEqual(local);
-  } else if (plan.refuses === undefined && !abandoned) {
-    expect(saga.status).toBe('completed');
+  } else if (saga.status === 'completed') {
+    expect(plan.refuses).toBe(undefined);
     expect(remote.standing().sort(), 'remote effects').toEqual(all.remote);
     expect(local, 'local effects').toEqual(all.local);
   } else {
     expect(saga.status).toBe('refused');
+    expect(plan.refuses !== undefined || plan.fickle !== undefined || abandoned, 'a reason to be refused').toBe(true);
     expect(remote.standing(), 'remote effects').toEqual([]);
     expect(local, 'local effects').toEqual(['refused']);
     for (const i of steps) if (i > plan.pivot) expect(remote.effects.has(key(i)), 'past the pivot').toBe(false);
@@ -235,19 +242,55 @@ test.each([
   60_000,
 );
 
-/** The owner stalls, people give the saga up, another instance compensates it, and then the owner wakes. */
-async function stallAndAbandon(variant: () => Variant): Promise<void> {
-  const [undisturbed] = await check(typical, { fates: [], saveAfterMs: 1 });
-  for (let index = 2; index < (undisturbed?.length ?? 0); index++) {
-    await check(typical, { fates: [stallAt(index)], saveAfterMs: 1, abandonAfter: 0 }, variant());
+/** The owner stalls or dies, people give the saga up, another instance compensates it, and then the owner wakes. */
+async function stopAndAbandon(variant: () => Variant): Promise<void> {
+  const remotePivot: Plan = { kinds: ['remote', 'remote', 'remote', 'remote'], pivot: 2, refuses: undefined };
+  for (const plan of [typical, remotePivot]) {
+    for (const saveAfterMs of [1, 1_000_000]) {
+      const [undisturbed] = await check(plan, { fates: [], saveAfterMs });
+      for (let index = 2; index < (undisturbed?.length ?? 0); index++) {
+        await check(plan, { fates: [stallAt(index)], saveAfterMs, abandonAfter: 0 }, variant());
+        await check(plan, { fates: [killAt(index)], saveAfterMs, abandonAfter: 0 }, variant());
+      }
+    }
   }
 }
 
 test(
-  'an owner that stalls at any moment, and wakes when people have given its saga up, changes nothing',
-  () => stallAndAbandon(() => ({})),
+  'a saga given up at any moment is undone, or is past its pivot, and an owner that wakes changes nothing',
+  () => stopAndAbandon(() => ({})),
   60_000,
 );
+
+test('where a repeated step is refused after a takeover, all that may have been done is undone', async () => {
+  for (const saveAfterMs of [1, 1_000_000]) {
+    const plan = { ...typical, fickle: 0 };
+    const [undisturbed] = await check(plan, { fates: [], saveAfterMs });
+    for (let index = 0; index < (undisturbed?.length ?? 0); index++) {
+      await check(plan, { fates: [killAt(index)], saveAfterMs });
+      await check(plan, { fates: [killAt(index), killAt(4)], saveAfterMs });
+    }
+  }
+}, 60_000);
+
+test('a local step that is refused after an attempt of unknown end is done if that attempt did it', async () => {
+  for (const kinds of [['remote', 'local', 'remote'], ['local'], ['local', 'local']] as const) {
+    const plan: Plan = {
+      kinds,
+      pivot: kinds.lastIndexOf('local'),
+      refuses: undefined,
+      fickle: kinds.lastIndexOf('local'),
+    };
+    const loses = (what: string) => {
+      let times = 0;
+      return (moment: Moment) => (moment.what === what && times++ === 0 ? 'lose' : undefined) as Fate;
+    };
+    for (const step of kinds.keys()) {
+      await check(plan, { fates: [loses(`after run:${step}`)], saveAfterMs: 1_000_000 });
+      await check(plan, { fates: [loses(`before run:${step}`)], saveAfterMs: 1_000_000 });
+    }
+  }
+});
 
 // ---- any saga, any schedule ------------------------------------------------------------------------------------------
 
@@ -259,6 +302,10 @@ const plans = fc
         kinds: fc.constant(kinds),
         pivot: fc.constant(pivot),
         refuses: fc.option(fc.integer({ min: 0, max: pivot }), { nil: undefined }),
+        // A remote pivot keeps its word: nothing could undo it.
+        fickle: fc.option(fc.integer({ min: 0, max: kinds[pivot] === 'local' ? pivot : Math.max(0, pivot - 1) }), {
+          nil: undefined,
+        }),
       }),
     ),
   );
@@ -273,6 +320,7 @@ const scenarios = fc.record({
   lives: fc.array(lives, { maxLength: 4 }),
   saveAfterMs: fc.constantFrom(0.2, 1, 1_000_000),
   abandonAfter: fc.option(fc.nat(2), { nil: undefined }),
+  wakeEarly: fc.boolean(),
 });
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
 
@@ -282,7 +330,9 @@ function checkScenario({ plan, lives, ...rest }: Scenario, variant?: Variant): P
     // Only answers get lost, of calls as well as of commits; what accepts the saga is the caller's affair.
     return losesAt.includes(index) && what.startsWith('after') && !what.includes('accept') ? 'lose' : undefined;
   });
-  return check(plan, { fates, ...rest }, variant);
+  // A stalled owner that asks again would itself make a fickle service change its mind, after the fact.
+  const steady = lives.some(({ end }) => end === 'stall') ? { ...plan, fickle: undefined } : plan;
+  return check(steady, { fates, ...rest }, variant);
 }
 
 test('any saga ends with each effect once or none, whatever its owners suffer', async () => {
@@ -316,6 +366,6 @@ test('the check finds a service that writes its effect whatever becomes of the p
 }, 60_000);
 
 test('the check finds a service that leaves no word of what it undid before it was done', async () => {
-  const failure = stallAndAbandon(() => ({ remote: createRemoteService({ tombstones: false }) }));
+  const failure = stopAndAbandon(() => ({ remote: createRemoteService({ tombstones: false }) }));
   await expect(failure).rejects.toThrow(/remote effects/);
 }, 60_000);

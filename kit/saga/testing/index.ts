@@ -170,8 +170,11 @@ export async function accept(database: Database, record: SagaRecord): Promise<vo
 
 /** Another service: idempotent by key; what was undone, done before or not, can not be done any more. */
 export interface RemoteService {
-  /** Rejects with a definite refusal where the step is one that refuses, or was undone. */
-  act(key: string, refuse: boolean): Promise<string>;
+  /**
+   * Rejects with a definite refusal where the step is one that refuses, or was undone. `expires`: what was done is gone
+   * when it is asked for again, like a hold on stock.
+   */
+  act(key: string, refuse: boolean, expires?: boolean): Promise<string>;
   undo(key: string): Promise<void>;
   /** How often each key had its effect. */
   readonly effects: ReadonlyMap<string, number>;
@@ -184,7 +187,8 @@ export function createRemoteService(options: { readonly tombstones?: boolean } =
   const state = new Map<string, 'done' | 'refused' | 'undone'>();
   return {
     effects,
-    async act(key, refuse) {
+    async act(key, refuse, expires = false) {
+      if (expires && state.get(key) === 'done') state.set(key, 'undone');
       const before = state.get(key) ?? (refuse ? 'refused' : undefined);
       if (before === 'refused' || before === 'undone') {
         state.set(key, before);
