@@ -19,8 +19,22 @@ export interface OperationValidator {
   checkReply(status: number, body: unknown): void;
 }
 
-/** Compiles an operation's schemas once; checking then costs well under a microsecond a request. */
+const validators = new WeakMap<OperationDescription, OperationValidator>();
+
+/**
+ * Compiles an operation's schemas once; checking then costs well under a microsecond a request. Compiling costs
+ * milliseconds, so all servers of a process that answer an operation share its validator.
+ */
 export function createValidator(operation: OperationDescription): OperationValidator {
+  let validator = validators.get(operation);
+  if (!validator) {
+    validator = compile(operation);
+    validators.set(operation, validator);
+  }
+  return validator;
+}
+
+function compile(operation: OperationDescription): OperationValidator {
   const params = operation.params && Compile(operation.params);
   const query = operation.query && Compile(operation.query);
   const body = operation.body && operation.stream !== 'request' ? Compile(operation.body) : undefined;

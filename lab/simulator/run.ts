@@ -4,7 +4,8 @@ import type { Counts } from './counters.ts';
 import { collectFacts, dumpTables } from './facts.ts';
 import { createNemesis } from './nemesis.ts';
 import type { Image } from './pglite/image.ts';
-import { drawPlan, type Plan } from './plan.ts';
+import type { Session } from './pglite/session.ts';
+import { type DatabaseName, drawPlan, type Plan } from './plan.ts';
 import { createShop } from './shop.ts';
 import { createSimulation, startMs, type Violation } from './simulation.ts';
 import type { TraceEvent } from './trace.ts';
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly plan?: Plan;
   readonly bug?: Bug;
   readonly keepTrace?: boolean;
+  /** Told of each database when all is over, before the next run wipes it. */
+  readonly onDatabase?: (name: DatabaseName, session: Session) => void;
 }
 
 export interface RunResult {
@@ -87,7 +90,10 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
         trace.event({ atMs: world.nowMs, kind: 'check', node: name, text });
     }
     let statementCount = 0;
-    for (const server of databases.values()) statementCount += server.session.callCount;
+    for (const [name, { session }] of databases) {
+      statementCount += session.callCount;
+      options.onDatabase?.(name, session);
+    }
     return {
       seed,
       violations: simulation.violations,

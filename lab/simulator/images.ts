@@ -1,0 +1,37 @@
+import { noDatabaseFaults } from './database-server.ts';
+import { calmNetwork } from './network.ts';
+import { createImages, type Image } from './pglite/image.ts';
+import { drawPlan, type Plan } from './plan.ts';
+import { runSeed } from './run.ts';
+import { imageDescriptions } from './shop.ts';
+
+/** Seed of the run that warms the databases up. It is part of every digest, so it never changes. */
+const warmSeed = 0;
+
+/** Databases to run seeds on, one set a process. Takes seconds; each run then begins within a tenth of one. */
+export async function prepareImages(): Promise<ReadonlyMap<string, Image>> {
+  const images = new Map((await createImages(imageDescriptions)).map((image) => [image.name, image]));
+  await runSeed({
+    seed: warmSeed,
+    images,
+    plan: warmPlan(),
+    onDatabase: (name, session) => images.get(name)?.keepWarm(session),
+  });
+  return images;
+}
+
+/** Everything once, and nothing goes wrong: as many of the services' statements as possible should be met. */
+function warmPlan(): Plan {
+  return {
+    ...drawPlan(warmSeed),
+    instances: { orders: 2, inventory: 2, payments: 2 },
+    readers: 2,
+    poison: true,
+    lateRepeats: true,
+    safetyMs: 20_000,
+    network: calmNetwork,
+    database: noDatabaseFaults,
+    provider: [],
+    nemesis: [],
+  };
+}
