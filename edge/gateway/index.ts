@@ -3,6 +3,7 @@ import { users } from '#contracts/users';
 import {
   type Arrival,
   type CallContext,
+  type CompressionOptions,
   createClient,
   createHttpServer,
   encodeCaller,
@@ -71,6 +72,8 @@ export interface GatewayOptions {
   readonly headTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly connectionsMax?: number;
+  /** From which size replies are compressed. Default 1,024 bytes. */
+  readonly compression?: CompressionOptions;
 }
 
 export interface Gateway {
@@ -174,6 +177,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     greet,
     admit,
+    compression: options.compression ?? {},
     onResponded(responded) {
       if (requestLog) logRequest(world, responded);
       observed?.responded(responded);

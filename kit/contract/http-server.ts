@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Reply, Request } from '#kit/runtime';
+import { type CompressionOptions, compressReplies, plainTags, refusesEncoding } from './http-compression.ts';
 import { refuseBytes, refuseExpectation } from './http-refuse.ts';
 import { decode, parseJson } from './json-body.ts';
 import { isAsyncIterable, linesOf, toLines } from './ndjson.ts';
@@ -62,6 +63,8 @@ export interface HttpServerOptions {
    * operation takes a stream.
    */
   readonly requestTimeoutMs?: number;
+  /** Compresses replies, as clients accept it. Default: none. For doors to the outside; between processes it costs more than it saves. */
+  readonly compression?: CompressionOptions;
   /** Connections at once; more are closed as they come. Default 10,000. */
   readonly connectionsMax?: number;
 }
@@ -100,7 +103,7 @@ const visits = new WeakMap<IncomingMessage, Visit>();
  * even for bytes that aren't HTTP.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { routes, admit } = options;
+  const { routes } = options;
   const takesStreams = routes.some((route) => route.operation.stream === 'request');
   const app = fastify({
     logger: false,
@@ -132,6 +135,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.addHook('onRequest', (request, reply, done) => {
     const answer = welcome(options, request, reply);
     if (answer) sendReply(reply, answer);
+    else if (refusesEncoding(request)) refuseEncoding(request, reply);
     else done();
   });
   // A connection whose request was under way when closing began would otherwise stay for its whole keep-alive time.
@@ -157,6 +161,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
 
+  const addRoutes = (scope: FastifyInstance) => addRoutesTo(scope, options);
+  if (options.compression) compressReplies(app, options.compression, addRoutes);
+  else addRoutes(app);
+  return app;
+}
+
+function addRoutesTo(app: FastifyInstance, { routes, admit }: HttpServerOptions): void {
   for (const route of routes) {
     const { method, path, bodySizeBytesMax } = route.operation;
     app.route({
@@ -167,7 +178,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       handler: (request, reply) => serve(route, request, reply, admit),
     });
   }
-  return app;
+}
+
+function refuseEncoding(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('accept-encoding', 'identity');
+  const detail = `Content-Encoding ${request.headers['content-encoding']} is not accepted: send the body as it is`;
+  sendProblem(request, reply, contractProblems['unsupported-media-type']({ detail }));
 }
 
 function routeOf(request: FastifyRequest): HttpRoute | undefined {
@@ -180,7 +196,7 @@ function welcome(options: HttpServerOptions, request: FastifyRequest, reply: Fas
   const head = {
     method: request.method,
     remoteAddress: request.raw.socket.remoteAddress ?? '',
-    headers: request.headers,
+    headers: plainTags(request.headers),
     route: request.is404 ? undefined : routeOf(request),
   };
   const greeting = greet?.(head) ?? {};
@@ -251,7 +267,7 @@ async function serve(
         operation: route.name,
         params: incoming.params as Record<string, string>,
         query: incoming.query as Record<string, string | string[]>,
-        headers: incoming.headers as Record<string, string>,
+        headers: visit.arrival.headers as Record<string, string>,
         ...(body === undefined || body === null ? {} : { body }),
       },
       visit.arrival,

@@ -9,6 +9,7 @@ export {
   forwardHeaders,
   headerNames,
 } from './context.ts';
+export type { CompressionOptions } from './http-compression.ts';
 export {
   type Arrival,
   createHttpServer,
