@@ -53,8 +53,8 @@ beforeAll(async () => {
     {
       big: async () => ({ status: 200 as const, body: big, headers: { etag: '"7"', 'cache-control': 'no-cache' } }),
       small: async () => ({ status: 200 as const, body: { ok: true }, headers: { etag: '"1"' } }),
-      lines: async ({ query }) => ({ status: 200, body: lines(query.endless ?? false) }),
-      edit: async (_input, { headers }) => ({ status: 200, body: { ifMatch: headers['if-match'] } }),
+      lines: async ({ query }) => ({ status: 200 as const, body: lines(query.endless ?? false) }),
+      edit: async (_input, { headers }) => ({ status: 200 as const, body: { ifMatch: headers['if-match'] } }),
     },
     { clock: world.clock },
   );
