@@ -61,6 +61,21 @@ test('every file and every test that the guides name is there', () => {
   expect(texts.flatMap(([path, text]) => [...missingPaths(path, text), ...missingTests(path, text)])).toEqual([]);
 });
 
+test('what the guide to the kit shows is what the pages of its parts show', () => {
+  const sections = readDocument('docs/guides/kit.md')
+    .replaceAll(/^```\w+\n[\s\S]*?^```/gm, '')
+    .split(/^## /m)
+    .slice(1);
+  const strange = sections.flatMap((section) => {
+    const pages = [...section.matchAll(/\]\(\.\.\/\.\.\/(kit\/[\w/]+\/README\.md)\)/g)].map(([, path = '']) =>
+      readDocument(path),
+    );
+    const blocks = [...section.matchAll(/^```\n([\s\S]*?)^```/gm)].map(([, block = '']) => block.trimEnd().split('\n'));
+    return blocks.flat().filter((line) => !pages.some((page) => page.includes(line.trim())));
+  });
+  expect(strange).toEqual([]);
+});
+
 test('the checkers of documents find a dead link, a dead heading, a dead path and a test that is not there', () => {
   const page = `
 See [a](docs/nowhere.md), [b](docs/errors.md#no-such-heading), [fine](docs/errors.md#any-operation), [web](https://example.org).

@@ -7,7 +7,7 @@ import { banner } from './text.ts';
 export function eventsPage(): string {
   const names = namesFor({ shapes: {} });
   const users = Object.entries(userEvents).map(([type, schema]) => `// ${type}\n${schemaText(schema, names)}`);
-  return `${banner('kit/messaging/envelope.ts and contracts/{orders,products,users}.ts')}# Events
+  return `${banner('kit/messaging/envelope.ts and contracts/{orders,inventory,products,users}.ts')}# Events
 
 Events are CloudEvents 1.0 in their JSON format. A service writes them to its outbox in the transaction that they tell of;
 a relay appends them to the log, each once, in order per \`subject\`. The topic is the service's name. How to read them:
@@ -17,7 +17,7 @@ a relay appends them to the log, each once, in order per \`subject\`. The topic 
 ${declaration('kit/messaging/envelope.ts', 'EventEnvelope')}
 \`\`\`
 
-inventory and payments publish nothing today: what happens there is told by the order's events.
+payments publishes nothing today: what happens there is told by the order's events.
 
 ## orders
 
@@ -28,6 +28,14 @@ ${declaration('contracts/orders.ts', 'OrderEvent')}
 \`\`\`
 
 \`OrderState\`, \`OrderLine\` and \`Reason\` are in [orders](orders.md#shapes).
+
+## inventory
+
+${list('inventory')}
+
+\`\`\`ts
+${declaration('contracts/inventory.ts', 'StockEvent')}
+\`\`\`
 
 ## products
 

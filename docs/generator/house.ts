@@ -59,6 +59,7 @@ export const problemTables: ReadonlyMap<string, Readonly<Record<string, ProblemD
 /** Types of events by the service that publishes them. */
 export const eventTypes: Readonly<Record<string, readonly string[]>> = {
   orders: ordersModule.orderEventTypes,
+  inventory: inventoryModule.stockEventTypes,
   products: productsModule.productEventTypes,
   users: Object.keys(usersModule.userEvents),
 };
