@@ -38,17 +38,29 @@ program
     process.exitCode = await up(options);
   });
 
-program
-  .command('replay')
+/** What commands that bring files to a shop have in common. */
+const fileCommand = (name: string) =>
+  program
+    .command(name)
+    .argument('<files...>', 'CSV or NDJSON, plain or gzip (docs/guides/import.md)')
+    .option('--json', 'print one line of JSON with the result on standard output', false)
+    .option('--url <url>', 'a system that runs elsewhere; sign in by HOLDFAST_EMAIL and HOLDFAST_PASSWORD')
+    .option('--token-file <file>', 'an access token of a staff account, instead of signing in')
+    .option('--concurrency <number>', 'operations under way at once', parseConcurrency, 192)
+    .option('--currency <code>', 'ISO 4217 code of the amounts', parseCurrency, 'GBP')
+    .option('--rejects <file>', 'where lines go that could not be booked (default: beside the progress)');
+
+fileCommand('import')
+  .description('bring products, stock and invoices to a running shop')
+  .option('--data-dir <directory>', 'the system that runs on this data (default: the one of this checkout)')
+  .action(async (files, options) => {
+    const { importCommand } = await import('./import.ts');
+    process.exitCode = await importCommand(files, options);
+  });
+
+fileCommand('replay')
   .description('send invoices through a shop as orders and returns, and prove that its books balance')
-  .argument('<files...>', 'CSV or NDJSON, plain or gzip (docs/guides/import.md)')
-  .option('--json', 'print one line of JSON with the reconciliation on standard output', false)
   .option('--data-dir <directory>', 'the system on this data; it is started when it is not running')
-  .option('--url <url>', 'a system that runs elsewhere; sign in by HOLDFAST_EMAIL and HOLDFAST_PASSWORD')
-  .option('--token-file <file>', 'an access token of a staff account, instead of signing in')
-  .option('--concurrency <number>', 'operations under way at once', parseConcurrency, 192)
-  .option('--currency <code>', 'ISO 4217 code of the amounts', parseCurrency, 'GBP')
-  .option('--rejects <file>', 'where lines go that could not be booked (default: beside the progress)')
   .action(async (files, options) => {
     const { replayCommand } = await import('./replay.ts');
     process.exitCode = await replayCommand(files, { ...options, mayStart: true });

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { isProblem } from '#kit/contract';
 import { systemWorld, type World } from '#kit/runtime';
 import {
   createHttpShop,
   createProgress,
+  type HttpShop,
   InputFileError,
   type Progress,
   type ReplayProgress,
@@ -18,7 +20,9 @@ import { type ExitCode, exitCodes, Failure } from './failure.ts';
 import { createLog, logLevel } from './log.ts';
 import { type Reached, reach } from './reach.ts';
 import { renderReport } from './replay-report.ts';
-import { createScreen } from './screen.ts';
+import { createScreen, type Screen } from './screen.ts';
+
+const interrupted = 'Interrupted: the same command goes on where this one was.';
 
 export interface ReplayCommandOptions {
   readonly json: boolean;
@@ -33,30 +37,46 @@ export interface ReplayCommandOptions {
 }
 
 /** Sends the files through a shop and proves that its books balance. Resolves with the exit code. */
-export async function replayCommand(paths: readonly string[], options: ReplayCommandOptions): Promise<ExitCode> {
+export function replayCommand(paths: readonly string[], options: ReplayCommandOptions): Promise<ExitCode> {
   const screen = createScreen(options.json);
+  return withShop(options, async (visit) => tell(await replayInvoices(paths, options, visit), screen, visit));
+}
+
+/** What a command has that talks to a shop. */
+export interface Visit {
+  readonly shop: HttpShop;
+  readonly world: World;
+  readonly progress: Progress;
+  readonly stateDirectory: string;
+  readonly rejectsPath: string;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Finds or starts the shop, signs in, and leaves everything as it was when the work is done. */
+export async function withShop(
+  options: ReplayCommandOptions,
+  work: (visit: Visit) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'replay' }));
-  const place = await findPlace(options, world, (text) => process.stderr.write(`${text}\n`));
+  const { reached, stateDirectory } = await findPlace(options, world, (text) => process.stderr.write(`${text}\n`));
   const progress = createProgress({ output: process.stderr, clock: world.clock, environment: process.env });
   const interrupt = new AbortController();
   const stopListening = onSignals(interrupt, progress);
-  const rejectsPath = options.rejects ?? join(place.stateDirectory, 'rejects.ndjson');
+  const rejectsPath = options.rejects ?? join(stateDirectory, 'rejects.ndjson');
+  const { origin, session: tokens } = reached;
+  const sleep = (delayMs: number) => world.timers.sleep(delayMs);
+  const shop = createHttpShop({ origin, tokens, clock: world.clock, sleep, connectionsMax: options.concurrency });
   try {
-    const result = await runReplay(paths, options, {
-      ...place,
-      world,
-      progress,
-      rejectsPath,
-      signal: interrupt.signal,
-    });
-    progress.end();
-    return tell(result, screen, rejectsPath);
+    return await work({ shop, world, progress, stateDirectory, rejectsPath, signal: interrupt.signal });
   } catch (error) {
     progress.end();
+    if (interrupt.signal.aborted) throw new Failure(exitCodes.internal, interrupted, { cause: error });
     throw failureOf(error);
   } finally {
     stopListening();
-    await place.reached.close();
+    await shop.close();
+    await reached.close();
   }
 }
 
@@ -92,27 +112,16 @@ function isAbsent(error: unknown): undefined {
   throw error;
 }
 
-interface Run extends Place {
-  readonly world: World;
-  readonly progress: Progress;
-  readonly rejectsPath: string;
-  readonly signal: AbortSignal;
-}
-
-async function runReplay(
+export async function replayInvoices(
   paths: readonly string[],
-  { concurrency, currency }: ReplayCommandOptions,
-  { reached, stateDirectory, world, progress, rejectsPath, signal }: Run,
+  { concurrency, currency }: Pick<ReplayCommandOptions, 'concurrency' | 'currency'>,
+  { progress, ...visit }: Visit,
 ): Promise<ReplayResult> {
-  const { origin, session: tokens } = reached;
-  const sleep = (delayMs: number) => world.timers.sleep(delayMs);
-  const shop = createHttpShop({ origin, tokens, clock: world.clock, sleep, connectionsMax: concurrency });
   const onProgress = (state: ReplayProgress) => progress.update(progressOf(state));
   try {
-    const state = { stateDirectory, rejectsPath };
-    return await replay({ paths, shop, world, currency, concurrency, signal, onProgress, ...state });
+    return await replay({ paths, currency, concurrency, onProgress, ...visit });
   } finally {
-    await shop.close();
+    progress.end();
   }
 }
 
@@ -136,28 +145,43 @@ function onSignals(interrupt: AbortController, progress: Progress): () => void {
   };
 }
 
-function tell(result: ReplayResult, screen: ReturnType<typeof createScreen>, rejectsPath: string): ExitCode {
-  const { report, interrupted, ...run } = result;
+export function tell(
+  result: ReplayResult,
+  screen: Screen,
+  { rejectsPath }: Pick<Visit, 'rejectsPath'>,
+  more: object = {},
+): ExitCode {
+  const { report, interrupted: wasInterrupted, ...run } = result;
   if (report === undefined) {
-    screen.result({ ok: false, interrupted, ...run });
-    screen.say('Interrupted: the same command goes on where this one was.');
+    screen.result({ ok: false, interrupted: wasInterrupted, ...run, ...more });
+    screen.say(interrupted);
     return exitCodes.internal;
   }
   const rejects = report.lines.rejected > 0 ? { rejectsPath } : {};
-  screen.result({ ...report, interrupted, ...run, ...rejects });
+  screen.result({ ...report, interrupted: wasInterrupted, ...run, ...rejects, ...more });
   if (!screen.isJson) screen.say(renderReport(report, { ...run, ...rejects }));
   return report.ok ? exitCodes.ok : exitCodes.checkFailed;
 }
 
+/** What the user can do something about, wherever in the chain of causes it stands. */
 function failureOf(error: unknown): unknown {
-  if (error instanceof InputFileError || error instanceof ReplayStateError) {
-    return new Failure(exitCodes.usage, error.message, { cause: error });
-  }
+  const [input] = causesOf(error).filter(
+    (cause) => cause instanceof InputFileError || cause instanceof ReplayStateError,
+  );
+  if (input) return new Failure(exitCodes.usage, input.message, { cause: error });
   if (error instanceof ShopUnavailable) {
-    return new Failure(exitCodes.unavailable, `${error.message}. The same command goes on where this one was.`, {
-      cause: error,
-    });
+    const sentence = `The shop does not answer (${error.message}): when it does, the same command goes on where this one was.`;
+    return new Failure(exitCodes.unavailable, sentence, { cause: error });
   }
-  if (error instanceof ShopError) return new Failure(exitCodes.auth, error.message, { cause: error });
-  return error;
+  if (!(error instanceof ShopError)) return error;
+  const isAuth = isProblem(error.cause) && error.cause.category === 'auth';
+  return new Failure(isAuth ? exitCodes.auth : exitCodes.unavailable, error.message, { cause: error });
+}
+
+const causesMax = 8;
+
+function causesOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let each = error; each instanceof Error && chain.length < causesMax; each = each.cause) chain.push(each);
+  return chain;
 }

@@ -32,11 +32,14 @@ function inputFile(content: string): string {
   return path;
 }
 
+const replayTo = (origin: string, ...files: string[]) => commandTo('replay', origin, files);
+const importTo = (origin: string, ...files: string[]) => commandTo('import', origin, files);
+
 /** The command as a user runs it, signed in as the shop's owner. */
-function replayTo(origin: string, path: string, ...more: string[]) {
+function commandTo(command: string, origin: string, files: readonly string[]) {
   vi.stubEnv('HOLDFAST_EMAIL', admin.email);
   vi.stubEnv('HOLDFAST_PASSWORD', admin.password);
-  const run = runCommand('replay', '--json', '--url', origin, '--data-dir', folder, ...more, path);
+  const run = runCommand(command, '--json', '--url', origin, '--data-dir', folder, ...files);
   vi.unstubAllEnvs();
   return run;
 }
@@ -163,6 +166,40 @@ test('nobody there ends with 4, a wrong password with 3, a bad file with 2', { t
   expect(await Promise.all([nobody.ended, badFile.ended, stranger.ended])).toEqual([4, 2, 3]);
   expect(nobody.stderr()).toMatch(/No Holdfast answers at .*: start it, or correct --url/);
   expect(stranger.stderr()).not.toContain('nine brass');
+});
+
+test('products, stock and invoices are imported together; a repeat changes nothing; bad lines are named', {
+  timeout: 60_000,
+}, async () => {
+  const invoices = inputFile(`${RETAIL_HEADER}\n600001,PLATE-101,PLATE,2,2031-06-01 10:00:00,4.00,650,Spain\n`);
+  const products = join(folder, 'catalogue.csv');
+  writeFileSync(
+    products,
+    'sku,name,price,currency,category\nPLATE-101,Plate,4.20,GBP,kitchen\nPLATE-102,Bowl,much,GBP,\n',
+  );
+  const stock = join(folder, 'delivery.ndjson');
+  writeFileSync(stock, '{"sku":"PLATE-101","quantity":50}\n{"sku":"PLATE-102","quantity":-1}\n');
+  for (const made of [
+    { created: 1, unchanged: 0 },
+    { created: 0, unchanged: 1 },
+  ]) {
+    const run = importTo(shop.origin, invoices, stock, products);
+    expect(await run.ended, run.stderr()).toBe(0);
+    expect(JSON.parse(run.stdout())).toMatchObject({
+      ok: true,
+      lines: { read: 1, sold: 1 },
+      products: { lines: 2, rejected: 1, ...made },
+      stock: { lines: 2, units: 50, rejected: 1 },
+    });
+    const rejects = readFileSync(JSON.parse(run.stdout()).tableRejectsPath, 'utf8').trim().split('\n');
+    expect(rejects.map((line) => JSON.parse(line))).toMatchObject([
+      { file: products, line: 3, message: 'price "much"' },
+      { file: stock, line: 2 },
+    ]);
+  }
+  const level = `select received::int, sold::int from stock where sku = 'PLATE-101'`;
+  // The delivery, and what the invoice needs.
+  expect(await inDatabase(shop.databases['inventory'], level)).toEqual([{ received: 52, sold: 2 }]);
 });
 
 /** Many small invoices of a few customers, every eighth followed by a credit note that takes part of it back. */

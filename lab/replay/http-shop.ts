@@ -6,7 +6,7 @@
 import { type inventory as Inventory, inventory, type Movement } from '#contracts/inventory';
 import { type Order, type orders as Orders, orders } from '#contracts/orders';
 import { type Entry, payments } from '#contracts/payments';
-import { type ProductInput, products } from '#contracts/products';
+import { type ImportReply, type ProductInput, products } from '#contracts/products';
 import {
   anonymous,
   type CallContext,
@@ -28,6 +28,7 @@ import {
   ShopError,
   type StockRecord,
 } from './shop-api.ts';
+import type { StockLine } from './tables.ts';
 
 /** Gives access tokens; they live minutes, so it is asked for each call. */
 export interface TokenSource {
@@ -49,6 +50,10 @@ export interface HttpShopOptions {
 }
 
 export interface HttpShop extends ShopApi {
+  /** Makes or replaces products, as the shop's own import does; names the lines that it refuses. */
+  importProducts(lines: AsyncIterable<ProductInput>, signal?: AbortSignal): Promise<ImportReply>;
+  /** Books a delivery whose time is now. */
+  receive(key: string, lines: readonly StockLine[], signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -228,6 +233,16 @@ export function createHttpShop(options: HttpShopOptions): HttpShop {
       const [first] = body.rejections;
       if (first) throw new ShopError(`product ${first.sku ?? `of line ${first.line}`}: ${first.reason}`, 'never');
       for (const { sku } of missing) skus.add(sku);
+    },
+
+    async importProducts(lines, signal) {
+      const options = { timeoutMs: exportTimeoutMs, signal };
+      return (await call((input, context) => api.products.import({ ...input, body: lines }, context), options)).body;
+    },
+
+    async receive(key, lines, signal) {
+      const body = { lines: [...lines] };
+      await call((input, context) => api.inventory.receive({ ...input, body }, context), { key, signal });
     },
 
     async receiveStock({ key, occurredAt, lines }, signal) {

@@ -4,6 +4,7 @@ export { createProgress, type Progress, type ProgressOptions, type ProgressOutpu
 export { InputFileError } from './read.ts';
 export type { Mismatch, MoneyRow, ReplayReport } from './reconcile.ts';
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from './replay.ts';
-export { ShopUnavailable } from './retry.ts';
+export { ShopUnavailable, withRetry } from './retry.ts';
 export * from './shop-api.ts';
 export { ReplayStateError } from './state.ts';
+export { readProducts, readStockLines, type StockLine, type TableReject, tableKindOf } from './tables.ts';

@@ -44,7 +44,16 @@ export interface ReadOptions {
 }
 
 /** Yields every record after the header. Throws `InputFileError` for what makes the whole file unusable. */
-export async function* readRows(path: string, options: ReadOptions = {}): AsyncGenerator<RawRow> {
+export function readRows(path: string, options: ReadOptions = {}): AsyncGenerator<RawRow> {
+  return readFile(path, options, readText);
+}
+
+/** Opens a file, unpacks it and hands its text to `read`; whatever breaks becomes an `InputFileError`. */
+async function* readFile<T>(
+  path: string,
+  options: ReadOptions,
+  read: (text: Readable, file: string) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
   const file = basename(path);
   const zipped = await isGzip(path);
   const hash = createHash('sha256');
@@ -59,7 +68,7 @@ export async function* readRows(path: string, options: ReadOptions = {}): AsyncG
   // The reader below sees a failure of any stage through `tap`, which `pipeline` destroys with the same error.
   const flowing = pipeline(stages as [Readable, Transform]).catch(() => {});
   try {
-    yield* readText(tap, file);
+    yield* read(tap, file);
     options.onDigest?.(hash.digest('hex').slice(0, 24));
   } catch (error) {
     throw fileError(file, error);
@@ -85,15 +94,58 @@ async function isGzip(path: string): Promise<boolean> {
   }
 }
 
-/** NDJSON begins with a brace; every header we know begins with a letter. */
 async function* readText(text: Readable, file: string): AsyncGenerator<RawRow> {
+  yield* (await isNdjson(text, file)) ? readNdjson(text, file) : readCsv(text, file);
+}
+
+/** NDJSON begins with a brace; every header we know begins with a letter. */
+async function isNdjson(text: Readable, file: string): Promise<boolean> {
   const first = await firstChunk(text);
   if (first === undefined) throw new InputFileError(`${file} is empty: expected a header line`);
   const start = first
     .toString('utf8')
     .replace(/^\uFEFF/, '')
     .trimStart();
-  yield* start.startsWith('{') ? readNdjson(text, file) : readCsv(text, file);
+  return start.startsWith('{');
+}
+
+/** A record of any table: values by column name in lower case, without spaces and underscores. */
+export interface TableRecord {
+  readonly line: number;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Set where the record can't be read; there are no values then. */
+  readonly damage?: string;
+}
+
+/** Yields the records of a CSV with any header, or of NDJSON, in the same bounded way as invoices are read. */
+export function readTable(path: string, options: ReadOptions = {}): AsyncGenerator<TableRecord> {
+  return readFile(path, options, async function* (text, file) {
+    yield* (await isNdjson(text, file)) ? readObjects(text, file) : readRecords(text, file);
+  });
+}
+
+export function columnName(name: string): string {
+  return name.toLowerCase().replace(/[\s_]+/g, '');
+}
+
+async function* readRecords(text: Readable, file: string): AsyncGenerator<TableRecord> {
+  let header: readonly string[] | undefined;
+  for await (const { record, line } of csvRecords(text, file)) {
+    if (header === undefined) header = record.map(columnName);
+    else if (record.length !== header.length) {
+      yield { line, values: {}, damage: `${record.length} fields where the header has ${header.length}` };
+    } else {
+      yield { line, values: Object.fromEntries(header.map((name, i) => [name, (record[i] ?? '').trim()])) };
+    }
+  }
+}
+
+async function* readObjects(text: Readable, file: string): AsyncGenerator<TableRecord> {
+  for await (const { json, line } of jsonLines(text, file)) {
+    const value = parseObject(json);
+    if (typeof value === 'string') yield { line, values: {}, damage: value };
+    else yield { line, values: Object.fromEntries(Object.entries(value).map(([name, v]) => [columnName(name), v])) };
+  }
 }
 
 async function firstChunk(stream: Readable): Promise<Buffer | undefined> {
@@ -114,6 +166,15 @@ async function firstChunk(stream: Readable): Promise<Buffer | undefined> {
 }
 
 async function* readCsv(text: Readable, file: string): AsyncGenerator<RawRow> {
+  let columns: Columns | undefined;
+  for await (const { record, line } of csvRecords(text, file)) {
+    if (columns === undefined) columns = readHeader(record, file);
+    else yield csvRow(record, columns, file, line);
+  }
+}
+
+/** All records with the line on which each begins, the header first. */
+async function* csvRecords(text: Readable, file: string): AsyncGenerator<{ record: string[]; line: number }> {
   const parser = text.pipe(
     parse({
       bom: true,
@@ -125,7 +186,7 @@ async function* readCsv(text: Readable, file: string): AsyncGenerator<RawRow> {
     }),
   );
   text.once('error', (error) => parser.destroy(error));
-  let columns: Columns | undefined;
+  let count = 0;
   let lineLast = 0;
   let extraLines = 0;
   try {
@@ -134,14 +195,13 @@ async function* readCsv(text: Readable, file: string): AsyncGenerator<RawRow> {
       // The parser counts a CR LF between quotes twice: that is taken off again.
       extraLines += occurrences(record, '\r\n');
       lineLast = info.lines - extraLines;
-      const line = lineLast - occurrences(record, '\n');
-      if (columns === undefined) columns = readHeader(record, file);
-      else yield csvRow(record, columns, file, line);
+      count += 1;
+      yield { record, line: lineLast - occurrences(record, '\n') };
     }
   } catch (error) {
     throw csvError(file, lineLast + 1, error);
   }
-  if (columns === undefined) throw new InputFileError(`${file} is empty: expected a header line`);
+  if (count === 0) throw new InputFileError(`${file} is empty: expected a header line`);
 }
 
 interface Columns {
@@ -150,7 +210,7 @@ interface Columns {
 }
 
 function readHeader(names: readonly string[], file: string): Columns {
-  const known = names.map((name) => name.toLowerCase().replace(/[\s_]+/g, ''));
+  const known = names.map(columnName);
   const index: Partial<Record<Field, number>> = {};
   for (const field of Object.keys(COLUMNS) as Field[]) {
     const at = known.findIndex((name) => COLUMNS[field].includes(name));
@@ -195,26 +255,22 @@ function csvRow(record: readonly string[], columns: Columns, file: string, line:
 }
 
 async function* readNdjson(text: Readable, file: string): AsyncGenerator<RawRow> {
+  for await (const { json, line } of jsonLines(text, file)) yield ndjsonRow(json, file, line);
+}
+
+async function* jsonLines(text: Readable, file: string): AsyncGenerator<{ json: string; line: number }> {
   const lines = createInterface({ input: text.pipe(lineLengthGuard(file)), crlfDelay: Number.POSITIVE_INFINITY });
   let line = 0;
   for await (const content of lines) {
     line += 1;
     const json = (line === 1 ? content.replace(/^\uFEFF/, '') : content).trim();
-    if (json !== '') yield ndjsonRow(json, file, line);
+    if (json !== '') yield { json, line };
   }
 }
 
 function ndjsonRow(json: string, file: string, line: number): RawRow {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return damagedRow(file, line, [json], true, 'the line is not JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return damagedRow(file, line, [json], true, 'the line is not a JSON object');
-  }
-  const fields = value as Record<string, unknown>;
+  const fields = parseObject(json);
+  if (typeof fields === 'string') return damagedRow(file, line, [json], true, fields);
   const field = (name: Field) => {
     const content = fields[name];
     return typeof content === 'string' ? content.trim() : typeof content === 'number' ? String(content) : '';
@@ -234,6 +290,17 @@ function ndjsonRow(json: string, file: string, line: number): RawRow {
     kindStated: true,
     fields: [json],
   };
+}
+
+/** The object, or why it is none. */
+function parseObject(json: string): Record<string, unknown> | string {
+  try {
+    const value: unknown = JSON.parse(json);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : 'the line is not a JSON object';
+  } catch {
+    return 'the line is not JSON';
+  }
 }
 
 /** readline keeps a line until its end: this ends the file instead when a line grows without bound. */
