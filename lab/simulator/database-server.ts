@@ -103,7 +103,10 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     const index = Math.floor(turns.next() * waiting.length);
     const [chosen] = waiting.splice(index, 1) as [Waiting];
     chosen.cancelTimeout();
-    if (!chosen.holder.client.isAlive) return next();
+    if (!chosen.holder.client.isAlive) {
+      next();
+      return;
+    }
     holder = chosen.holder;
     chosen.resolve();
   }
@@ -125,14 +128,19 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
 
   function drawFault(): Fault | undefined {
     if (!simulation.faultsOn) return undefined;
-    const dice = strikes.next();
     const { crash, connectionLoss, deadlock } = faults;
-    let bound = crash / 2;
-    if (dice < bound) return 'crash-before';
-    if (dice < (bound += crash / 2)) return 'crash-after';
-    if (dice < (bound += connectionLoss / 2)) return 'loss-before';
-    if (dice < (bound += connectionLoss / 2)) return 'loss-after';
-    if (dice < (bound += deadlock)) return 'deadlock';
+    const chances: readonly (readonly [Fault, number])[] = [
+      ['crash-before', crash / 2],
+      ['crash-after', crash / 2],
+      ['loss-before', connectionLoss / 2],
+      ['loss-after', connectionLoss / 2],
+      ['deadlock', deadlock],
+    ];
+    let dice = strikes.next();
+    for (const [fault, probability] of chances) {
+      dice -= probability;
+      if (dice < 0) return fault;
+    }
     return undefined;
   }
 

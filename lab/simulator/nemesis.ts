@@ -26,46 +26,57 @@ export function createNemesis(options: NemesisOptions) {
     faults.add(event.kind);
     switch (event.kind) {
       case 'crash':
-        return nodes.get(event.node)?.crash('killed');
+        nodes.get(event.node)?.crash('killed');
+        break;
       case 'restart':
         note(event.node, 'is told to stop');
-        return restart(event.node);
+        restart(event.node);
+        break;
       case 'pause':
         nodes.get(event.node)?.pause();
-        return after(event.forMs, () => nodes.get(event.node)?.resume());
+        after(event.forMs, () => nodes.get(event.node)?.resume());
+        break;
       case 'partition':
-        return cut([[event.from, event.to], ...(event.bothWays ? [[event.to, event.from] as const] : [])], event.forMs);
-      case 'isolate': {
-        const others = [...nodes.keys()].filter((other) => other !== event.node);
-        const { node } = event;
-        return cut(
-          others.flatMap((other) => [
-            [node, other],
-            [other, node],
-          ]),
-          event.forMs,
-        );
-      }
-      case 'slow-link': {
-        const { from, to, factor, forMs } = event;
-        note(to, `${from} reaches it ${factor} times slower`);
-        network.slow(from, to, factor);
-        return after(forMs, () => network.slow(from, to, 1));
-      }
+        cut([[event.from, event.to], ...(event.bothWays ? [[event.to, event.from] as const] : [])], event.forMs);
+        break;
+      case 'isolate':
+        cut(linksOf(event.node), event.forMs);
+        break;
+      case 'slow-link':
+        slowLink(event.from, event.to, event.factor, event.forMs);
+        break;
       case 'slow-database':
-        return slowDatabase(event.database, event.factor, event.forMs);
+        slowDatabase(event.database, event.factor, event.forMs);
+        break;
       case 'database-outage':
-        return stopDatabase(event.database, event.forMs);
-      case 'clock-step': {
+        stopDatabase(event.database, event.forMs);
+        break;
+      case 'clock-step':
         note(event.node, `clock set by ${event.byMs} ms`);
-        const clock = nodes.get(event.node)?.clock ?? databases.get(event.node.slice('db-'.length))?.clock;
-        return clock?.step(event.byMs);
-      }
+        (nodes.get(event.node) ?? databases.get(event.node.slice('db-'.length)))?.clock.step(event.byMs);
+        break;
     }
   }
 
-  function cut(links: readonly (readonly [string, string] | readonly string[])[], forMs: number): void {
-    for (const [from, to] of links as readonly (readonly [string, string])[]) {
+  type Link = readonly [from: string, to: string];
+
+  /** To and from everybody else. */
+  function linksOf(node: string): Link[] {
+    const others = [...nodes.keys()].filter((other) => other !== node);
+    return others.flatMap((other): Link[] => [
+      [node, other],
+      [other, node],
+    ]);
+  }
+
+  function slowLink(from: string, to: string, factor: number, forMs: number): void {
+    note(to, `${from} reaches it ${factor} times slower`);
+    network.slow(from, to, factor);
+    after(forMs, () => network.slow(from, to, 1));
+  }
+
+  function cut(links: readonly Link[], forMs: number): void {
+    for (const [from, to] of links) {
       note(to, `can't be reached from ${from} for ${forMs} ms`);
       network.cut(from, to);
       after(forMs, () => network.heal(from, to));

@@ -136,7 +136,8 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
         if (!isOpen) return;
         if (candidates.length === 0) {
           const detail = `no instance of ${request.service} accepts connections`;
-          return finish(() => reject(contractProblems.unavailable({ detail })));
+          finish(() => reject(contractProblems.unavailable({ detail })));
+          return;
         }
         const to = pick(dice, candidates);
         candidates.splice(candidates.indexOf(to), 1);

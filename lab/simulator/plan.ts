@@ -266,7 +266,7 @@ function drawNemesis(random: Random, plan: Pick<Plan, 'instances' | 'readers' | 
   const nodes = nodesOf(plan);
   const everyone = [...nodes, 'shoppers'];
   const databases = databaseNames.slice(0, plan.readers > 0 ? 4 : 3);
-  return Array.from({ length: between(random, 1, nemesisEventsMax) }, (): NemesisEvent => {
+  const draw = (): NemesisEvent => {
     const atMs = Math.floor(random.next() * plan.safetyMs);
     const forMs = Math.floor(pick(random, [100, 1_500, 7_000, 18_000]) * (0.5 + random.next()));
     const node = pick(random, nodes);
@@ -289,8 +289,14 @@ function drawNemesis(random: Random, plan: Pick<Plan, 'instances' | 'readers' | 
       case 'clock-step':
         return chance(random, 0.7)
           ? // Sixteen minutes ahead: every hold and every lease is over at once.
-            { kind, atMs, node: `db-${pick(random, databases)}`, byMs: pick(random, [-20_000, 2_000, 16 * 60_000]) }
+            {
+              kind,
+              atMs,
+              node: `db-${chance(random, 0.5) ? 'inventory' : pick(random, databases)}`,
+              byMs: pick(random, [-20_000, 2_000, 16 * 60_000, 16 * 60_000]),
+            }
           : { kind, atMs, node, byMs: pick(random, [-20_000, -700, 300, 2_000]) };
     }
-  });
+  };
+  return Array.from({ length: between(random, 1, nemesisEventsMax) }, draw);
 }

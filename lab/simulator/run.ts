@@ -38,7 +38,8 @@ export interface RunResult {
 }
 
 /** All that is left to do after the faults have ended has to be done within this: leases, backoffs, look-ups. */
-const livenessMs = 180_000;
+const livenessMs = 90_000;
+const repeatsMs = 30_000;
 const quietPollMs = 1_000;
 /** Repeats come late: after every key sweep there is. */
 const repeatAfterMs = 65_000;
@@ -66,17 +67,20 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 
     const messaging = plan.readers > 0;
     const facts = () => collectFacts(databases, sandbox, workload.history.attempts, messaging);
-    const untilQuiet = async (limitMs: number) => {
+    /** False when that takes longer. */
+    const untilQuiet = async (limitMs: number): Promise<boolean> => {
       const endMs = world.nowMs + limitMs;
       while (world.nowMs < endMs) {
         await world.advance(quietPollMs);
-        if (workload.open === 0 && isQuiet(facts())) return;
+        if (workload.open === 0 && isQuiet(facts())) return true;
       }
+      return false;
     };
-    await untilQuiet(livenessMs);
-    if (plan.lateRepeats) await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
-    workload.repeatAll();
-    await untilQuiet(livenessMs / 6);
+    if (await untilQuiet(livenessMs)) {
+      if (plan.lateRepeats) await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
+      workload.repeatAll();
+      await untilQuiet(repeatsMs);
+    }
     if (workload.open > 0) simulation.violate('everything ends', `${workload.open} operations are still waiting`);
 
     const last = facts();

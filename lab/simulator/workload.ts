@@ -27,6 +27,7 @@ interface Call {
 }
 
 const callMsMax = 4_000;
+const looks = 4;
 const restMsMin = 50;
 const restMsMax = 1_500;
 /** Somebody who tries this often has found a shop that never answers; the liveness check will say so. */
@@ -203,12 +204,13 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
     if (reply) repeats.push({ call, caller: staff });
   }
 
+  /** Someone who keeps an eye on what is left. */
   async function look(id: number, sku: string): Promise<void> {
-    await persist(
-      { operation: id, kind: 'look', send: (context) => inventory.availability({ query: { sku: [sku] } }, context) },
-      staff,
-      isDecided,
-    );
+    const send: Call['send'] = (context) => inventory.availability({ query: { sku: [sku] } }, context);
+    for (let i = 0; i < looks; i++) {
+      await persist({ operation: id, kind: 'look', send }, staff, isDecided);
+      await rest();
+    }
   }
 
   function perform(operation: Operation): Promise<void> {
@@ -242,7 +244,9 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
     },
     start(stock, operations) {
       // The first goods come in like any others: over the network, while everything fails.
-      stock.forEach(({ sku, quantity }, i) => run(changeStock(10_000 + i, 'receive', sku, quantity, 0)));
+      for (const [i, { sku, quantity }] of stock.entries()) {
+        run(changeStock(10_000 + i, 'receive', sku, quantity, 0));
+      }
       for (const operation of operations) {
         run(world.timers.sleep(operation.atMs).then(() => perform(operation)));
       }

@@ -12,6 +12,8 @@ export interface Surroundings {
 let current: Surroundings | undefined;
 let timersMuted = false;
 let installed = false;
+/** Longest that Node takes; a longer one would fire at once. */
+const timeoutMsMax = 2 ** 31 - 1;
 
 /** Time zero of the monotonic clock that WASM sees: any constant will do, as long as it is one. */
 const monotonicStartMs = Date.UTC(2020, 0, 1);
@@ -30,9 +32,10 @@ export function installVirtualGlobals(): void {
   const realFill = nodeCrypto.randomFillSync;
   Date.now = () => (current ? Math.floor(current.wallMs()) : realNow());
   performance.now = () => (current ? current.wallMs() - monotonicStartMs : realPerformanceNow());
-  // PostgreSQL arms timers (setitimer) that would call into the server at moments of the real world.
+  // PostgreSQL arms timers (setitimer) that would call into the server at moments of the real world. While a server is
+  // made they are told by their length: it reckons from a time of day that is years away.
   globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) =>
-    timersMuted ? 0 : realSetTimeout(...args)) as typeof setTimeout;
+    timersMuted || (current && (args[1] ?? 0) > timeoutMsMax) ? 0 : realSetTimeout(...args)) as typeof setTimeout;
   nodeCrypto.randomFillSync = ((buffer: Uint8Array, ...rest: [number?, number?]) => {
     if (!current) return (realFill as (...args: unknown[]) => unknown)(buffer, ...rest);
     return fill(buffer, current.entropy);

@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import { simulate } from './simulate.ts';
+
+/** The simulator by itself: `node lab/simulator/main.ts --seeds 1..50 --json`. `holdfast simulate` takes the same flags. */
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    for: { type: 'string' },
+    trace: { type: 'boolean' },
+    page: { type: 'string' },
+    minimise: { type: 'boolean' },
+    bug: { type: 'string' },
+    'list-bugs': { type: 'boolean' },
+    workers: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+});
+const started = performance.now();
+const { seed, workers, 'list-bugs': listBugs, ...rest } = values;
+const exitCode = await simulate(
+  {
+    ...rest,
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+    ...(workers === undefined ? {} : { workers: Number(workers) }),
+    ...(listBugs === undefined ? {} : { listBugs }),
+  },
+  {
+    out: (text) => void process.stdout.write(`${text}\n`),
+    progress: (text) => void process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : ''),
+    elapsedMs: () => performance.now() - started,
+  },
+);
+if (process.stderr.isTTY) process.stderr.write('\n');
+process.exit(exitCode);
