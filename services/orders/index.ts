@@ -10,7 +10,7 @@ import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { createAnswers } from './answers.ts';
 import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
 import { createHandlers, type PriceOf } from './handlers.ts';
-import { measureSteps, traceSagas } from './observe.ts';
+import { logByOrigin, measureSteps, traceSagas } from './observe.ts';
 import { type ChangeOrderInput, causeOf, defineOrderSagas } from './sagas.ts';
 
 export const ordersMigrations: readonly Migrations[] = [
@@ -82,7 +82,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
     clock,
     timers,
     random,
-    log,
+    log: logByOrigin(log, (id) => engine.peek(id)),
     definitions: Object.values(sagas),
     save: async (saga) => {
       await writer.submit({ kind: 'progress', saga });

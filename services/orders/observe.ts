@@ -1,4 +1,5 @@
 import { isProblem } from '#kit/contract';
+import type { LogFields, Logger } from '#kit/runtime';
 import type { JournalEntry, Refusal, SagaDefinition, SagaRecord, Step, StepContext } from '#kit/saga';
 import type { Telemetry } from '#kit/telemetry';
 import type { OrderSagas, Origin } from './sagas.ts';
@@ -68,6 +69,25 @@ async function traced<Input extends { readonly origin: Origin }, Result>(
   } finally {
     span.end();
   }
+}
+
+/** The log of the engine, which knows sagas only: lines about one get what joins them to their request's other lines. */
+export function logByOrigin(log: Logger, recordOf: (sagaId: string) => SagaRecord | undefined): Logger {
+  const joined = (fields: LogFields | undefined): LogFields | undefined => {
+    const record = typeof fields?.['saga'] === 'string' ? recordOf(fields['saga']) : undefined;
+    if (!fields || !record) return fields;
+    const { origin } = record.input as { readonly origin: Origin };
+    const { step: sagaStep, ...rest } = fields;
+    const { correlationId, step, traceparent } = origin;
+    return { correlationId, step, traceId: traceparent?.slice(3, 35), sagaStep, ...rest };
+  };
+  return {
+    debug: (message, fields) => log.debug(message, joined(fields)),
+    info: (message, fields) => log.info(message, joined(fields)),
+    warn: (message, fields) => log.warn(message, joined(fields)),
+    error: (message, fields) => log.error(message, joined(fields)),
+    with: (fields) => logByOrigin(log.with(fields), recordOf),
+  };
 }
 
 /** Counts steps as they end, whichever way: for `onStep` of the engine. */
