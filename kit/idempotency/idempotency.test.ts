@@ -15,6 +15,9 @@ import {
   sweepKeys,
 } from './index.ts';
 
+/** The machine may be busy. */
+const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);
 
@@ -101,7 +104,7 @@ test('the claim goes with its effect: a rollback frees the key', async () => {
 /** Resolves once a session of this database waits for another transaction. */
 async function untilOneWaits(): Promise<void> {
   const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  await expect.poll(async () => (await admin.query(waiting)).rowCount).toBe(1);
+  await eventually(async () => (await admin.query(waiting)).rowCount).toBe(1);
 }
 
 test.each([

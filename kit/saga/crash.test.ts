@@ -264,7 +264,7 @@ test(
 
 test('where a repeated step is refused after a takeover, all that may have been done is undone', async () => {
   for (const saveAfterMs of [1, 1_000_000]) {
-    const plan = { ...typical, fickle: 0 };
+    const plan: Plan = { kinds: ['remote', 'remote', 'remote', 'local'], pivot: 3, refuses: undefined, fickle: 0 };
     const [undisturbed] = await check(plan, { fates: [], saveAfterMs });
     for (let index = 0; index < (undisturbed?.length ?? 0); index++) {
       await check(plan, { fates: [killAt(index)], saveAfterMs });

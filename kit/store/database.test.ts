@@ -12,6 +12,9 @@ import {
 } from './index.ts';
 import { createFaultyProxy } from './testing/proxy.ts';
 
+/** The machine may be busy. */
+const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);
 
@@ -44,7 +47,7 @@ function open(options: Partial<DatabaseOptions> = {}): Database {
   onTestFinished(async () => {
     expect((await sessions(name)).filter(({ state }) => state !== 'idle')).toEqual([]);
     await database.close();
-    await expect.poll(() => sessions(name)).toEqual([]);
+    await eventually(() => sessions(name)).toEqual([]);
   });
   return database;
 }
@@ -64,15 +67,11 @@ async function items(): Promise<number[]> {
 /** Resolves once a session of the database waits for a lock or sleeps. */
 async function untilBusy(database: Database, text: string): Promise<number> {
   let pid = 0;
-  await expect
-    .poll(async () => {
-      const busy = (await sessions(database.name)).find(
-        ({ state, query }) => state === 'active' && query.includes(text),
-      );
-      pid = busy?.pid ?? 0;
-      return pid;
-    })
-    .toBeGreaterThan(0);
+  await eventually(async () => {
+    const busy = (await sessions(database.name)).find(({ state, query }) => state === 'active' && query.includes(text));
+    pid = busy?.pid ?? 0;
+    return pid;
+  }).toBeGreaterThan(0);
   return pid;
 }
 
@@ -353,7 +352,7 @@ test('abort ends a transaction whose work waits for something else', async () =>
     },
     { signal: abort.signal },
   );
-  await expect.poll(async () => (await sessions(database.name))[0]?.state).toBe('idle in transaction');
+  await eventually(async () => (await sessions(database.name))[0]?.state).toBe('idle in transaction');
   abort.abort(new Error('deadline'));
   await expect(waiting).rejects.toThrow('deadline');
   expect(await items()).toEqual([]);
@@ -373,7 +372,7 @@ test('abort is heard though the server is not', async () => {
   await expect(waiting).rejects.toThrow('deadline');
   proxy.blackHole = false;
   proxy.cutAll();
-  await expect.poll(() => database.query('select 1').then(() => 'fine', String)).toBe('fine');
+  await eventually(() => database.query('select 1').then(() => 'fine', String)).toBe('fine');
 });
 
 test('a server that falls silent is given up, not waited for', async () => {
@@ -403,7 +402,7 @@ test('a connection killed while idle is replaced', async () => {
   await database.query('select 1');
   const [session] = await sessions(database.name);
   await admin.query('select pg_terminate_backend($1, 1000)', [session?.pid]);
-  await expect.poll(() => database.query('select 1').then(() => 'fine', String)).toBe('fine');
+  await eventually(() => database.query('select 1').then(() => 'fine', String)).toBe('fine');
   expect((await sessions(database.name))[0]?.pid).not.toBe(session?.pid);
 });
 
@@ -460,7 +459,7 @@ test('a database that is away says so, and is used again when it is back', async
   await Promise.all([database.query('select 1'), database.query('select 2')]);
   proxy.down = true;
   proxy.cutAll();
-  await expect.poll(() => database.query('select 1').catch((error) => error)).toBeInstanceOf(DatabaseUnavailable);
+  await eventually(() => database.query('select 1').catch((error) => error)).toBeInstanceOf(DatabaseUnavailable);
   await expect(database.transaction((tx) => tx.query('select 1'))).rejects.toBeInstanceOf(DatabaseUnavailable);
   proxy.down = false;
   await database.transaction((tx) => tx.query('insert into item (id) values (1)'));
@@ -477,13 +476,13 @@ test('a listener hears, survives the loss of its connection, and ends with the d
   expect(heard).toEqual(['']);
   await admin.query(`notify news_1, 'bad'`);
   await admin.query(`notify news_1, 'first'`);
-  await expect.poll(() => heard).toEqual(['', 'bad', 'first']);
+  await eventually(() => heard).toEqual(['', 'bad', 'first']);
   const [session] = await sessions(database.name);
   await admin.query('select pg_terminate_backend($1)', [session?.pid]);
   // Made up for by one wake-up.
-  await expect.poll(() => heard).toEqual(['', 'bad', 'first', '']);
+  await eventually(() => heard).toEqual(['', 'bad', 'first', '']);
   await admin.query(`notify news_1, 'second'`);
-  await expect.poll(() => heard.at(-1)).toBe('second');
+  await eventually(() => heard.at(-1)).toBe('second');
 });
 
 test('a listener that is called off hears no more', async () => {
@@ -492,7 +491,7 @@ test('a listener that is called off hears no more', async () => {
   const cancel = await database.listen('news', (payload) => heard.push(payload));
   cancel();
   cancel();
-  await expect.poll(() => sessions(database.name)).toEqual([]);
+  await eventually(() => sessions(database.name)).toEqual([]);
   await admin.query(`notify news, 'late'`);
   expect(heard).toEqual(['']);
 });

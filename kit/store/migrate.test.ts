@@ -7,6 +7,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase } from '#kit/store/embedded/testing';
 import { type Migrations, migrate } from './index.ts';
 
+/** The machine may be busy. */
+const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+
 function scripts(files: Record<string, string>, table = 'schema_test'): Migrations {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-migrate-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -94,7 +97,7 @@ test('one that waits for another goes on when that one dies', async () => {
   const failed = expect(dying).rejects.toThrow(/nothing was changed/);
   const find = `select pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep(30)%'
     and pid <> pg_backend_pid()`;
-  await expect.poll(async () => (await admin.query(find)).rows.length).toBe(1);
+  await eventually(async () => (await admin.query(find)).rows.length).toBe(1);
   const next = migrate(url, [scripts({ '001.do.a.sql': 'create table a (id int)' })]);
   await admin.query('select pg_terminate_backend($1)', [(await admin.query(find)).rows[0].pid]);
   await failed;
