@@ -12,8 +12,8 @@ export interface Surroundings {
 let current: Surroundings | undefined;
 let timersMuted = false;
 let installed = false;
-/** Longest that Node takes; a longer one would fire at once. */
-const timeoutMsMax = 2 ** 31 - 1;
+/** Timers armed while a server is made. Making needs some of them; those left over would wake it later. */
+let armedMeanwhile: NodeJS.Timeout[] = [];
 
 /** Time zero of the monotonic clock that WASM sees: any constant will do, as long as it is one. */
 const monotonicStartMs = Date.UTC(2020, 0, 1);
@@ -32,10 +32,13 @@ export function installVirtualGlobals(): void {
   const realFill = nodeCrypto.randomFillSync;
   Date.now = () => (current ? Math.floor(current.wallMs()) : realNow());
   performance.now = () => (current ? current.wallMs() - monotonicStartMs : realPerformanceNow());
-  // PostgreSQL arms timers (setitimer) that would call into the server at moments of the real world. While a server is
-  // made they are told by their length: it reckons from a time of day that is years away.
-  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) =>
-    timersMuted || (current && (args[1] ?? 0) > timeoutMsMax) ? 0 : realSetTimeout(...args)) as typeof setTimeout;
+  // PostgreSQL arms timers (setitimer) that would call into the server at moments of the real world.
+  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+    if (timersMuted) return 0;
+    const timer = realSetTimeout(...args);
+    if (current) armedMeanwhile.push(timer);
+    return timer;
+  }) as typeof setTimeout;
   nodeCrypto.randomFillSync = ((buffer: Uint8Array, ...rest: [number?, number?]) => {
     if (!current) return (realFill as (...args: unknown[]) => unknown)(buffer, ...rest);
     return fill(buffer, current.entropy);
@@ -68,6 +71,8 @@ export async function insideWhile<T>(surroundings: Surroundings, work: () => Pro
     return await work();
   } finally {
     current = undefined;
+    for (const timer of armedMeanwhile) clearTimeout(timer);
+    armedMeanwhile = [];
   }
 }
 
