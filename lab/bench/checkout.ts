@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodes, Failure } from '../../cli/failure.ts';
 import { prepareBaseline } from './checkout/baselines.ts';
 import { type Books, faultsOf, readBooks, settle } from './checkout/books.ts';
@@ -8,7 +9,7 @@ import { profileDatabase, statementSettings } from './checkout/database-profile.
 import { type MeasuredLoad, runClients, type Server, startServer } from './checkout/processes.ts';
 import { skus } from './checkout/shape.ts';
 import { shopDatabases, startShop } from './checkout/shop.ts';
-import { type CpuUse, cpuMsEach } from './cpu.ts';
+import { type CpuUse, cpuMsEach, watchCpu } from './cpu.ts';
 import type { BenchOptions } from './options.ts';
 import { writeProfileSummary } from './profile.ts';
 import { type Bar, barOf, medianBy, openReport, pairedRatio, type Report, type Run, rounded } from './report.ts';
@@ -67,7 +68,7 @@ export async function benchCheckout(options: BenchOptions, onProgress: (line: st
     const acknowledged = { shop: 0, baselines: 0 };
     const arena: Arena = { server, shop, contestants, ...options, onProgress, acknowledged, runs: 0 };
     await prefill(arena, options.prefill);
-    const idleBytes = shop.memory.rssBytes;
+    const atRest = await watchRest(arena);
     const results = new Map<string, CheckoutRun[]>();
     for (let round = 1; round <= rounds; round++) {
       for (const count of clients) {
@@ -90,7 +91,8 @@ export async function benchCheckout(options: BenchOptions, onProgress: (line: st
       details: {
         ...{ rounds, measureMs: options.measureMs, prefill: options.prefill },
         books,
-        memory: { afterPrefillBytes: idleBytes, loadedBytesMax: memory.rssBytesMax },
+        atRest,
+        memory: { loadedBytesMax: memory.rssBytesMax },
         complaints: { count: complaints.length, first: complaints.slice(0, 3) },
         clientBound: [...results.values()].flat().filter(isClientBound).map(nameOf),
         everyRound: Object.fromEntries(results),
@@ -150,6 +152,18 @@ async function prefill(arena: Arena, orders: number): Promise<void> {
     await settle(server);
   }
   await server.vacuum();
+}
+
+const restMs = 3_000;
+
+/** What the shop takes when nobody asks anything of it: the baselines are measured beside that. */
+async function watchRest({ server, shop, onProgress }: Arena): Promise<CpuUse | undefined> {
+  const usedCpu = watchCpu({ client: process.pid, server: shop.pid, postgres: server.pid });
+  await sleep(restMs);
+  const cpu = usedCpu();
+  if (cpu)
+    onProgress(`at rest the shop keeps ${cpu.server} cores busy, PostgreSQL ${cpu.postgres}, others ${cpu.others}`);
+  return cpu;
 }
 
 async function measure(arena: Arena, contestant: Contestant, clients: number): Promise<CheckoutRun> {
