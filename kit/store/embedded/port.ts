@@ -14,8 +14,23 @@ export async function isPortFree(port: number): Promise<boolean> {
   }
 }
 
+/**
+ * Below the range from which systems take ports for outgoing connections (32768 on Linux, 49152 elsewhere): a port from
+ * that range can be gone a moment after it was found free.
+ */
+const firstPort = 20_000;
+const portCount = 12_000;
+const triesMax = 200;
+/** Processes that look at the same time begin at different places, and no process finds the same port twice. */
+let next = (process.pid * 7_919) % portCount;
+
 /** A port that nobody listens on now. Someone may take it before the caller does, so try again then. */
-export function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
+  for (let tries = 0; tries < triesMax; tries++) {
+    const port = firstPort + next;
+    next = (next + 1) % portCount;
+    if (await isPortFree(port)) return port;
+  }
   return bindOnce(0);
 }
 
