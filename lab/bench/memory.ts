@@ -9,6 +9,10 @@ import { startBenchServer } from './server.ts';
 
 const clientsDefault = [1, 8, 32, 128];
 const restMs = 3_000;
+/** A run of many orders (`--prefill`), looked at so many times. */
+const longParts = 4;
+const longClients = 32;
+const longMsMax = 3_600_000;
 const loadedBytesBar = 350 * 1024 * 1024;
 const megabytes = (bytes: number) => rounded(bytes / 1024 / 1024, 1);
 
@@ -17,24 +21,22 @@ interface Reading {
   readonly rssMb: number;
   readonly rssMbMax: number;
   readonly heapUsedMb: number;
-  readonly ordersPerSec?: number;
 }
 
 /** What one process with all services takes of memory: just started, under load, and when the load is over. */
 export async function benchMemory(options: BenchOptions, onProgress: (line: string) => void): Promise<Report> {
-  const { clients = clientsDefault, rounds, measureMs } = options;
+  const { clients = clientsDefault, rounds, measureMs, prefill } = options;
   const finish = openReport('memory');
   const server = await startBenchServer(shopDatabases);
   let shop: Server | undefined;
   try {
     shop = await startShop(server);
-    const { memory } = shop;
+    const { memory, url } = shop;
     const readings: Reading[] = [];
-    const read = (name: string, ordersPerSec?: number) => {
+    const read = (name: string) => {
       const reading: Reading = {
         ...{ name, rssMb: megabytes(memory.rssBytes), rssMbMax: megabytes(memory.rssBytesMax) },
         heapUsedMb: megabytes(memory.heapUsedBytes),
-        ...(ordersPerSec === undefined ? {} : { ordersPerSec: rounded(ordersPerSec, 1) }),
       };
       readings.push(reading);
       onProgress(
@@ -43,20 +45,30 @@ export async function benchMemory(options: BenchOptions, onProgress: (line: stri
     };
     await sleep(restMs);
     read('idle');
+    const load = async (
+      name: string,
+      count: number,
+      work: { readonly measureMs: number; readonly turnsMax?: number },
+    ) => {
+      shop?.forgetMemory();
+      const result = await runClients(
+        {
+          ...{ contestant: 'holdfast', target: url, spread: 'uniform', clients: count },
+          ...{ seed: `memory-${readings.length}`, warmUpMs: 0, ...work },
+        },
+        { postgres: server.pid },
+      );
+      if (result.errors > 0) throw new Failure(exitCodes.internal, `Orders failed: ${result.firstError}.`);
+      read(name);
+      await settle(server);
+    };
     for (let round = 1; round <= rounds; round++) {
-      for (const count of clients) {
-        shop.forgetMemory();
-        const result = await runClients(
-          {
-            ...{ contestant: 'holdfast', target: shop.url, spread: 'uniform', clients: count },
-            ...{ seed: `memory-${round}-${count}`, warmUpMs: 500, measureMs },
-          },
-          { postgres: server.pid, server: shop.pid },
-        );
-        if (result.errors > 0) throw new Failure(exitCodes.internal, `Orders failed: ${result.firstError}.`);
-        read(`loaded@${count}`, result.perSec);
-        await settle(server);
-      }
+      for (const count of clients) await load(`loaded@${count}`, count, { measureMs });
+    }
+    // What is kept too long shows only after many orders.
+    for (let part = 1; part <= longParts && prefill > 0; part++) {
+      const turnsMax = Math.ceil(prefill / longParts);
+      await load(`after ${turnsMax * part} orders`, longClients, { measureMs: longMsMax, turnsMax });
     }
     await sleep(restMs);
     shop.forgetMemory();

@@ -29,7 +29,7 @@ export const usage = `Usage: npm run -s bench -- ${benchNames.join('|')}|all [op
   --clients 1,8,32,128   how many clients at a time; one figure for each
   --rounds N             measurements of each figure; the median is reported (default 3)
   --seconds S            length of a measurement (default 3)
-  --prefill N            orders or workflows that are there before it begins (default 20000)
+  --prefill N            orders or workflows that are there before it begins; of memory, the orders of its long run (default 20000)
   --products N           size of the catalogue for search (default 50000)
   --out DIR              where the JSON document and the chart go (default lab/results)
   --profile DIR          one round more of checkout with a CPU profile and PostgreSQL's statements, kept there
