@@ -1,6 +1,6 @@
 // What a transaction costs over node-postgres by hand, and how many commands a second the batch writer commits.
 // `node kit/store/bench.ts [seconds per figure, default 1]`; needs nothing but the embedded server, durable as shipped.
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,8 +12,7 @@ const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () =
 const world = systemWorld(quiet);
 const durationMs = Number(process.argv[2] ?? 1) * 1_000;
 
-const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-chmodSync(dataDir, 0o711);
+const dataDir = join(tmpdir(), `holdfast-bench-${process.pid}`);
 const server = await startEmbeddedPostgres({ dataDir, world });
 const database = createDatabase({ url: server.adminUrl, ...world });
 await database.query('create table row_by_row (id bigint primary key, note text not null)');
