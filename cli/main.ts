@@ -117,6 +117,24 @@ async function runOn(
 }
 
 program
+  .command('simulate')
+  .description('run the whole order path on virtual time, with faults drawn from seeds, and check every guarantee')
+  .option('--seeds <range>', 'seeds to run, as 1..200')
+  .option('--seed <number>', 'one seed', parseSeed)
+  .option('--for <duration>', 'as many seeds as fit, as 90s, 10m or 1h')
+  .option('--trace', 'with --seed: print a transcript and write a page with a space-time diagram')
+  .option('--page <file>', 'where that page goes')
+  .option('--minimise', 'with --seed: look for the smallest run that still fails')
+  .option('--bug <name>', 'plant a bug, to see it found')
+  .option('--list-bugs', 'name the bugs that can be planted')
+  .option('--workers <number>', 'processes to use', parseSeed)
+  .option('--json', 'print one JSON object')
+  .action(async (options) => {
+    const { runSimulation } = await import('./simulate.ts');
+    process.exitCode = await runSimulation(options);
+  });
+
+program
   .command('version')
   .description('print the version')
   .option('--json', 'as JSON', false)
@@ -133,6 +151,11 @@ function parsePort(text: string): number {
 function parseLetterId(text: string): string {
   if (/^[0-9]{1,15}$/.test(text)) return text;
   throw new InvalidArgumentError('Give the number that "holdfast dead-letters list" shows first.');
+}
+
+function parseSeed(text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give a whole number.');
 }
 
 function parseShare(text: string): number {
