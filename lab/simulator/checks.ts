@@ -86,9 +86,12 @@ export const chargedOnce: Check = {
   },
 };
 
-/** An operator gave these up after they were confirmed: what is left to do is for people, and says so. */
+/**
+ * Orders that an operator gave up after they were confirmed: money and changes of them are for people to settle. Refunds
+ * wait for a capture that will not come.
+ */
 function leftToPeople(facts: Facts): Set<string> {
-  return new Set(facts.sagas.filter(({ status }) => status === 'abandoned').map(({ id }) => id));
+  return new Set(facts.sagas.filter(({ status }) => status === 'abandoned').map(({ orderId }) => orderId));
 }
 
 function* moneyKept(orderId: string, { netMinor, heldMinor }: OrderMoney, why: string): Iterable<string> {
@@ -132,6 +135,15 @@ function unitsSold(facts: Facts): Map<string, number> {
       if (entry.state !== 'done') continue;
       for (const { sku, quantity } of entry.lines) units.set(sku, (units.get(sku) ?? 0) - quantity);
     }
+  }
+  const left = leftToPeople(facts);
+  for (const { orderId, returnId, lines } of facts.returns) {
+    // Back on the shelf, while the money waits for somebody.
+    const isDone = facts.orders.some(({ returns }) =>
+      returns.some((one) => one.returnId === returnId && one.state === 'done'),
+    );
+    if (!left.has(orderId) || isDone) continue;
+    for (const { sku, quantity } of lines) units.set(sku, (units.get(sku) ?? 0) - quantity);
   }
   // Cancelled orders gave back what was left; what had been returned before was written off or put on the shelf then.
   return units;
@@ -345,23 +357,25 @@ export const everythingEnds: Check = {
   name: 'everything ends',
   size: (facts) => facts.sagas.length + facts.holds.length + facts.payments.length,
   *find(facts) {
+    const left = leftToPeople(facts);
+    const waiting = new Set(facts.sagas.filter(({ orderId }) => left.has(orderId)).map(({ id }) => id));
     for (const { id, definition, status, step } of facts.sagas) {
+      if (waiting.has(id)) continue;
       if (status === 'running' || status === 'compensating' || status === 'stuck')
         yield `saga ${definition} ${id} is ${status} at step ${step}`;
     }
     for (const { orderId, status } of facts.holds) if (status === 'held') yield `${orderId} still holds units`;
     for (const { sku, held } of facts.stock) if (held !== 0) yield `${sku}: ${held} units are held by nobody`;
-    const left = leftToPeople(facts);
     for (const { orderId, status } of facts.payments) {
       if (left.has(orderId)) continue;
       if (status === 'requested' || status === 'voiding' || status === 'authorized')
         yield `the payment of ${orderId} is ${status}`;
     }
     for (const { refundId, status } of facts.refunds) if (status === 'requested') yield `refund ${refundId} is open`;
-    for (const { database, key, done } of facts.claims)
-      if (!done) yield `${database}: the key ${key} is in flight for ever`;
+    for (const { database, key, done, reference } of facts.claims)
+      if (!done && !waiting.has(reference ?? '')) yield `${database}: the key ${key} is in flight for ever`;
     for (const { id, state } of facts.orders) {
-      if (state === 'received' || state === 'cancelling') yield `${id} is ${state} for ever`;
+      if (state === 'received' || (state === 'cancelling' && !left.has(id))) yield `${id} is ${state} for ever`;
     }
   },
 };

@@ -39,16 +39,18 @@ export interface OrderFact {
 }
 export interface SagaFact {
   readonly id: string;
+  readonly orderId: string;
   readonly definition: string;
   readonly status: string;
   readonly step: number;
-  readonly owner: string | null;
 }
 export interface ClaimFact {
   readonly database: string;
   readonly scope: string;
   readonly key: string;
   readonly done: boolean;
+  /** The saga that will end it. */
+  readonly reference: string | null;
 }
 export interface EventFact {
   readonly eventId: string;
@@ -103,12 +105,12 @@ export interface RefundFact {
 }
 
 const claimsSql = (database: string) =>
-  `select '${database}' as database, scope, key, result is not null as done from idempotency_key order by scope, key`;
+  `select '${database}' as database, scope, key, reference, result is not null as done from idempotency_key order by scope, key`;
 
 const queries = {
   orders: `select id, state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
     business_key as "businessKey" from customer_order order by id`,
-  sagas: 'select id, definition, status, step, owner from saga order by id',
+  sagas: `select id, definition, status, step, input ->> 'orderId' as "orderId" from saga order by id`,
   outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId" from outbox order by id`,
   stock: `select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version from stock
     order by sku`,

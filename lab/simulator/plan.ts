@@ -211,11 +211,11 @@ type Kind = Operation['kind'];
 
 function drawKind(random: Random): Kind {
   const weights: readonly (readonly [Kind, number])[] = [
-    ['place', 50],
+    ['place', 46],
     ['cancel', 10],
     ['return', 9],
     ['refund', 6],
-    ['abandon', 5],
+    ['abandon', 9],
     ['read', 6],
     ['look', 8],
     ['receive', 3],

@@ -2,6 +2,9 @@ import type { PaymentProvider } from '#services/payments/provider';
 import type { Incarnation } from './node.ts';
 import { exponential, type Simulation } from './simulation.ts';
 
+/** Answers that only a fault of the provider gives. */
+const faultCodes = new Set(['connection_lost', 'provider_failed', 'timeout', 'key_in_use']);
+
 /** Mean time to the provider and back, each way. */
 const delayMs = 3;
 
@@ -40,7 +43,11 @@ export function createSimulatedProvider(
           };
           method(request).then(
             (result) => back(() => resolve(result)),
-            (error) => back(() => reject(error)),
+            (error) => {
+              const { code } = error as { code?: string };
+              if (simulation.faultsOn && faultCodes.has(code ?? '')) simulation.faults.add(`provider: ${code}`);
+              back(() => reject(error));
+            },
           );
         });
       });

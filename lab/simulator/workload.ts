@@ -21,6 +21,8 @@ type Reply = { readonly status: number; readonly body: unknown };
 
 interface Call {
   readonly operation: number;
+  /** What it is about, where that is known. */
+  readonly orderId?: string;
   readonly kind: string;
   readonly key?: string;
   readonly send: (context: CallContext, key: string | undefined) => Promise<Reply>;
@@ -28,6 +30,7 @@ interface Call {
 
 const callMsMax = 4_000;
 const looks = 4;
+const looksForSaga = 12;
 const restMsMin = 50;
 const restMsMax = 1_500;
 /** Somebody who tries this often has found a shop that never answers; the liveness check will say so. */
@@ -44,6 +47,8 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
   const history = createHistory();
   const patience = simulation.stream('shoppers');
   const placed = new Map<number, { readonly order: Order; readonly caller: Caller }>();
+  /** Orders that were given up after they had been confirmed: what is still asked of them waits for people. */
+  const leftToPeople = new Set<string>();
   const repeats: { readonly call: Call; readonly caller: Caller }[] = [];
   let open = 0;
 
@@ -86,6 +91,7 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
       if ('problem' in outcome) {
         if (outcome.final) return undefined;
       } else if (isEnd(outcome)) return outcome;
+      if (call.orderId !== undefined && leftToPeople.has(call.orderId)) return undefined;
       await rest();
     }
     simulation.violate('everything ends', `operation ${call.operation} (${call.kind}) has no end`);
@@ -149,7 +155,7 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
       return;
     }
     const key = `${kind}-${id}`;
-    const call: Call = { operation: id, kind, key, send: sendChange(operation, order) };
+    const call: Call = { operation: id, orderId, kind, key, send: sendChange(operation, order) };
     const who = kind === 'cancel' ? caller : staff;
     const reply = await withTwins(twins, () => persist(call, who, isDecided));
     if (reply) repeats.push({ call, caller: who });
@@ -172,22 +178,30 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
 
   /** Someone gives up on the newest order under way: the saga has to turn round from wherever it is. */
   async function abandon({ id }: Extract<Operation, { of: number }>): Promise<void> {
-    const outcome = await attempt(
-      { operation: id, kind: 'sagas', send: (context) => orders.listSagas({ query: { status: 'running' } }, context) },
-      admin,
-    );
-    const items = 'body' in outcome ? (outcome.body as { items: { id: string; definition: string }[] }).items : [];
-    const saga = items.filter(({ definition }) => definition === 'place-order').at(-1);
+    const saga = await sagaUnderWay(id);
     if (!saga) return;
     const params = { sagaId: saga.id };
+    const body = { reason: 'simulated operator' };
     await attempt(
-      {
-        operation: id,
-        kind: 'abandon',
-        send: (context) => orders.abandonSaga({ params, body: { reason: 'simulated operator' } }, context),
-      },
+      { operation: id, kind: 'abandon', send: (context) => orders.abandonSaga({ params, body }, context) },
       admin,
     );
+    const call: Call = { operation: id, kind: 'saga', send: (context) => orders.inspectSaga({ params }, context) };
+    const seen = await persist(call, admin, isDecided);
+    if ((seen?.body as { status?: string } | undefined)?.status === 'abandoned') leftToPeople.add(saga.id);
+  }
+
+  /** Orders are quick: it may take a few looks to see one under way. */
+  async function sagaUnderWay(operation: number): Promise<{ readonly id: string } | undefined> {
+    const send: Call['send'] = (context) => orders.listSagas({ query: { status: 'running' } }, context);
+    for (let i = 0; i < looksForSaga; i++) {
+      const outcome = await attempt({ operation, kind: 'sagas', send }, admin);
+      const items = 'body' in outcome ? (outcome.body as { items: { id: string; definition: string }[] }).items : [];
+      const saga = items.filter(({ definition }) => definition === 'place-order').at(-1);
+      if (saga) return saga;
+      await world.timers.sleep(between(patience, 5, 2 * restMsMin));
+    }
+    return undefined;
   }
 
   async function changeStock(id: number, kind: 'receive' | 'adjust', sku: string, quantity: number, twins: number) {
