@@ -128,24 +128,23 @@ export const unitsAreConserved: Check = {
 
 function unitsSold(facts: Facts): Map<string, number> {
   const units = new Map<string, number>();
+  const add = (sku: string, quantity: number) => void units.set(sku, (units.get(sku) ?? 0) + quantity);
+  const left = leftToPeople(facts);
   for (const order of facts.orders) {
-    if (!paidStates.has(order.state)) continue;
-    for (const { sku, quantity } of order.lines) if (sku) units.set(sku, (units.get(sku) ?? 0) + quantity);
+    if (!paidStates.has(order.state) || left.has(order.id)) continue;
+    for (const { sku, quantity } of order.lines) if (sku) add(sku, quantity);
     for (const entry of order.returns) {
-      if (entry.state !== 'done') continue;
-      for (const { sku, quantity } of entry.lines) units.set(sku, (units.get(sku) ?? 0) - quantity);
+      if (entry.state === 'done') for (const { sku, quantity } of entry.lines) add(sku, -quantity);
     }
   }
-  const left = leftToPeople(facts);
-  for (const { orderId, returnId, lines } of facts.returns) {
-    // Back on the shelf, while the money waits for somebody.
-    const isDone = facts.orders.some(({ returns }) =>
-      returns.some((one) => one.returnId === returnId && one.state === 'done'),
-    );
-    if (!left.has(orderId) || isDone) continue;
-    for (const { sku, quantity } of lines) units.set(sku, (units.get(sku) ?? 0) - quantity);
+  // Their changes stand half done until somebody settles them, so here inventory's own books are believed.
+  for (const { orderId, status, lines } of facts.holds) {
+    if (left.has(orderId) && status === 'sold') for (const [sku, quantity] of lines) add(sku, quantity);
   }
-  // Cancelled orders gave back what was left; what had been returned before was written off or put on the shelf then.
+  for (const { orderId, lines } of facts.returns) {
+    const isSold = facts.holds.some((hold) => hold.orderId === orderId && hold.status === 'sold');
+    if (left.has(orderId) && isSold) for (const { sku, quantity } of lines) add(sku, -quantity);
+  }
   return units;
 }
 

