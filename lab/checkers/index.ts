@@ -1,2 +1,3 @@
 export * from './books.ts';
+export * from './elle/index.ts';
 export { type BookSources, readBooks } from './read-books.ts';
