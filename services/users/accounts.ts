@@ -103,7 +103,7 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
 
     async setRole({ params, body }, context) {
       const changed = await database.transaction(async (tx) => {
-        const admins = await lockAdmins(tx);
+        const admins = await lockAdmins(tx, params.userId);
         const account = existing(await lockById(tx, params.userId));
         checkIfMatch(context, etagOf(account.user.version));
         const { role: previousRole } = account.user;

@@ -100,7 +100,8 @@ const setPasswordSql = `
   update user_account set password_hash = $2, credential_version = credential_version + 1, version = version + 1
   where id = $1 returning ${userColumns}`;
 const upgradeHashSql = 'update user_account set password_hash = $3 where id = $1 and credential_version = $2';
-const lockAdminsSql = `select id from user_account where role = 'admin' order by id for no key update`;
+const lockAdminsSql = `
+  select id, role from user_account where role = 'admin' or id = $1 order by id for no key update`;
 
 async function change(tx: Transaction, sql: string, id: string, value: string): Promise<Account> {
   const { rows } = await tx.query<UserRow>(sql, [id, value]);
@@ -115,10 +116,13 @@ export async function upgradePasswordHash(database: Database, account: Account, 
   await database.query(upgradeHashSql, [account.user.id, account.credentialVersion, hash]);
 }
 
-/** Taken in order before any role changes, so that two admins can't demote each other at once. */
-export async function lockAdmins(tx: Transaction): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string }>(lockAdminsSql);
-  return rows.map((row) => row.id);
+/**
+ * Taken before any role changes, so that two admins can't demote each other at once. The account to be changed is locked
+ * with them, in one order: on its own, afterwards, it could be one that another has promoted and locked meanwhile.
+ */
+export async function lockAdmins(tx: Transaction, changedId: string): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string; role: Role }>(lockAdminsSql, [changedId]);
+  return rows.filter((row) => row.role === 'admin').map((row) => row.id);
 }
 
 // ---- sessions
