@@ -1,4 +1,8 @@
 export * from './books.ts';
+export { type Check, type CheckResult, runChecks } from './check.ts';
 export * from './elle/index.ts';
+export { allChecks } from './guarantees/all.ts';
+export { everythingEnds } from './guarantees/ends.ts';
+export * from './history/index.ts';
 export * from './linearizable/index.ts';
-export { type BookSources, readBooks } from './read-books.ts';
+export { type BookSources, type FinalState, readState } from './read-state.ts';
