@@ -19,6 +19,7 @@ const titles: Readonly<Record<string, string>> = {
   messaging: 'From an outbox to a consumer, effectively once',
   search: 'Search, typos and facets included',
   memory: 'Memory of one process with all services',
+  checkers: 'Time to check a long history',
 };
 
 const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel | RowsPanel)[]>> = {
@@ -73,6 +74,12 @@ const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel
         value: p99Ms,
       })),
       ...(bars[0] ? { limit: bars[0].limit } : {}),
+    },
+  ],
+  checkers: ({ runs }) => [
+    {
+      ...{ kind: 'rows', title: 'milliseconds for the whole history', unit: 'ms' },
+      rows: runs.map(({ name, p50Ms }) => ({ name, value: p50Ms })),
     },
   ],
   memory: ({ bars, details }) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { exitCodes, explain } from '../../cli/failure.ts';
 import { drawChart } from './chart.ts';
 import { chartOf } from './charts.ts';
+import { benchCheckers } from './checkers.ts';
 import { benchCheckout } from './checkout.ts';
 import { benchMemory } from './memory.ts';
 import { benchMessaging } from './messaging.ts';
@@ -12,7 +13,7 @@ import { benchSaga } from './saga.ts';
 import { benchSearch } from './search.ts';
 import { tableOf } from './table.ts';
 
-/** `npm run -s bench -- checkout|saga|messaging|search|memory|all`: see README.md, or `--help`. */
+/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|all`: see README.md, or `--help`. */
 const benches: Readonly<
   Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
 > = {
@@ -21,6 +22,7 @@ const benches: Readonly<
   messaging: benchMessaging,
   search: benchSearch,
   memory: benchMemory,
+  checkers: benchCheckers,
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
