@@ -135,6 +135,16 @@ program
   });
 
 program
+  .command('check')
+  .description('run the checkers on a recorded history: linearizability, sessions, money, units, events, transactions')
+  .argument('<file>', 'NDJSON, plain or gzip, or - for standard input (lab/checkers/README.md describes it)')
+  .option('--json', 'print one line of JSON with the result on standard output')
+  .action(async (file, options) => {
+    const { checkCommand } = await import('./check.ts');
+    process.exitCode = await checkCommand(file, options);
+  });
+
+program
   .command('version')
   .description('print the version')
   .option('--json', 'as JSON', false)

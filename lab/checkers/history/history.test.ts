@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sound } from '../guarantees/sound.testing.ts';
-import { readHistory, writeHistory } from './index.ts';
+import { readHistory, splitLines, writeHistory } from './index.ts';
 
 const header = '{"type":"history","version":1}';
 const invoke = (id: string, atMs: number, process = 'p1') =>
@@ -78,4 +78,15 @@ test.each<[string, string[], string]>([
   ['a file cut short', [header, '{"type":"section","of":"views","rows":1}'], 'line 2: section views announces 1 rows'],
 ])('%s is refused with its line', async (_title, lines, message) => {
   await expect(readHistory(lines)).rejects.toThrow(message);
+});
+
+test('lines are found wherever the text was cut', async () => {
+  const collect = async (pieces: string[]) => {
+    const lines: string[] = [];
+    for await (const line of splitLines(pieces)) lines.push(line);
+    return lines;
+  };
+  expect(await collect(['a', 'b\nc', '', 'd\n', '\ne'])).toEqual(['ab', 'cd', '', 'e']);
+  expect(await collect(['a\n'])).toEqual(['a']);
+  await expect(collect(['a\n', 'x'.repeat(17 * 1024 * 1024)])).rejects.toThrow('line 2: longer than 16777216');
 });
