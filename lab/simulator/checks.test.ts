@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import type { Check } from './check.ts';
 import * as all from './checks.ts';
-import { type Check, checks, isQuiet } from './checks.ts';
+import { checks, isQuiet } from './checks.ts';
 import type { Facts } from './facts.ts';
+import * as followers from './follower-checks.ts';
 import type { Attempt } from './history.ts';
 
 const order = {
@@ -25,7 +27,13 @@ const answered = (kind: string, body: unknown, more: Partial<Attempt> = {}): Att
   ...more,
 });
 
-/** A run in which all went well: one order of two units, paid, published and read. */
+const data = {
+  channel: 'web',
+  totalMinor: 500,
+  lines: [{ kind: 'goods', sku: 'A', name: 'A', quantity: 2, unitPriceMinor: 250, totalMinor: 500 }],
+} as const;
+
+/** A run in which all went well: one order of two units, paid, published, read, told of and counted. */
 const sound: Facts = {
   orders: [order],
   sagas: [{ id: 'ord_1', orderId: 'ord_1', definition: 'place-order', status: 'completed', step: 5 }],
@@ -42,8 +50,8 @@ const sound: Facts = {
   payments: [{ orderId: 'ord_1', status: 'captured', capturedMinor: 500, refundedMinor: 0 }],
   refunds: [],
   log: [
-    { partition: 1, offset: 0, eventId: 'e1', type: 'order.received', orderId: 'ord_1' },
-    { partition: 1, offset: 1, eventId: 'e2', type: 'order.confirmed', orderId: 'ord_1' },
+    { partition: 1, offset: 0, eventId: 'e1', type: 'order.received', orderId: 'ord_1', data },
+    { partition: 1, offset: 1, eventId: 'e2', type: 'order.confirmed', orderId: 'ord_1', data },
   ],
   applied: [
     { id: 1, eventId: 'e1', type: 'order.received', orderId: 'ord_1' },
@@ -60,6 +68,20 @@ const sound: Facts = {
     answered('read', { id: 'ord_1', state: 'confirmed' }, { startMs: 3, endMs: 4 }),
     answered('look', { items: [{ sku: 'A', available: 3, version: 3 }] }, { startMs: 3, endMs: 4 }),
   ],
+  letters: [{ id: 'ntf_1', eventId: 'e2', template: 'order.confirmed', status: 'sent' }],
+  mails: [{ messageId: 'ntf_1@shop', recipient: 'a@example.com', subject: 'Your order ord_1 is confirmed' }],
+  sales: {
+    orders: 1,
+    units: 2,
+    grossMinor: 500,
+    refundedMinor: 0,
+    returnedUnits: 0,
+    cancelledOrders: 0,
+    refusedOrders: 0,
+  },
+  productSales: [{ sku: 'A', units: 2, grossMinor: 500, returnedUnits: 0 }],
+  givenUp: [],
+  followers: { reader: true, notifications: true, analytics: true },
   messaging: true,
 };
 
@@ -74,7 +96,7 @@ test('a sound run passes every check, and every check looks at something in it',
 });
 
 test('every check is among those that are run', () => {
-  const named = Object.values(all).filter((value) => typeof value === 'object' && 'size' in value);
+  const named = Object.values({ ...all, ...followers }).filter((value) => typeof value === 'object' && 'size' in value);
   expect(new Set(named)).toEqual(new Set(checks));
 });
 
@@ -160,6 +182,42 @@ test('an event applied twice, out of order or not at all is found', () => {
 test('a read model that has not caught up is found', () => {
   expect(found(all.viewsConverge, { views: [] })).toHaveLength(1);
   expect(found(all.viewsConverge, { views: [{ orderId: 'ord_1', state: 'received', events: 1 }] })).toHaveLength(1);
+});
+
+test('a letter that was not written, written twice, not sent, or sent under two names is found', () => {
+  const check = followers.lettersMatchEvents;
+  const [letter] = sound.letters as [(typeof sound.letters)[0]];
+  const [mail] = sound.mails as [(typeof sound.mails)[0]];
+  expect(found(check, { letters: [], mails: [] })).toHaveLength(1);
+  expect(found(check, { letters: [{ ...letter, status: 'pending' }] })).toHaveLength(1);
+  expect(found(check, { mails: [] })).toHaveLength(1);
+  expect(found(check, { mails: [mail, mail] })).toEqual([]);
+  const twin = { letters: [letter, { ...letter, id: 'ntf_2' }], mails: [mail, { ...mail, messageId: 'ntf_2@shop' }] };
+  expect(found(check, twin)).toHaveLength(2);
+  expect(
+    found(check, { mails: [mail, { ...mail, messageId: 'ntf_9@shop', recipient: 'b@example.com' }] }),
+  ).toHaveLength(1);
+  expect(found(check, { letters: [letter, { ...letter, id: 'ntf_2', eventId: 'e9' }] })).toHaveLength(2);
+  expect(found(check, { givenUp: [{ service: 'notifications', eventId: 'e2' }] })).toHaveLength(1);
+});
+
+test('figures that count an event twice, or not at all, are found', () => {
+  const check = followers.salesMatchEvents;
+  expect(found(check, { sales: { ...sound.sales, orders: 2, units: 4, grossMinor: 1000 } })).toHaveLength(3);
+  expect(found(check, { productSales: [] })).toHaveLength(1);
+  expect(
+    found(check, { productSales: [...sound.productSales, { sku: 'B', units: 1, grossMinor: 1, returnedUnits: 0 }] }),
+  ).toHaveLength(1);
+  const [received, confirmed] = sound.log as [(typeof sound.log)[0], (typeof sound.log)[0]];
+  const cancelled = {
+    ...confirmed,
+    offset: 2,
+    eventId: 'e3',
+    type: 'order.cancelled',
+    data: { ...data, refundMinor: 500 },
+  };
+  expect(found(check, { log: [received, confirmed, cancelled] })).toHaveLength(4);
+  expect(found(check, { givenUp: [{ service: 'analytics', eventId: 'e2' }] })).toHaveLength(1);
 });
 
 test('whatever is left hanging is found', () => {

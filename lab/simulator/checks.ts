@@ -1,17 +1,8 @@
 import { doubleCharges, moneyByOrder, type OrderMoney } from '#services/payments/sandbox';
+import type { Check } from './check.ts';
 import type { Facts, OrderFact } from './facts.ts';
+import { lettersMatchEvents, salesMatchEvents } from './follower-checks.ts';
 import type { Attempt } from './history.ts';
-
-/**
- * One function a guarantee (DESIGN §5): it looks at what is left when all is quiet, and names what is wrong. None looks
- * at how the services do their work, so they hold for any shop behind these contracts.
- */
-export interface Check {
-  readonly name: string;
-  readonly find: (facts: Facts) => Iterable<string>;
-  /** How many things it looked at: a check that looked at nothing has shown nothing. */
-  readonly size: (facts: Facts) => number;
-}
 
 const paidStates = new Set(['confirmed', 'returned']);
 
@@ -318,7 +309,8 @@ export const eventsAppliedOnce: Check = {
   name: 'each event is applied once, in order per key',
   size: (facts) => facts.applied.length,
   *find(facts) {
-    if (!facts.messaging) return;
+    if (facts.messaging && facts.outbox.length > 0) yield `${facts.outbox.length} events were never relayed`;
+    if (!facts.followers.reader) return;
     const dead = new Set(facts.deadLetters.map(({ eventId }) => eventId));
     const wanted = new Map<string, string[]>();
     for (const { orderId, eventId } of facts.log) {
@@ -331,7 +323,6 @@ export const eventsAppliedOnce: Check = {
       const applied = (got.get(orderId) ?? []).join(' ');
       if (inLog !== applied) yield `${orderId}: the log has ${inLog || 'nothing'}, applied was ${applied || 'nothing'}`;
     }
-    if (facts.outbox.length > 0) yield `${facts.outbox.length} events were never relayed`;
   },
 };
 
@@ -340,7 +331,7 @@ export const viewsConverge: Check = {
   name: 'read models converge',
   size: (facts) => facts.views.length,
   *find(facts) {
-    if (!facts.messaging) return;
+    if (!facts.followers.reader) return;
     const views = new Map(facts.views.map((view) => [view.orderId, view]));
     const dead = new Set(facts.deadLetters.map(({ orderId }) => orderId));
     for (const { id, state } of facts.orders) {
@@ -390,14 +381,16 @@ export const checks: readonly Check[] = [
   eventsMatchOrders,
   eventsAppliedOnce,
   viewsConverge,
+  lettersMatchEvents,
+  salesMatchEvents,
   everythingEnds,
 ];
 
 /** Whether a run may end: nothing is on its way any more. */
 export function isQuiet(facts: Facts): boolean {
-  for (const _ of everythingEnds.find(facts)) return false;
-  return (
-    !facts.messaging ||
-    (facts.outbox.length === 0 && facts.applied.length + facts.deadLetters.length >= facts.log.length)
-  );
+  for (const check of [everythingEnds, lettersMatchEvents, salesMatchEvents]) {
+    for (const _ of check.find(facts)) return false;
+  }
+  if (facts.messaging && facts.outbox.length > 0) return false;
+  return !facts.followers.reader || facts.applied.length + facts.deadLetters.length >= facts.log.length;
 }

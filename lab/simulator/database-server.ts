@@ -23,6 +23,10 @@ export interface DatabaseServer {
   listen(client: Incarnation, channel: string, onMessage: (payload: string) => void): Cancel;
   /** Everything open is rolled back, and nobody gets in until `start`. */
   stop(): void;
+  /** The server dies with all that it has in memory; `recover` has to bring back what was committed. */
+  kill(): void;
+  readonly isKilled: boolean;
+  recover(): Promise<void>;
   start(): void;
   /** 1: as fast as ever. */
   slowness: number;
@@ -49,6 +53,8 @@ export interface DatabaseServerOptions {
   readonly name: string;
   readonly simulation: Simulation;
   readonly session: Session;
+  /** A session of a new server on the files that the killed one has left. */
+  readonly recoverSession: () => Promise<Session>;
   readonly clock: NodeClock;
   readonly faults: DatabaseFaults;
   /** Mean time of a statement. */
@@ -67,17 +73,24 @@ const idleTimeoutMs = 15_000;
 type Fault = 'crash-before' | 'crash-after' | 'loss-before' | 'loss-after' | 'deadlock';
 
 export function createDatabaseServer(options: DatabaseServerOptions): DatabaseServer {
-  const { name, simulation, session, clock, faults, latencyMs, channels, onCrashPoint } = options;
+  const { name, simulation, clock, faults, latencyMs, channels, onCrashPoint } = options;
   const { world, trace } = simulation;
   const latencies = simulation.stream(`${name}/latency`);
   const strikes = simulation.stream(`${name}/faults`);
+  const commits = simulation.stream(`${name}/commits`);
+  const wakeUps = simulation.stream(`${name}/notifications`);
   const turns = simulation.stream(`${name}/turns`);
+  let session = options.session;
   let isUp = true;
+  let isKilled = false;
   let slowness = 1;
   let holder: Holder | undefined;
   let waiting: Waiting[] = [];
   const listeners = new Map<string, Set<(payload: string) => void>>();
-  for (const channel of channels) session.exec(`listen ${channel}`);
+  const listenToAll = () => {
+    for (const channel of channels) session.exec(`listen ${channel}`);
+  };
+  listenToAll();
 
   interface Holder {
     readonly client: Incarnation;
@@ -121,7 +134,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   /** The server ends a connection: what was open is undone. */
   function cut(mine: Holder, error: Error): void {
     mine.broken ??= error;
-    if (mine.inTransaction) session.exec('rollback');
+    if (mine.inTransaction && !isKilled) session.exec('rollback');
     mine.inTransaction = false;
     free(mine);
   }
@@ -148,7 +161,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     for (const { channel, payload } of messages) {
       for (const listener of listeners.get(channel) ?? []) {
         // A wake-up may be lost with its connection.
-        if (simulation.faultsOn && chance(strikes, faults.connectionLoss)) simulation.faults.add('notification lost');
+        if (simulation.faultsOn && chance(wakeUps, faults.connectionLoss)) simulation.faults.add('notification lost');
         else listener(payload);
       }
     }
@@ -295,7 +308,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
       if (!mine.inTransaction) return 'committed';
       const fault = drawFault();
       if (fault === 'crash-before' || fault === 'crash-after') return commitCrash(fault);
-      if (simulation.faultsOn && chance(strikes, faults.unknownCommit)) return commitUnknown();
+      if (simulation.faultsOn && chance(commits, faults.unknownCommit)) return commitUnknown();
       return finish();
     }
 
@@ -316,7 +329,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     }
 
     function commitUnknown(): 'unknown' {
-      const isDurable = chance(strikes, 0.5);
+      const isDurable = chance(commits, 0.5);
       simulation.faults.add(isDurable ? 'commit unknown, durable' : 'commit unknown, undone');
       if (isDurable) finish();
       note(client, `commit ${isDurable ? 'done' : 'undone'}, nobody is told`);
@@ -335,10 +348,25 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     });
   }
 
+  function stop(why: string): void {
+    isUp = false;
+    if (holder) cut(holder, connectionLost(why));
+    // Who was waiting for a turn is told by the broken socket.
+    const told = waiting;
+    waiting = [];
+    for (const { holder: waiter, resolve, cancelTimeout } of told) {
+      cancelTimeout();
+      waiter.broken = connectionLost(why);
+      resolve();
+    }
+  }
+
   return {
     name,
     clock,
-    session,
+    get session() {
+      return session;
+    },
     get slowness() {
       return slowness;
     },
@@ -356,17 +384,18 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
       client.node.onCrash(cancel);
       return cancel;
     },
-    stop() {
-      isUp = false;
-      if (holder) cut(holder, connectionLost('terminating connection due to administrator command'));
-      // Who was waiting for a turn is told by the broken socket.
-      const told = waiting;
-      waiting = [];
-      for (const { holder: waiter, resolve, cancelTimeout } of told) {
-        cancelTimeout();
-        waiter.broken = connectionLost('terminating connection due to administrator command');
-        resolve();
-      }
+    stop: () => stop('terminating connection due to administrator command'),
+    kill() {
+      isKilled = true;
+      stop('server closed the connection unexpectedly');
+    },
+    get isKilled() {
+      return isKilled;
+    },
+    async recover() {
+      session = await options.recoverSession();
+      isKilled = false;
+      listenToAll();
     },
     start() {
       isUp = true;

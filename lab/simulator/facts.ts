@@ -1,9 +1,10 @@
-import type { ReturnRecord } from '#contracts/orders';
+import type { OrderEvent, ReturnRecord } from '#contracts/orders';
 import type { Movement as MoneyMovement, Sandbox } from '#services/payments/sandbox';
 import type { DatabaseServer } from './database-server.ts';
 import type { Attempt } from './history.ts';
+import type { MailServer } from './mail.ts';
 import type { Session } from './pglite/session.ts';
-import type { DatabaseName } from './plan.ts';
+import { type DatabaseName, hasConsumers, type Plan } from './plan.ts';
 
 /** What is left when all is quiet: the rows of every database, the provider's books, and what the users saw. */
 export interface Facts {
@@ -23,7 +24,18 @@ export interface Facts {
   readonly deadLetters: readonly { readonly eventId: string; readonly orderId: string }[];
   readonly money: readonly MoneyMovement[];
   readonly attempts: readonly Attempt[];
-  /** Whether events are relayed and read in this run. */
+  /** Letters that notifications has written. */
+  readonly letters: readonly LetterFact[];
+  /** What the mail server has taken. */
+  readonly mails: MailServer['taken'];
+  /** The figures of analytics, added up. */
+  readonly sales: SalesFact;
+  readonly productSales: readonly ProductSalesFact[];
+  /** Events that a service has given up. */
+  readonly givenUp: readonly { readonly service: string; readonly eventId: string }[];
+  /** Who follows the log in this run. */
+  readonly followers: { readonly reader: boolean; readonly notifications: boolean; readonly analytics: boolean };
+  /** Whether anybody does. */
   readonly messaging: boolean;
 }
 
@@ -60,6 +72,28 @@ export interface EventFact {
 export interface LogFact extends EventFact {
   readonly partition: number;
   readonly offset: number;
+  readonly data: Pick<OrderEvent, 'channel' | 'totalMinor' | 'lines' | 'refundMinor' | 'returned'>;
+}
+export interface LetterFact {
+  readonly id: string;
+  readonly eventId: string;
+  readonly template: string;
+  readonly status: string;
+}
+export interface SalesFact {
+  readonly orders: number;
+  readonly units: number;
+  readonly grossMinor: number;
+  readonly refundedMinor: number;
+  readonly returnedUnits: number;
+  readonly cancelledOrders: number;
+  readonly refusedOrders: number;
+}
+export interface ProductSalesFact {
+  readonly sku: string;
+  readonly units: number;
+  readonly grossMinor: number;
+  readonly returnedUnits: number;
 }
 export interface AppliedFact extends EventFact {
   readonly id: number;
@@ -122,20 +156,44 @@ const queries = {
   refunds: `select refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status from refund
     order by refund_id`,
   log: `select partition, "offset", envelope ->> 'id' as "eventId", envelope ->> 'type' as type,
-    envelope ->> 'subject' as "orderId" from log_event where topic = 'orders' order by partition, "offset"`,
+    envelope ->> 'subject' as "orderId", envelope -> 'data' as data from log_event where topic = 'orders' order by partition, "offset"`,
   applied: 'select id, event_id as "eventId", order_id as "orderId", type from applied order by id',
   views: 'select order_id as "orderId", state, events from order_view order by order_id',
   deadLetters: 'select event_id as "eventId", key as "orderId" from dead_letter order by id',
+  letters: 'select id, event_id as "eventId", template, status from notification order by id',
+  sales: `select coalesce(sum(orders), 0)::bigint as orders, coalesce(sum(units), 0)::bigint as units,
+    coalesce(sum(gross_minor), 0)::bigint as "grossMinor", coalesce(sum(refunded_minor), 0)::bigint as "refundedMinor",
+    coalesce(sum(returned_units), 0)::bigint as "returnedUnits",
+    coalesce(sum(cancelled_orders), 0)::bigint as "cancelledOrders",
+    coalesce(sum(refused_orders), 0)::bigint as "refusedOrders" from sales_hour`,
+  productSales: `select sku, sum(units)::bigint as units, sum(gross_minor)::bigint as "grossMinor",
+    sum(returned_units)::bigint as "returnedUnits" from sales_product group by sku order by sku`,
 } as const;
 
-export function collectFacts(
-  databases: ReadonlyMap<DatabaseName, DatabaseServer>,
-  sandbox: Sandbox,
-  attempts: readonly Attempt[],
-  messaging: boolean,
-): Facts {
+const noSales: SalesFact = {
+  orders: 0,
+  units: 0,
+  grossMinor: 0,
+  refundedMinor: 0,
+  returnedUnits: 0,
+  cancelledOrders: 0,
+  refusedOrders: 0,
+};
+
+export interface FactSources {
+  readonly databases: ReadonlyMap<DatabaseName, DatabaseServer>;
+  readonly sandbox: Sandbox;
+  readonly mail: MailServer;
+  readonly attempts: readonly Attempt[];
+  readonly plan: Pick<Plan, 'readers' | 'listeners'>;
+}
+
+export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactSources): Facts {
   const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
+  const givenUpBy = (service: 'notifications' | 'analytics') =>
+    rows<{ eventId: string }>(service, queries.deadLetters).map(({ eventId }) => ({ service, eventId }));
+  const { notifications, analytics } = plan.listeners;
   return {
     orders: rows('orders', queries.orders),
     sagas: rows('orders', queries.sagas),
@@ -154,9 +212,15 @@ export function collectFacts(
     applied: rows('log', queries.applied),
     views: rows('log', queries.views),
     deadLetters: rows('log', queries.deadLetters),
+    letters: rows('notifications', queries.letters),
+    mails: mail.taken,
+    sales: rows<SalesFact>('analytics', queries.sales)[0] ?? noSales,
+    productSales: rows('analytics', queries.productSales),
+    givenUp: [...givenUpBy('notifications'), ...givenUpBy('analytics')],
     money: sandbox.ledger.entries(),
     attempts,
-    messaging,
+    followers: { reader: plan.readers > 0, notifications: notifications > 0, analytics: analytics > 0 },
+    messaging: hasConsumers(plan),
   };
 }
 

@@ -1,4 +1,5 @@
 import { noDatabaseFaults } from './database-server.ts';
+import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import { createImages, type Image } from './pglite/image.ts';
 import { drawPlan, type Plan } from './plan.ts';
@@ -26,12 +27,14 @@ function warmPlan(): Plan {
     ...drawPlan(warmSeed),
     instances: { orders: 2, inventory: 2, payments: 2 },
     readers: 2,
+    listeners: { notifications: 2, analytics: 2 },
     poison: true,
     lateRepeats: true,
     safetyMs: 20_000,
     network: calmNetwork,
     database: noDatabaseFaults,
     provider: [],
+    mail: calmMail,
     nemesis: [],
   };
 }

@@ -1,5 +1,6 @@
 import type { Bug } from './bugs/index.ts';
 import { noDatabaseFaults } from './database-server.ts';
+import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import type { Image } from './pglite/image.ts';
 import type { Plan } from './plan.ts';
@@ -69,6 +70,9 @@ async function leaveKindsOut(best: () => Plan, attempt: (plan: Plan) => Promise<
     (plan) => ({ ...plan, database: noDatabaseFaults }),
     (plan) => ({ ...plan, provider: [] }),
     (plan) => ({ ...plan, readers: 0, poison: false }),
+    (plan) => ({ ...plan, listeners: { ...plan.listeners, notifications: 0 } }),
+    (plan) => ({ ...plan, listeners: { ...plan.listeners, analytics: 0 } }),
+    (plan) => ({ ...plan, mail: calmMail }),
     (plan) => ({ ...plan, lateRepeats: false }),
     (plan) => ({ ...plan, skewMsMax: 0, databaseSkewMsMax: 0, driftPpmMax: 0 }),
     ...(['loss', 'duplication', 'straggler'] as const).map((name) => (plan: Plan) => ({

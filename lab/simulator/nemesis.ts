@@ -49,7 +49,8 @@ export function createNemesis(options: NemesisOptions) {
         slowDatabase(event.database, event.factor, event.forMs);
         break;
       case 'database-outage':
-        stopDatabase(event.database, event.forMs);
+      case 'database-crash':
+        stopDatabase(event.database, event.forMs, event.kind);
         break;
       case 'clock-step':
         note(event.node, `clock set by ${event.byMs} ms`);
@@ -93,11 +94,12 @@ export function createNemesis(options: NemesisOptions) {
     });
   }
 
-  function stopDatabase(name: string, forMs: number): void {
+  function stopDatabase(name: string, forMs: number, how: 'database-outage' | 'database-crash'): void {
     const server = databases.get(name);
     if (!server) return;
-    note(`db-${name}`, `is away for ${forMs} ms`);
-    server.stop();
+    note(`db-${name}`, `${how === 'database-crash' ? 'is killed, and' : 'is'} away for ${forMs} ms`);
+    if (how === 'database-crash') server.kill();
+    else server.stop();
     after(forMs, () => {
       note(`db-${name}`, 'is back');
       server.start();

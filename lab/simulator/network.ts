@@ -40,7 +40,11 @@ const stragglerFactor = 100;
 
 export function createNetwork(simulation: Simulation, faults: NetworkFaults): Network {
   const { world, trace } = simulation;
-  const dice = simulation.stream('network');
+  const losses = simulation.stream('network/loss');
+  const doubles = simulation.stream('network/duplication');
+  const delays = simulation.stream('network/delay');
+  const stragglers = simulation.stream('network/stragglers');
+  const choices = simulation.stream('network/instances');
   const seats = new Map<string, Seat>();
   const places = new Map<string, readonly string[]>();
   const blocked = new Set<string>();
@@ -53,12 +57,12 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
     const stormy = simulation.faultsOn;
     const sentAtMs = world.nowMs;
     const mean = (stormy ? faults.delayMs : calmNetwork.delayMs) * (slowness.get(link(from, to)) ?? 1);
-    let delayMs = 0.05 + exponential(dice, mean);
-    if (stormy && chance(dice, faults.straggler)) {
+    let delayMs = 0.05 + exponential(delays, mean);
+    if (stormy && chance(stragglers, faults.straggler)) {
       simulation.faults.add('message late');
-      delayMs += exponential(dice, mean * stragglerFactor);
+      delayMs += exponential(stragglers, mean * stragglerFactor);
     }
-    if (stormy && chance(dice, faults.loss)) {
+    if (stormy && chance(losses, faults.loss)) {
       simulation.faults.add('message lost');
       trace.event({ atMs: world.nowMs, kind: 'lost', node: to, from, sentAtMs, text: what });
       return;
@@ -75,7 +79,7 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
   }
 
   function copies(): number {
-    if (!simulation.faultsOn || !chance(dice, faults.duplication)) return 1;
+    if (!simulation.faultsOn || !chance(doubles, faults.duplication)) return 1;
     simulation.faults.add('message duplicated');
     return 2;
   }
@@ -139,7 +143,7 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
           finish(() => reject(contractProblems.unavailable({ detail })));
           return;
         }
-        const to = pick(dice, candidates);
+        const to = pick(choices, candidates);
         candidates.splice(candidates.indexOf(to), 1);
         for (let i = copies(); i > 0; i--)
           travel(from, to, what, () => deliver(from, to, request.service, text, answer));

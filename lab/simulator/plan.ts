@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
 import type { DatabaseFaults } from './database-server.ts';
+import { calmMail, type MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
 import { between, chance, pick } from './simulation.ts';
 
@@ -12,8 +13,10 @@ import { between, chance, pick } from './simulation.ts';
 export interface Plan {
   readonly seed: number;
   readonly instances: { readonly orders: number; readonly inventory: number; readonly payments: number };
-  /** Events go on to the log and a consumer reads them. */
+  /** A consumer of the lab's own, whose rows tell more than a service's: how often, and in which order. */
   readonly readers: number;
+  /** Services that follow the log. */
+  readonly listeners: { readonly notifications: number; readonly analytics: number };
   /** Some events can't be handled: they must end among the dead letters, and hold up only their own order. */
   readonly poison: boolean;
   /** Keys are used again after more than a minute, when all sweeps have run. */
@@ -30,6 +33,7 @@ export interface Plan {
   readonly network: NetworkFaults;
   readonly database: DatabaseFaults;
   readonly provider: readonly Fault[];
+  readonly mail: MailFaults;
   readonly stock: readonly StockPlan[];
   readonly operations: readonly Operation[];
   readonly nemesis: readonly NemesisEvent[];
@@ -93,20 +97,40 @@ export type NemesisEvent =
       readonly factor: number;
       readonly forMs: number;
     }
-  | { readonly kind: 'database-outage'; readonly atMs: number; readonly database: string; readonly forMs: number }
+  | {
+      /** An outage ends the server in order; a crash leaves it nothing but its files, from which it has to recover. */
+      readonly kind: 'database-outage' | 'database-crash';
+      readonly atMs: number;
+      readonly database: string;
+      readonly forMs: number;
+    }
   | { readonly kind: 'clock-step'; readonly atMs: number; readonly node: string; readonly byMs: number };
 
-export const databaseNames = ['orders', 'inventory', 'payments', 'log'] as const;
+export const databaseNames = ['orders', 'inventory', 'payments', 'log', 'notifications', 'analytics'] as const;
 export type DatabaseName = (typeof databaseNames)[number];
 
-export function nodesOf(plan: Pick<Plan, 'instances' | 'readers'>): string[] {
+/** Which nodes there are. */
+type Shape = Pick<Plan, 'instances' | 'readers' | 'listeners'>;
+
+/** The databases of a run. One that nobody uses costs time for nothing. */
+export function databasesOf({ listeners }: Pick<Plan, 'listeners'>): DatabaseName[] {
+  return databaseNames.filter((name) => (name !== 'notifications' && name !== 'analytics') || listeners[name] > 0);
+}
+
+export const hasConsumers = ({ readers, listeners }: Pick<Plan, 'readers' | 'listeners'>): boolean =>
+  readers + listeners.notifications + listeners.analytics > 0;
+
+export function nodesOf(plan: Shape): string[] {
   const named = (service: string, count: number) => Array.from({ length: count }, (_, i) => `${service}-${i + 1}`);
   const { orders, inventory, payments } = plan.instances;
+  const { notifications, analytics } = plan.listeners;
   return [
     ...named('orders', orders),
     ...named('inventory', inventory),
     ...named('payments', payments),
     ...named('reader', plan.readers),
+    ...named('notifications', notifications),
+    ...named('analytics', analytics),
   ];
 }
 
@@ -119,12 +143,14 @@ export function drawPlan(seed: number): Plan {
     payments: between(shape, 1, 2),
   };
   const readers = chance(shape, 0.5) ? between(shape, 1, 2) : 0;
+  const listeners = drawListeners(draw('listeners'));
   const safetyMs = between(shape, 6_000, 16_000);
   const times = draw('times');
   const base = {
     seed,
     instances,
     readers,
+    listeners,
     poison: readers > 0 && chance(shape, 0.3),
     lateRepeats: chance(shape, 0.2),
     safetyMs,
@@ -136,14 +162,25 @@ export function drawPlan(seed: number): Plan {
     network: drawNetwork(draw('network')),
     database: drawDatabase(draw('database')),
     provider: drawProvider(draw('provider')),
+    mail: listeners.notifications > 0 ? drawMail(draw('mail')) : calmMail,
   };
   const stock = drawStock(draw('stock'));
   return {
     ...base,
     stock,
     operations: drawOperations(draw('operations'), stock, safetyMs),
-    nemesis: drawNemesis(draw('nemesis'), base),
+    nemesis: [...drawNemesis(draw('nemesis'), base), ...drawDatabaseCrashes(draw('database-crash'), base)],
   };
+}
+
+function drawListeners(random: Random): Plan['listeners'] {
+  const some = () => (chance(random, 0.5) ? between(random, 1, 2) : 0);
+  return { notifications: some(), analytics: some() };
+}
+
+function drawMail(random: Random): MailFaults {
+  const often = () => (chance(random, 0.5) ? random.next() * 0.3 : 0);
+  return { unreachable: often(), lostReply: often(), stall: often() / 3 };
 }
 
 function drawNetwork(random: Random): NetworkFaults {
@@ -248,7 +285,22 @@ function drawOrder(random: Random, stock: readonly StockPlan[]) {
 
 const nemesisEventsMax = 10;
 
-function drawNemesis(random: Random, plan: Pick<Plan, 'instances' | 'readers' | 'safetyMs'>): NemesisEvent[] {
+/** Share of runs in which a database server is killed: its recovery costs as much real time as many a run. */
+const databaseCrashShare = 0.1;
+
+const databaseCrashesMax = 3;
+
+function drawDatabaseCrashes(random: Random, plan: Shape & Pick<Plan, 'safetyMs'>): NemesisEvent[] {
+  if (!chance(random, databaseCrashShare)) return [];
+  return Array.from({ length: between(random, 1, databaseCrashesMax) }, () => ({
+    kind: 'database-crash',
+    atMs: Math.floor((0.1 + 0.85 * random.next()) * plan.safetyMs),
+    database: pick(random, databasesOf(plan)),
+    forMs: between(random, 50, 4_000),
+  }));
+}
+
+function drawNemesis(random: Random, plan: Shape & Pick<Plan, 'safetyMs'>): NemesisEvent[] {
   const kinds = (
     [
       'crash',
@@ -265,7 +317,7 @@ function drawNemesis(random: Random, plan: Pick<Plan, 'instances' | 'readers' | 
   if (kinds.length === 0) return [];
   const nodes = nodesOf(plan);
   const everyone = [...nodes, 'shoppers'];
-  const databases = databaseNames.slice(0, plan.readers > 0 ? 4 : 3);
+  const databases = databasesOf(plan);
   const draw = (): NemesisEvent => {
     const atMs = Math.floor(random.next() * plan.safetyMs);
     const forMs = Math.floor(pick(random, [100, 1_500, 7_000, 18_000]) * (0.5 + random.next()));

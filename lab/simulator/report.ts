@@ -1,14 +1,20 @@
 import { styleText } from 'node:util';
+import type { RunResult } from './run.ts';
 import type { SeedsResult } from './runner.ts';
-import type { TraceEvent } from './trace.ts';
+import type { TraceEvent, TraceKind } from './trace.ts';
 
-/** What a person reads at the end. A run that injected nothing has shown nothing, and says so. */
+/** A run that injected nothing has shown nothing: that is a failure too. */
+export const isFailure = ({ failed, faults }: Pick<SeedsResult, 'failed' | 'faults'>): boolean =>
+  failed.length > 0 || Object.keys(faults).length === 0;
+
+/** What a person reads at the end. */
 export function reportText(result: SeedsResult, wallMs: number): string {
   const lines: string[] = [];
   const seconds = wallMs / 1000;
   const perSeed = result.seeds > 0 ? Math.round(wallMs / result.seeds) : 0;
   lines.push(
-    `${result.seeds} seeds in ${seconds.toFixed(1)} s (${perSeed} ms each), ` +
+    `${result.seeds} seeds in ${seconds.toFixed(1)} s (${perSeed} ms each, ` +
+      `${Math.round((result.seeds / seconds) * 60)} a minute), ` +
       `${(result.simulatedMs / 1000 / seconds).toFixed(0)} simulated seconds a second`,
     `${result.events} events, ${result.statements} SQL statements, digest ${result.digest}`,
     `orders: ${Object.entries(result.orders)
@@ -33,6 +39,26 @@ function table(title: string, counts: Readonly<Record<string, number>>): string 
   return [
     title.padEnd(width),
     ...rows.map(([name, count]) => `${name.padEnd(width)}  ${String(count).padStart(8)}`),
+  ].join('\n');
+}
+
+const storyKinds: ReadonlySet<TraceKind> = new Set(['client', 'message', 'lost', 'fault', 'node', 'provider']);
+const storyLinesMax = 60;
+
+/** What was violated, how it came to that in as few events as were found, and the command that shows everything. */
+export function failureText({ seed, violations, trace }: RunResult, replay: string): string {
+  const story = trace.filter(({ kind, text }) => storyKinds.has(kind) || text.startsWith('VIOLATED'));
+  const left = story.length - storyLinesMax;
+  const head = left > 0 ? story.slice(0, storyLinesMax / 2) : story;
+  const tail = left > 0 ? story.slice(-storyLinesMax / 2) : [];
+  return [
+    ...violations.map(({ check, detail }) => `${styleText('red', 'violated')} ${check}: ${detail}`),
+    '',
+    `The shortest run of seed ${seed} that was found (milliseconds, what, where):`,
+    transcript(head),
+    ...(left > 0 ? [`          … ${left} more`, transcript(tail)] : []),
+    '',
+    `Replay: ${replay}`,
   ].join('\n');
 }
 

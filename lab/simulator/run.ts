@@ -1,13 +1,14 @@
 import type { Bug } from './bugs/index.ts';
 import { checks, isQuiet } from './checks.ts';
 import type { Counts } from './counters.ts';
+import type { DatabaseServer } from './database-server.ts';
 import { collectFacts, dumpTables } from './facts.ts';
 import { createNemesis } from './nemesis.ts';
 import type { Image } from './pglite/image.ts';
 import type { Session } from './pglite/session.ts';
 import { type DatabaseName, drawPlan, type Plan } from './plan.ts';
 import { createShop } from './shop.ts';
-import { createSimulation, startMs, type Violation } from './simulation.ts';
+import { createSimulation, type Simulation, startMs, type Violation } from './simulation.ts';
 import type { TraceEvent } from './trace.ts';
 import { createWorkload } from './workload.ts';
 
@@ -37,8 +38,8 @@ export interface RunResult {
   readonly trace: readonly TraceEvent[];
 }
 
-/** All that is left to do after the faults have ended has to be done within this: leases, backoffs, look-ups. */
-const livenessMs = 90_000;
+/** All that is left to do after the faults have ended has to be done within this: leases, backoffs, look-ups. A mail's lease is a minute. */
+const livenessMs = 150_000;
 const repeatsMs = 30_000;
 const quietPollMs = 1_000;
 /** Repeats come late: after every key sweep there is. */
@@ -55,18 +56,18 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   );
   try {
     const shop = await createShop(simulation, plan, images, bug?.hooks?.(simulation) ?? {});
-    const { shoppers, network, databases, nodes, sandbox } = shop;
+    const { shoppers, network, databases, nodes, sandbox, mail } = shop;
     const nemesis = createNemesis({ simulation, network, nodes, databases, restart: shop.restart });
     const transport = network.transportOf(shoppers);
     const workload = createWorkload(simulation, shoppers, bug?.client?.(transport, simulation) ?? transport);
     nemesis.plan(plan.nemesis);
     workload.start(plan.stock, plan.operations);
-    await world.advance(plan.safetyMs);
+    await advanceWithRecoveries(simulation, plan, databases);
     nemesis.heal();
     sandbox.faults.set([]);
 
-    const messaging = plan.readers > 0;
-    const facts = () => collectFacts(databases, sandbox, workload.history.attempts, messaging);
+    const { attempts } = workload.history;
+    const facts = () => collectFacts({ databases, sandbox, mail, attempts, plan });
     /** False when that takes longer. */
     const untilQuiet = async (limitMs: number): Promise<boolean> => {
       const endMs = world.nowMs + limitMs;
@@ -117,6 +118,20 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   } finally {
     stopListening();
   }
+}
+
+/** The safety phase. A server that is killed recovers in real time, so virtual time stands still meanwhile. */
+async function advanceWithRecoveries(
+  { world }: Simulation,
+  { safetyMs, nemesis }: Plan,
+  databases: ReadonlyMap<string, DatabaseServer>,
+): Promise<void> {
+  const crashes = nemesis.filter(({ kind, atMs }) => kind === 'database-crash' && atMs <= safetyMs);
+  for (const { atMs } of crashes.sort((a, b) => a.atMs - b.atMs)) {
+    await world.advance(Math.max(0, atMs - (world.nowMs - startMs)));
+    for (const server of databases.values()) if (server.isKilled) await server.recover();
+  }
+  await world.advance(safetyMs - (world.nowMs - startMs));
 }
 
 function listenForRejections(onRejection: (reason: unknown) => void): () => void {

@@ -1,28 +1,30 @@
 import { products as productsContract } from '#contracts/products';
 import type { Served, ServiceServer } from '#kit/contract';
-import {
-  createPostgresLog,
-  type EventEnvelope,
-  type EventLog,
-  inboxMigrations,
-  logMigrations,
-  subscribe,
-} from '#kit/messaging';
-import { type Component, createHost, type Database, type Host, type Transaction, type Transport } from '#kit/runtime';
+import { createPostgresLog, type EventLog, inboxMigrations, logMigrations, subscribe } from '#kit/messaging';
+import { type Component, createHost, type Database, type Host, type Transport } from '#kit/runtime';
+import type { Mailer } from '#services/notifications';
 import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
 import { createMemoryJournal, createSandbox, type Sandbox } from '#services/payments/sandbox';
 import { type ComposedService, composeServices, serviceMigrations } from '../../cli/compose.ts';
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
+import { createMailServer, type MailServer } from './mail.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
 import type { Image, ImageDescription } from './pglite/image.ts';
-import { type DatabaseName, databaseNames, nodesOf, type Plan, type StockPlan } from './plan.ts';
+import { type DatabaseName, databasesOf, nodesOf, type Plan, type StockPlan } from './plan.ts';
 import { createSimulatedProvider } from './provider.ts';
+import { applyEvents, countRedeliveries, type ReaderHandler, refusePoison } from './reader.ts';
 import { between, type Simulation } from './simulation.ts';
 
 /** The services under test, as production composes them. */
-const testedServices = ['orders', 'inventory', 'payments'] as const satisfies readonly ComposedService[];
+const testedServices = [
+  'orders',
+  'inventory',
+  'payments',
+  'notifications',
+  'analytics',
+] as const satisfies readonly ComposedService[];
 
 /** The databases of the shop under test: migrations as they are in production. */
 export const imageDescriptions: readonly ImageDescription[] = [
@@ -48,25 +50,28 @@ export interface Hooks {
   server?(server: ServiceServer, incarnation: Incarnation): ServiceServer;
   provider?(provider: PaymentProvider, incarnation: Incarnation): PaymentProvider;
   log?(log: EventLog, incarnation: Incarnation): EventLog;
+  mailer?(mailer: Mailer): Mailer;
   reader?(
     handler: ReaderHandler,
     database: Database,
   ): { delivery: 'effectively-once' | 'at-least-once'; handler: ReaderHandler };
 }
 
-export type ReaderHandler = (tx: Transaction, events: readonly EventEnvelope[]) => Promise<void>;
-
 export interface Shop {
   readonly network: Network;
   readonly nodes: ReadonlyMap<string, SimNode>;
   readonly databases: ReadonlyMap<DatabaseName, DatabaseServer>;
   readonly sandbox: Sandbox;
+  readonly mail: MailServer;
   /** The machine of those who use the shop. It never fails: somebody has to tell what they saw. */
   readonly shoppers: Incarnation;
   restart(node: string): void;
 }
 
 const restartMsMin = 20;
+
+/** `orders-2` runs orders. */
+const serviceOf = ({ name }: SimNode): string => name.replace(/-\d+$/, '');
 
 export async function createShop(
   simulation: Simulation,
@@ -78,6 +83,7 @@ export async function createShop(
   const clocks = simulation.stream('clocks');
   const restarts = simulation.stream('restarts');
   const nodes = new Map<string, SimNode>();
+  const readUpTo = new Map<string, number>();
   const hosts = new Map<string, { readonly host: Host; readonly incarnation: Incarnation }>();
 
   function newClock(skewMsMax: number, driftPpmMax: number) {
@@ -86,17 +92,18 @@ export async function createShop(
   }
 
   const databases = new Map<DatabaseName, DatabaseServer>();
-  for (const name of databaseNames) {
+  for (const name of databasesOf(plan)) {
     const clock = newClock(plan.databaseSkewMsMax, plan.driftPpmMax);
     const image = images.get(name);
     if (!image) throw new Error(`there is no image of ${name}`);
-    const entropy = simulation.stream(`${name}/entropy`);
+    const surroundings = { wallMs: clock.wallMs, entropy: simulation.stream(`${name}/entropy`) };
     databases.set(
       name,
       createDatabaseServer({
         name: `db-${name}`,
         simulation,
-        session: image.reset({ wallMs: clock.wallMs, entropy }),
+        session: image.reset(surroundings),
+        recoverSession: () => image.recover(surroundings),
         clock,
         faults: plan.database,
         latencyMs: plan.latencyMs,
@@ -132,6 +139,7 @@ export async function createShop(
   }
   const sandbox = await createSandbox({ ...unfailing('provider').world, journal: createMemoryJournal() });
   sandbox.faults.set(plan.provider);
+  const mail = createMailServer(simulation, plan.mail);
   const shoppers = unfailing('shoppers');
   const catalogue = unfailing('catalogue');
   network.serve(catalogue, createCatalogue(plan.stock));
@@ -145,6 +153,7 @@ export async function createShop(
     const { world } = incarnation;
     const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
     const provider = createSimulatedProvider(simulation, incarnation, adapter);
+    const mailer = mail.mailerOf(incarnation);
     const part = composeServices({
       world,
       services: [service],
@@ -153,6 +162,7 @@ export async function createShop(
       eventLog: logOf(incarnation),
       provider: hooks.provider?.(provider, incarnation) ?? provider,
       keyEncryptionSecret: 'of no use to these services',
+      mail: { mailer: hooks.mailer?.(mailer) ?? mailer },
       server,
     }).get(service);
     if (!part) throw new Error(`there is no service ${service}`);
@@ -163,6 +173,8 @@ export async function createShop(
     orders: (incarnation) => program('orders', incarnation),
     inventory: (incarnation) => program('inventory', incarnation),
     payments: (incarnation) => program('payments', incarnation),
+    notifications: (incarnation) => program('notifications', incarnation),
+    analytics: (incarnation) => program('analytics', incarnation),
     reader(incarnation) {
       const { world } = incarnation;
       const database = databaseOf('log', incarnation);
@@ -183,13 +195,13 @@ export async function createShop(
 
   function logOf(incarnation: Incarnation): EventLog {
     const log = createPostgresLog({ database: databaseOf('log', incarnation), world: incarnation.world });
-    return hooks.log?.(log, incarnation) ?? log;
+    const counted = countRedeliveries(log, serviceOf(incarnation.node), readUpTo, simulation.faults);
+    return hooks.log?.(counted, incarnation) ?? counted;
   }
 
   function boot(incarnation: Incarnation): void {
     const { node, world } = incarnation;
-    const service = node.name.replace(/-\d+$/, '');
-    const made = (programs[service] as (incarnation: Incarnation) => Program)(incarnation);
+    const made = (programs[serviceOf(node)] as (incarnation: Incarnation) => Program)(incarnation);
     const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 5_000 });
     for (const component of made.components) host.add(component);
     hosts.set(node.name, { host, incarnation });
@@ -219,6 +231,7 @@ export async function createShop(
     nodes,
     databases,
     sandbox,
+    mail,
     shoppers,
     restart(name) {
       const running = hosts.get(name);
@@ -246,28 +259,3 @@ function createCatalogue(stock: readonly StockPlan[]): ServiceServer {
     },
   };
 }
-
-/** Fails on events of one order in eight, always the same ones. */
-function refusePoison(handler: ReaderHandler): ReaderHandler {
-  return async (tx, events) => {
-    const poisoned = events.find(({ type, subject }) => type !== 'order.received' && subject.charCodeAt(20) % 8 === 0);
-    if (poisoned) throw new Error(`${poisoned.id} can't be handled`);
-    await handler(tx, events);
-  };
-}
-
-const applyEvents: ReaderHandler = async (tx, events) => {
-  await tx.query(
-    `insert into applied (event_id, order_id, type)
-     select * from unnest($1::text[], $2::text[], $3::text[])`,
-    [events.map((event) => event.id), events.map((event) => event.subject), events.map((event) => event.type)],
-  );
-  for (const event of events) {
-    const { state } = event.data as { state: string };
-    await tx.query(
-      `insert into order_view (order_id, state, events) values ($1, $2, 1)
-       on conflict (order_id) do update set state = excluded.state, events = order_view.events + 1`,
-      [event.subject, state],
-    );
-  }
-};

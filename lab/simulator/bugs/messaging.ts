@@ -5,7 +5,8 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'publish-without-outbox',
     summary: 'events are published after the commit instead of in it',
-    seedsMax: 80,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () => ({
       database(database, owner) {
         if (owner !== 'orders') return database;
@@ -16,7 +17,7 @@ export const messagingBugs: readonly Bug[] = [
             const result = await database.transaction((tx) => {
               later = [];
               return work({
-                database: tx.database,
+                ...tx,
                 query(text, values) {
                   if (!/insert into outbox /.test(text)) return tx.query(text, values);
                   later.push(() => database.query(text, values));
@@ -35,6 +36,7 @@ export const messagingBugs: readonly Bug[] = [
     name: 'relay-skips',
     summary: 'the relay takes an append without an answer for done, and goes on behind it',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -52,6 +54,7 @@ export const messagingBugs: readonly Bug[] = [
     name: 'relay-forgets-versions',
     summary: 'the relay appends without saying what it expects, so an append without an answer is there twice',
     seedsMax: 80,
+    foundAt: 17,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -67,12 +70,14 @@ export const messagingBugs: readonly Bug[] = [
     name: 'inbox-apart',
     summary: 'the consumer commits its effect first and its position afterwards',
     seedsMax: 80,
+    foundAt: 19,
     hooks: () => ({ reader: (handler) => ({ delivery: 'at-least-once', handler }) }),
   },
   {
     name: 'dead-letter-lost',
     summary: 'an event that can not be handled is skipped, and nobody keeps it',
     seedsMax: 40,
+    foundAt: 10,
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'log'
@@ -80,6 +85,86 @@ export const messagingBugs: readonly Bug[] = [
           : rewriteSql(database, (text) =>
               /insert into dead_letter /.test(text) ? { answer: { rows: [], count: 1 } } : undefined,
             ),
+    }),
+  },
+  {
+    name: 'figures-apart',
+    summary: 'analytics commits its sums first and its position afterwards',
+    seedsMax: 80,
+    foundAt: 1,
+    hooks: () => ({
+      database(database, owner) {
+        if (owner !== 'analytics') return database;
+        return {
+          ...database,
+          async transaction(work, options) {
+            let later: (() => Promise<unknown>)[] = [];
+            const result = await database.transaction((tx) => {
+              later = [];
+              return work({
+                ...tx,
+                query(text, values = []) {
+                  if (!/update inbox_position p set next_offset/.test(text)) return tx.query(text, values);
+                  later.push(() => database.query(text, values));
+                  return Promise.resolve({ rows: [], count: (values[1] as readonly unknown[]).length });
+                },
+              });
+            }, options);
+            for (const move of later) await move();
+            return result;
+          },
+        };
+      },
+    }),
+  },
+  {
+    name: 'mail-and-forget',
+    summary: 'a mail counts as sent when it is on its way, whatever the mail server says',
+    seedsMax: 80,
+    foundAt: 1,
+    hooks: () => ({
+      mailer: (mailer) => ({
+        ...mailer,
+        async send(mail, signal) {
+          mailer.send(mail, signal).catch(() => {});
+        },
+      }),
+    }),
+  },
+  {
+    name: 'letter-a-delivery',
+    summary: 'a letter is known by its own id instead of the event, so an event that comes again makes another one',
+    seedsMax: 80,
+    foundAt: 1,
+    hooks: () => {
+      let letters = 0;
+      return {
+        database: (database, owner) =>
+          owner !== 'notifications'
+            ? database
+            : rewriteSql(database, (text, values) => {
+                const eventIds = values[1];
+                if (!/insert into notification/.test(text) || !Array.isArray(eventIds)) return undefined;
+                const unique = eventIds.map((id) => `${id}#${letters++}`);
+                return { text, values: [values[0] ?? null, unique, ...values.slice(2)] };
+              }),
+      };
+    },
+  },
+  {
+    name: 'commit-not-on-disk',
+    summary: 'a commit is answered before the log is on the disk (synchronous_commit = off)',
+    seedsMax: 200,
+    foundAt: 1,
+    hooks: () => ({
+      database: (database) => ({
+        ...database,
+        transaction: (work, options) =>
+          database.transaction(async (tx) => {
+            await tx.query('set local synchronous_commit = off');
+            return work(tx);
+          }, options),
+      }),
     }),
   },
 ];

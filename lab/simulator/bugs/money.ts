@@ -6,6 +6,7 @@ export const moneyBugs: readonly Bug[] = [
     name: 'charge-not-idempotent',
     summary: 'payments asks the provider under a new key at each attempt',
     seedsMax: 40,
+    foundAt: 16,
     hooks: () => {
       let attempts = 0;
       return {
@@ -19,7 +20,8 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'refund-twice',
     summary: 'a refund whose answer was lost is asked for again under a new key',
-    seedsMax: 200,
+    seedsMax: 40,
+    foundAt: 17,
     hooks: () => {
       let attempts = 0;
       return {
@@ -34,6 +36,7 @@ export const moneyBugs: readonly Bug[] = [
     name: 'unknown-is-failure',
     summary: 'an authorization without an answer counts as declined: nobody calls it off',
     seedsMax: 40,
+    foundAt: 16,
     hooks: () => ({
       provider: (provider) => ({
         ...provider,
@@ -50,6 +53,7 @@ export const moneyBugs: readonly Bug[] = [
     name: 'compensation-skipped',
     summary: 'a payment whose outcome is unknown is not called off, as there seems to be nothing to call off',
     seedsMax: 20,
+    foundAt: 7,
     hooks: () => {
       const answered = new Set<string>();
       return {
@@ -72,7 +76,8 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'void-leaves-no-word',
     summary: 'calling off an unknown payment leaves nothing behind, so a late authorization keeps the money',
-    seedsMax: 200,
+    seedsMax: 20,
+    foundAt: 7,
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'payments'
@@ -89,6 +94,7 @@ export const moneyBugs: readonly Bug[] = [
     name: 'capture-and-forget',
     summary: 'the capture is sent and not waited for',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () => ({
       transport: (transport) =>
         rewireCalls(transport, (request, send, signal) => {

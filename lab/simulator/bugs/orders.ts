@@ -1,4 +1,4 @@
-import type { Database } from '#kit/runtime';
+import type { Database, Transaction } from '#kit/runtime';
 import { CommitOutcomeUnknown } from '#kit/store';
 import type { Bug } from './index.ts';
 import { isCall, replaceInSql, rewireCalls, rewriteSql } from './rewire.ts';
@@ -12,6 +12,7 @@ export const orderBugs: readonly Bug[] = [
     name: 'no-recovery',
     summary: 'nobody takes over the orders of a process that died',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(
@@ -25,7 +26,8 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'no-fencing',
     summary: 'progress is written by whoever comes, also by a process that has lost its lease',
-    seedsMax: 80,
+    seedsMax: 40,
+    foundAt: 12,
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(
@@ -40,6 +42,7 @@ export const orderBugs: readonly Bug[] = [
     name: 'ordered-by-wall-clock',
     summary: 'of two records of progress the one with the later time of day wins, not the one with the higher revision',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () => ({
       database: (database, owner, { world }) =>
         owner !== 'orders'
@@ -60,7 +63,8 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'commit-assumed',
     summary: 'a commit that was answered by a broken connection counts as done',
-    seedsMax: 80,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
@@ -83,25 +87,37 @@ export const orderBugs: readonly Bug[] = [
     name: 'claim-apart',
     summary: 'the idempotency key is claimed in a transaction of its own, before that of the effect',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
-        transaction: (work, options) =>
-          database.transaction(
-            (tx) =>
-              work({
-                database: tx.database,
-                query: (text, values) =>
-                  /insert into idempotency_key/.test(text) ? database.query(text, values) : tx.query(text, values),
-              }),
-            options,
-          ),
+        async transaction(work, options) {
+          let claims: (() => Promise<unknown>)[] = [];
+          const claimApart = (tx: Transaction): Transaction => ({
+            ...tx,
+            query(text, values) {
+              if (/insert into idempotency_key/.test(text)) claims.push(() => database.query(text, values));
+              return tx.query(text, values);
+            },
+          });
+          try {
+            return await database.transaction((tx) => {
+              claims = [];
+              return work(claimApart(tx));
+            }, options);
+          } catch (error) {
+            // The effect is undone. The claim, in its own transaction, would have been there before it.
+            for (const claim of claims) await claim().catch(() => {});
+            throw error;
+          }
+        },
       })),
   },
   {
     name: 'keys-forgotten-early',
     summary: 'results are forgotten as soon as they are swept, while their clients may still repeat',
-    seedsMax: 40,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(database, (text, values) =>
@@ -113,6 +129,7 @@ export const orderBugs: readonly Bug[] = [
     name: 'retry-with-new-key',
     summary: 'the client makes a new Idempotency-Key for each attempt',
     seedsMax: 20,
+    foundAt: 1,
     client(transport) {
       let attempts = 0;
       return rewireCalls(transport, (request, send, signal) => {

@@ -23,7 +23,7 @@ export function rewriteSql(database: Database, rewrite: Rewrite): Database {
     query: (text, values) => query(database, text, values),
     transaction: (work, options) =>
       database.transaction((tx) => {
-        const rewritten: Transaction = { database: tx.database, query: (text, values) => query(tx, text, values) };
+        const rewritten: Transaction = { ...tx, query: (text, values) => query(tx, text, values) };
         return work(rewritten);
       }, options),
   };

@@ -11,6 +11,7 @@ export const stockBugs: readonly Bug[] = [
     name: 'hold-not-idempotent',
     summary: 'inventory makes a new hold for each request instead of one for each order',
     seedsMax: 20,
+    foundAt: 4,
     hooks: () => {
       const seen = new Map<string, number>();
       return {
@@ -32,6 +33,7 @@ export const stockBugs: readonly Bug[] = [
     name: 'check-then-act',
     summary: 'inventory reads stock, decides, and writes it back without a transaction or a lock',
     seedsMax: 20,
+    foundAt: 1,
     hooks: () =>
       ofInventory((database) => ({
         ...database,
@@ -45,7 +47,8 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'double-release',
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
-    seedsMax: 20,
+    seedsMax: 40,
+    foundAt: 16,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -63,6 +66,7 @@ export const stockBugs: readonly Bug[] = [
     name: 'expired-hold-committed',
     summary: 'a hold whose time was up, and whose units went back on sale, is committed as if it still held them',
     seedsMax: 20,
+    foundAt: 5,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -76,7 +80,8 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'release-leaves-no-word',
     summary: 'a release that finds no hold leaves nothing behind, so a late hold sets stock aside for ever',
-    seedsMax: 40,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(database, (text, values) => {
@@ -91,6 +96,7 @@ export const stockBugs: readonly Bug[] = [
     name: 'stale-stock-answers',
     summary: 'each process remembers what it answered about stock for two seconds',
     seedsMax: 80,
+    foundAt: 30,
     hooks: (simulation) => ({
       server(server) {
         const remembered = new Map<string, { readonly untilMs: number; readonly reply: Reply }>();

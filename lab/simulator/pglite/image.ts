@@ -19,6 +19,12 @@ export interface Image {
    * planned, and the server's caches are warm, which halves the time of a run.
    */
   keepWarm(session: Session): void;
+  /**
+   * What a killed server is left with: its files as they were last written, nothing of its memory. A new server starts on
+   * them and recovers from its log, as after SIGKILL (what was written but not synced survives; that is for the fault lab).
+   * Takes about a second. The next `reset` is back on the old server.
+   */
+  recover(surroundings: Surroundings): Promise<Session>;
 }
 
 export interface ImageDescription {
@@ -31,6 +37,9 @@ interface Engine {
   dumpDataDir(compression: 'none'): Promise<Blob>;
   readonly Module: WasmModule;
 }
+
+/** Starts a server, on files that another has left or on new ones. */
+type StartEngine = (surroundings: Surroundings, files: Blob | undefined) => Promise<Engine>;
 
 /** What a server is told at its start: small, as its memory is copied for each run, and quiet, as nothing may run alone. */
 const settings = [
@@ -64,14 +73,19 @@ export async function createImages(descriptions: readonly ImageDescription[]): P
   };
   type Options = import('@electric-sql/pglite').PGliteOptions;
   const images: Image[] = [];
+  const start: StartEngine = async (surroundings, files) => {
+    const engine = (await insideWhile(surroundings, () =>
+      PGlite.create({ ...options, ...(files ? { loadDataDir: files } : {}) } as Options),
+    )) as unknown as Engine;
+    replaceEntropy(engine.Module, drawEntropy);
+    return engine;
+  };
   let copy: Blob | undefined;
   for (const { name, migrations } of descriptions) {
     const surroundings = { wallMs: () => creationMs, entropy: seededRandom(name, 'image') };
-    const engine = (await insideWhile(surroundings, () =>
-      PGlite.create({ ...options, ...(copy ? { loadDataDir: copy } : {}) } as Options),
-    )) as unknown as Engine;
+    const engine = await start(surroundings, copy);
     copy ??= await engine.dumpDataDir('none');
-    images.push(await createImage(name, engine, surroundings, migrations));
+    images.push(await createImage(name, engine, surroundings, migrations, start));
   }
   return images;
 }
@@ -89,8 +103,8 @@ async function createImage(
   engine: Engine,
   surroundings: Surroundings,
   migrations: readonly Migrations[],
+  start: StartEngine,
 ): Promise<Image> {
-  replaceEntropy(engine.Module, drawEntropy);
   const session = createSession(engine, surroundings);
   await migrateWith(async (sql) => session.exec(sql), migrations);
   session.exec('checkpoint');
@@ -98,6 +112,8 @@ async function createImage(
   const rows = rememberRows(session);
   session.exec('discard all');
   let snapshot: Snapshot = takeSnapshot(engine.Module);
+  /** Another one than `engine` from a recovery to the next reset. */
+  let running = engine;
 
   /** PostgreSQL's own generator was seeded when the image was made; a run wants one of its own. */
   function seed(session: Session, entropy: Random): void {
@@ -107,6 +123,7 @@ async function createImage(
   return {
     name,
     reset(surroundings) {
+      running = engine;
       restoreSnapshot(engine.Module, snapshot);
       const session = createSession(engine, surroundings, statements);
       seed(session, surroundings.entropy);
@@ -116,6 +133,12 @@ async function createImage(
       restoreRows(session, rows);
       statements = new Map(session.statements);
       snapshot = takeSnapshot(engine.Module);
+    },
+    async recover(surroundings) {
+      running = await start(surroundings, await running.dumpDataDir('none'));
+      const session = createSession(running, surroundings);
+      seed(session, surroundings.entropy);
+      return session;
     },
   };
 }
