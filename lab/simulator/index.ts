@@ -3,4 +3,5 @@ export { prepareImages } from './images.ts';
 export { drawPlan, type Plan } from './plan.ts';
 export { type RunOptions, type RunResult, runSeed } from './run.ts';
 export { type RunSeedsOptions, runSeeds, type SeedsResult } from './runner.ts';
-export { type SimulateOptions, type SimulateScreen, simulate } from './simulate.ts';
+export { simulate } from './simulate.ts';
+export { parseDuration, type SimulateOptions, type SimulateScreen } from './simulate-options.ts';

@@ -15,6 +15,8 @@ export interface Bug {
   readonly summary: string;
   /** Found within this many seeds, counted from 1. */
   readonly seedsMax: number;
+  /** A seed that found it when this was written. What is added to the services since moves seeds about. */
+  readonly foundAt: number;
   /** What production code is handed instead of the real thing. */
   readonly hooks?: (simulation: Simulation) => Hooks;
   /** What the shop's users have instead of the network. */
