@@ -44,7 +44,7 @@ test('a wake-up makes an idle loop look at once', async () => {
   expect(turns).toEqual([0, 10]);
 });
 
-test('wake-ups during a turn are not lost: all of them together make one more turn, 10 ms later', async () => {
+test('wake-ups during a turn are not lost: all of them together make one more turn, a moment later', async () => {
   const { world, loop, turns } = setUp([]);
   loop.start();
   loop.wake();
@@ -52,7 +52,18 @@ test('wake-ups during a turn are not lost: all of them together make one more tu
   loop.wake();
   loop.wake();
   await world.advance(100);
-  expect(turns).toEqual([0, 10]);
+  expect(turns).toEqual([0, 20]);
+});
+
+test('a loop that has done all there was rests a moment, so that what comes meanwhile is one turn', async () => {
+  const { world, loop, turns } = setUp(['worked', 'idle']);
+  loop.start();
+  await world.advance(5);
+  loop.wake();
+  await world.advance(5);
+  loop.wake();
+  await world.advance(100);
+  expect(turns).toEqual([0, 20]);
 });
 
 test('errors are backed off from, also when woken, and say so in the log', async () => {

@@ -1,7 +1,10 @@
 import type { Cancel, Logger, Random, Timers } from '#kit/runtime';
 
-/** What a turn of a loop found: more to do at once, nothing, or something to come back for. */
-export type Turn = 'again' | 'idle' | { readonly afterMs: number };
+/**
+ * What a turn of a loop found: more than it could do (`again`, at once), all that there was (`worked`: a moment's rest, so
+ * that more gathers), nothing, or something to come back for.
+ */
+export type Turn = 'again' | 'worked' | 'idle' | { readonly afterMs: number };
 
 export interface LoopOptions {
   readonly name: string;
@@ -19,7 +22,7 @@ export interface LoopOptions {
  *
  *     stopped ──start──▶ waiting ──wake or timer──▶ running ──idle──▶ waiting
  *                                                   running ──again──▶ running
- *                                                   running ──woken meanwhile──▶ resting (a moment, so that more gathers)
+ *                                                   running ──worked, or woken meanwhile──▶ resting (a moment) ──▶ running
  *                                                   running ──error──▶ resting (backoff, wake-ups don't count) ──▶ running
  */
 export interface Loop {
@@ -31,10 +34,10 @@ export interface Loop {
 }
 
 /**
- * A loop that was woken while it worked is under load: what comes within this is then done in one turn with it. An idle
- * loop never waits. Without it the relay and its readers took half of the database's time under a load of orders.
+ * After work a loop rests for so long, whoever wakes it, so that what comes meanwhile is done in one turn. An idle loop
+ * never waits. Without it the relay and its readers took half of the database's time under a load of orders.
  */
-const gatherMs = 10;
+const gatherMs = 20;
 const errorDelayMsMin = 50;
 const errorDelayMsMax = 5_000;
 
@@ -71,7 +74,7 @@ export function createLoop(options: LoopOptions): Loop {
       }
       if (outcome === 'again') continue;
       if (stopping) return;
-      if (woken) wait(gatherMs, 'resting');
+      if (woken || outcome === 'worked') wait(gatherMs, 'resting');
       else wait(outcome === 'idle' ? pollMs : Math.min(outcome.afterMs, pollMs), 'waiting');
       return;
     }
@@ -102,4 +105,16 @@ export function createLoop(options: LoopOptions): Loop {
       state = 'stopped';
     },
   };
+}
+
+/** Whether a read stopped at its limit in any of the places it read from, so that there may be more. */
+export function isAnyFull<Row>(rows: readonly Row[], placeOf: (row: Row) => unknown, placeMax: number): boolean {
+  const counts = new Map<unknown, number>();
+  for (const row of rows) {
+    const place = placeOf(row);
+    const count = (counts.get(place) ?? 0) + 1;
+    if (count >= placeMax) return true;
+    counts.set(place, count);
+  }
+  return false;
 }

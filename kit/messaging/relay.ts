@@ -1,6 +1,6 @@
 import type { Database, Transaction, World } from '#kit/runtime';
 import type { EventLog, ExactAppend, LastAppend } from './log.ts';
-import type { Turn } from './loop.ts';
+import { isAnyFull, type Turn } from './loop.ts';
 import type { MessagingMetrics } from './metrics.ts';
 
 /**
@@ -123,7 +123,7 @@ export function createRelay(options: RelayOptions): Relay {
       return 'idle';
     }
     await append(rows, last, startMs);
-    return 'again';
+    return isAnyFull(rows, ({ partition }) => partition, partitionBatchMax) ? 'again' : 'worked';
   }
 
   async function hasRows(): Promise<boolean> {

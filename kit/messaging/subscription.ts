@@ -5,7 +5,7 @@ import type { EventEnvelope, LogicalClock } from './envelope.ts';
 import { isHopeless, isOutage, PositionOutOfLog, StalePosition } from './errors.ts';
 import { advance, countAttempt, type Move, movesOf, readPositions, rewind } from './inbox.ts';
 import type { EventLog, LogRecord } from './log.ts';
-import { createLoop, type Turn } from './loop.ts';
+import { createLoop, isAnyFull, type Turn } from './loop.ts';
 import type { MessagingMetrics } from './metrics.ts';
 import { createPartitions, type HeldPartition } from './partitions.ts';
 
@@ -63,6 +63,9 @@ export interface PartitionLag {
   readonly events: number;
 }
 
+/** What a read found: nothing, all that there was, or as much as it may take. */
+type Read = 'none' | 'some' | 'full';
+
 /** Consumes topics as a member of a group. Nothing happens until its component is started. */
 export function subscribe(options: SubscriptionOptions): Subscription {
   const { group, topics, log, database, world, metrics, logicalClock } = options;
@@ -90,12 +93,13 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     await partitions.refresh();
     const nowMs = clock.monotonicMs();
     const ready = partitions.held.filter((held) => !held.fault && held.pausedUntilMs <= nowMs);
-    let count = 0;
     // What has failed before is tried alone, so that it costs its neighbours nothing.
-    for (const held of ready.filter((one) => one.attempts > 0)) count += await readAndDeliver([held], 1);
+    const failed: Read[] = [];
+    for (const held of ready.filter((one) => one.attempts > 0)) failed.push(await readAndDeliver([held], 1));
     const healthy = ready.filter((held) => held.attempts === 0);
-    count += await readAndDeliver(rotate(healthy), batchMax);
-    if (count > 0) return 'again';
+    const read = await readAndDeliver(rotate(healthy), batchMax);
+    if (read === 'full' || failed.some((one) => one !== 'none')) return 'again';
+    if (read === 'some') return 'worked';
     const pauses = partitions.held.filter((held) => held.pausedUntilMs > nowMs).map((held) => held.pausedUntilMs);
     return pauses.length > 0 ? { afterMs: Math.max(1, Math.min(...pauses) - nowMs) } : 'idle';
   }
@@ -107,12 +111,16 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     return [...held.slice(start), ...held.slice(0, start)];
   }
 
-  async function readAndDeliver(held: readonly HeldPartition[], limit: number): Promise<number> {
+  async function readAndDeliver(held: readonly HeldPartition[], limit: number): Promise<Read> {
     const ranges = held.map((one) => ({ topic: one.topic, partition: one.partition, fromOffset: one.nextOffset }));
-    const records = (await log.read(ranges, limit, Math.ceil(limit / 4))).filter(isWithoutGap);
+    const rangeMax = Math.ceil(limit / 4);
+    const found = await log.read(ranges, limit, rangeMax);
+    const records = found.filter(isWithoutGap);
     if (logicalClock) for (const { event } of records) mergeTime(event);
     if (records.length > 0) await deliver(records);
-    return records.length;
+    if (records.length === 0) return 'none';
+    const place = ({ topic, partition }: LogRecord) => `${topic}/${partition}`;
+    return found.length >= limit || isAnyFull(found, place, rangeMax) ? 'full' : 'some';
   }
 
   function isWithoutGap(record: LogRecord): boolean {

@@ -39,7 +39,7 @@ export function createTail(options: TailOptions): Component {
     } catch (error) {
       world.log.warn('a tail lost events', { tail: name, events: records.length, error });
     }
-    return 'again';
+    return records.length >= batchMax ? 'again' : 'worked';
   }
 
   return {

@@ -78,6 +78,11 @@ export interface Queryable {
 export interface Transaction extends Queryable {
   /** The name of the database, for logs and errors. */
   readonly database: string;
+  /**
+   * Says that the statements sent so far are the last, so that COMMIT may leave in the packet with them: a round trip
+   * saved. From here on only a statement that fails undoes the transaction, the work no longer can by throwing.
+   */
+  seal(): void;
 }
 
 export interface TransactionOptions {

@@ -28,7 +28,7 @@ export interface SagaEngineOptions {
   readonly activeMax?: number;
   /**
    * Progress between steps is written behind, once a saga has stood at a step for so long. Longer saves writes, shorter
-   * repeats less after a crash. Default 25 ms.
+   * repeats less after a crash. Default 1,000 ms.
    */
   readonly saveAfterMs?: number;
   /** Told of each step's end, for traces and metrics. */
@@ -75,7 +75,7 @@ const takeOverMax = 100;
 
 export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   const { owner, database, clock, timers, random, log, save, onStep = () => {} } = options;
-  const { leaseMs = 5_000, activeMax = 10_000, saveAfterMs = 25 } = options;
+  const { leaseMs = 5_000, activeMax = 10_000, saveAfterMs = 1_000 } = options;
   const runOptions: RunOptions = { database, clock, timers, random, log, save, onStep, leaving: () => draining };
   const definitions = new Map(options.definitions.map((definition) => [nameOf(definition), definition]));
   const known = [...definitions.keys()];

@@ -47,7 +47,11 @@ function createModel(endings: readonly Ending[], options: { idempotent?: boolean
       await world.timers.sleep(durationMs);
       if (how === 'lost-in-statement') throw new DatabaseUnavailable('model', 'lost');
       staged = [];
-      const result = await work({ database: 'model', query: () => Promise.reject(new Error('no SQL here')) });
+      const result = await work({
+        database: 'model',
+        seal() {},
+        query: () => Promise.reject(new Error('no SQL here')),
+      });
       if (how !== 'unknown-lost') for (const key of staged) applied.set(key, (applied.get(key) ?? 0) + 1);
       if (how.startsWith('unknown')) throw new CommitOutcomeUnknown('model', how);
       return result;

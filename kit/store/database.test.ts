@@ -285,6 +285,39 @@ test('what COMMIT refuses for sure is refused, not unknown', async () => {
   await expect(failing).rejects.toMatchObject({ code: '23505' });
 });
 
+test('a sealed transaction commits with its last statements, and takes no more', async () => {
+  const database = open();
+  const answer = await database.transaction(async (tx) => {
+    await tx.query('insert into item (id) values (1)');
+    const last = tx.query('insert into item (id) values (2)');
+    tx.seal();
+    await expect(tx.query('insert into item (id) values (3)')).rejects.toThrow(/transaction had ended/);
+    await last;
+    return 'done';
+  });
+  expect(answer).toBe('done');
+  expect(await items()).toEqual([1, 2]);
+});
+
+test('a sealed transaction is undone by a statement that fails, and by nothing else', async () => {
+  const database = open();
+  const failing = database.transaction(async (tx) => {
+    const both = [tx.query('insert into item (id) values (1)'), tx.query('insert into item (id) values (1)')];
+    tx.seal();
+    await Promise.all(both);
+  });
+  await expect(failing).rejects.toMatchObject({ code: '23505' });
+  expect(await items()).toEqual([]);
+  const late = database.transaction(async (tx) => {
+    const last = tx.query('insert into item (id) values (4)');
+    tx.seal();
+    await last;
+    throw new Error('too late');
+  });
+  await expect(late).rejects.toThrow('too late');
+  expect(await items()).toEqual([4]);
+});
+
 test('a statement sent after its transaction has ended is refused', async () => {
   const database = open({ connectionsMax: 1 });
   const kept = await database.transaction(async (tx) => tx);

@@ -117,6 +117,8 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     /** The first statement that failed: whatever follows it fails only because of it. */
     let failure: unknown;
     let ended = false;
+    /** COMMIT, once the work has sealed the transaction. */
+    let committing: Promise<boolean> | undefined;
     const note = (error: unknown) => {
       failure ??= error;
     };
@@ -130,6 +132,12 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
         answer.catch(note);
         return answer;
       },
+      seal() {
+        if (ended || signal?.aborted) return;
+        ended = true;
+        committing = commit(connection);
+        committing.catch(() => {});
+      },
     };
     try {
       // Not awaited: BEGIN travels with the first statement.
@@ -137,15 +145,21 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       began.catch(note);
       const result = await (signal ? orAborted(work(tx), signal) : work(tx));
       ended = true;
-      await began;
-      signal?.throwIfAborted();
+      if (!committing) {
+        await began;
+        signal?.throwIfAborted();
+      }
       // COMMIT of a transaction that a statement has already failed answers ROLLBACK without an error.
-      if (!(await commit(connection))) throw failure ?? new Error(`${name}: the transaction was rolled back at commit`);
+      if (!(await (committing ?? commit(connection)))) {
+        throw failure ?? new Error(`${name}: the transaction was rolled back at commit`);
+      }
       return result;
     } catch (error) {
       ended = true;
+      // On its way already: what has failed tells nothing until COMMIT has been answered, or never will be.
+      if (committing && (await committing)) throw error;
       if (error instanceof CommitOutcomeUnknown) throw error;
-      if (!connection.lost) await connection.ask('rollback').catch(() => {});
+      if (!committing && !connection.lost) await connection.ask('rollback').catch(() => {});
       if (signal?.aborted) throw signal.reason;
       if (connection.lost) throw new DatabaseUnavailable(name, error);
       throw reasonOf(error, failure);
@@ -209,7 +223,8 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     },
     query: <R extends object>(text: string, values?: readonly SqlValue[]) =>
       repeated(() => queryOnce<R>(text, values), defaultRetries),
-    transaction(work, { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = {}) {
+    transaction(work, options = {}) {
+      const { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = options;
       const begin = `begin isolation level ${isolation}${readOnly ? ' read only' : ''}`;
       return repeated(() => transactionOnce(work, begin, signal), retries, signal);
     },

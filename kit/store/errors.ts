@@ -49,6 +49,11 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
+/** A row with this key is there already: 23505. */
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}
+
 /** Serialisation failure and deadlock: the transaction was rolled back and may simply run again. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);

@@ -6,6 +6,7 @@ export {
   DatabaseUnavailable,
   isConnectionLoss,
   isTransient,
+  isUniqueViolation,
   Overtaken,
   StoreOverloaded,
   sqlState,

@@ -40,7 +40,8 @@ function trapCommits(database: Database, service: string): Database {
     async transaction(work, options) {
       const operation = arriving.get(service) ?? '';
       const result = await database.transaction(async (tx) => {
-        const value = await work(tx);
+        // Not sealed: there has to be a moment between the last statement and COMMIT.
+        const value = await work({ ...tx, seal() {} });
         await pass('before-commit', service, operation);
         return value;
       }, options);

@@ -48,6 +48,10 @@ export function createSimulatedDatabase(server: DatabaseServer, client: Incarnat
         });
         return mine as unknown as Promise<QueryResult<R>>;
       },
+      // COMMIT keeps its own moment, so that crashes come before it and after it.
+      seal() {
+        ended = true;
+      },
     };
     try {
       const result = await work(tx);

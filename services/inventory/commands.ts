@@ -80,23 +80,23 @@ export async function applyCommands(
   const keyed = commands.filter((command): command is KeyedCommand => 'key' in command);
   const orderIds = [...new Set(commands.flatMap((command) => ('orderId' in command ? [command.orderId] : [])))].sort();
   const restocks = commands.filter((command) => command.kind === 'restock');
-  const [claims, locked, seenReturns] = await Promise.all([
+  const [claims, locked, seenReturns, stock] = await Promise.all([
     claimKeys(tx, keyed),
     lockHolds(tx, orderIds),
     knownReturns(
       tx,
       restocks.map((command) => command.returnId),
     ),
+    lockStock(tx, holder, { skus: skusOf(commands), orderIds, create: skusToCreate(commands) }),
   ]);
   const claimOf = new Map(keyed.map((command, i) => [command, claims[i] as ClaimState]));
   // What came back before matters only to releases of sold orders and to returns; both are rare.
-  const [returned, seenChanges, stock] = await Promise.all([
+  const [returned, seenChanges] = await Promise.all([
     returnedUnits(tx, ordersToCheckForReturns(commands, locked)),
     knownChanges(
       tx,
       keyed.filter((command) => claimOf.get(command)?.state === 'claimed').map((command) => command.key),
     ),
-    lockStock(tx, holder, skusOf(commands, locked), skusToCreate(commands)),
   ]);
 
   const soldOut = new Set(stock.filter((row) => row.onHand === 0).map((row) => row.sku));
@@ -193,7 +193,7 @@ export async function applyCommands(
   const touched = new Set(book.movements.map((movement) => movement.sku));
   const changedHolds = [...book.changedHolds.values()];
   const crossings = crossingsOf(stock, soldOut);
-  await Promise.all([
+  const writes = [
     writeBook(tx, holder, {
       stock: stock.filter((row) => touched.has(row.sku)),
       movements: book.movements,
@@ -205,14 +205,16 @@ export async function applyCommands(
     addReturns(tx, newReturns),
     addChanges(tx, newChanges),
     completeKeys(tx, completions),
-  ]);
-  // Last, as the outbox wants it: the locks on stock put the events of a SKU in the order of the commits.
-  if (publish && crossings.length > 0) {
-    await publish(
-      tx,
-      crossings.map((row) => changed(holder, row)),
-    );
-  }
+    // Last, as the outbox wants it: the locks on stock put the events of a SKU in the order of the commits.
+    publish && crossings.length > 0
+      ? publish(
+          tx,
+          crossings.map((row) => changed(holder, row)),
+        )
+      : undefined,
+  ];
+  tx.seal();
+  await Promise.all(writes);
   return verdicts;
 }
 
@@ -232,13 +234,12 @@ function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }
   };
 }
 
-function skusOf(commands: readonly Command[], locked: LockedHolds): string[] {
+function skusOf(commands: readonly Command[]): string[] {
   const skus = new Set<string>();
   for (const command of commands) {
     if (command.kind === 'adjust') for (const { sku } of command.changes) skus.add(sku);
     else if ('lines' in command) for (const { sku } of command.lines) skus.add(sku);
   }
-  for (const hold of locked.holds) for (const { sku } of hold.lines) skus.add(sku);
   return [...skus];
 }
 

@@ -1,6 +1,6 @@
 import type { MovementKind } from '#contracts/inventory';
 import type { Queryable, Transaction } from '#kit/runtime';
-import { Overtaken } from '#kit/store';
+import { isUniqueViolation, Overtaken } from '#kit/store';
 import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
 
 interface HoldRow {
@@ -40,20 +40,32 @@ const addStockSql = `
   insert into stock (holder, sku) select $1, sku from unnest($2::text[]) as new (sku) order by sku
   on conflict do nothing`;
 
+// An array, so that the index is used: an `or` of two conditions would read the whole table.
 const lockStockSql = `
   select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version
-  from stock where holder = $1 and sku = any ($2::text[]) order by sku for update`;
+  from stock where holder = $1 and sku = any (array(
+    select unnest($2::text[])
+    union select line ->> 0 from hold cross join jsonb_array_elements(lines) as line where order_id = any ($3::text[])))
+  order by sku for update`;
 
-/** Reads and locks stock rows; those in `create` are made first where they are new. */
+/**
+ * Reads and locks stock: the rows of `skus`, and those that the holds of `orderIds` are of. The rows in `create` are made
+ * first where they are new.
+ */
 export async function lockStock(
   tx: Transaction,
   holder: string,
-  skus: readonly string[],
-  create: readonly string[],
+  wanted: {
+    readonly skus: readonly string[];
+    readonly orderIds: readonly string[];
+    readonly create: readonly string[];
+  },
 ): Promise<readonly Stock[]> {
-  if (create.length > 0) await tx.query(addStockSql, [holder, create]);
-  if (skus.length === 0) return [];
-  const { rows } = await tx.query<Stock>(lockStockSql, [holder, skus]);
+  const { skus, orderIds, create } = wanted;
+  const [, { rows }] = await Promise.all([
+    create.length > 0 ? tx.query(addStockSql, [holder, create]) : undefined,
+    tx.query<Stock>(lockStockSql, [holder, skus, orderIds]),
+  ]);
   return rows;
 }
 
@@ -74,8 +86,7 @@ const addHoldsSql = `
   insert into hold (order_id, holder, status, lines, shortages, expires_at)
   select order_id, $1, status, lines, nullif(shortages, '[]'), now() + make_interval(secs => expires_in_ms / 1000)
   from unnest($2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::double precision[])
-    as new (order_id, status, lines, shortages, expires_in_ms)
-  on conflict do nothing`;
+    as new (order_id, status, lines, shortages, expires_in_ms)`;
 
 const writeHoldsSql = `
   update hold set status = new.status, lines = new.lines, shortages = nullif(new.shortages, '[]'),
@@ -135,16 +146,19 @@ export async function writeBook(tx: Transaction, holder: string, changes: BookCh
 }
 
 async function addHolds(tx: Transaction, holder: string, holds: BookChanges['newHolds']): Promise<void> {
-  const { count } = await tx.query(addHoldsSql, [
-    holder,
-    holds.map((hold) => hold.orderId),
-    holds.map((hold) => hold.status),
-    holds.map((hold) => linesText(hold.lines)),
-    holds.map((hold) => JSON.stringify(hold.shortages)),
-    holds.map((hold) => (hold.status === 'held' ? hold.expiresInMs : null)),
-  ]);
-  // Another instance made one of these holds after we looked: decide again on what it left.
-  if (count !== holds.length) throw new Overtaken('a hold was made elsewhere at the same time');
+  try {
+    await tx.query(addHoldsSql, [
+      holder,
+      holds.map((hold) => hold.orderId),
+      holds.map((hold) => hold.status),
+      holds.map((hold) => linesText(hold.lines)),
+      holds.map((hold) => JSON.stringify(hold.shortages)),
+      holds.map((hold) => (hold.status === 'held' ? hold.expiresInMs : null)),
+    ]);
+  } catch (error) {
+    // Another instance made one of these holds after we looked: decide again on what it left.
+    throw isUniqueViolation(error) ? new Overtaken('a hold was made elsewhere at the same time') : error;
+  }
 }
 
 function linesText(lines: readonly HeldLine[]): string {

@@ -1,5 +1,5 @@
 import type { Queryable, Transaction } from '#kit/runtime';
-import { Overtaken } from '#kit/store';
+import { isUniqueViolation, Overtaken } from '#kit/store';
 import type { PaymentRecord, RefundRecord } from './model.ts';
 
 const columns = `order_id as "orderId", status, amount_minor as "amountMinor", currency, method,
@@ -44,8 +44,7 @@ export async function readRefunds(tx: Queryable, refundIds: readonly string[]): 
 
 const addPaymentsSql = `
   insert into payment (order_id, status, amount_minor, currency, method, provider_ref)
-  select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-  on conflict do nothing`;
+  select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])`;
 
 const writePaymentsSql = `
   update payment set status = new.status, provider_ref = new.provider_ref, captured_minor = new.captured_minor,
@@ -65,6 +64,7 @@ export interface PaymentChanges {
   readonly refunds: readonly RefundRecord[];
 }
 
+/** The last that a transaction does. */
 export async function writePayments(tx: Transaction, { added, changed, refunds }: PaymentChanges): Promise<void> {
   const writes: Promise<unknown>[] = [];
   if (added.length > 0) writes.push(addPayments(tx, added));
@@ -91,19 +91,23 @@ export async function writePayments(tx: Transaction, { added, changed, refunds }
       ]),
     );
   }
+  tx.seal();
   await Promise.all(writes);
 }
 
 async function addPayments(tx: Transaction, added: readonly PaymentRecord[]): Promise<void> {
-  const { count } = await tx.query(addPaymentsSql, [
-    added.map((row) => row.orderId),
-    added.map((row) => row.status),
-    added.map((row) => row.amountMinor),
-    added.map((row) => row.currency),
-    added.map((row) => row.method),
-    added.map((row) => row.providerRef),
-  ]);
-  if (count !== added.length) throw new Overtaken('a payment was recorded elsewhere at the same time');
+  try {
+    await tx.query(addPaymentsSql, [
+      added.map((row) => row.orderId),
+      added.map((row) => row.status),
+      added.map((row) => row.amountMinor),
+      added.map((row) => row.currency),
+      added.map((row) => row.method),
+      added.map((row) => row.providerRef),
+    ]);
+  } catch (error) {
+    throw isUniqueViolation(error) ? new Overtaken('a payment was recorded elsewhere at the same time') : error;
+  }
 }
 
 export interface ExportRow {

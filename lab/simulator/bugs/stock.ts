@@ -40,6 +40,7 @@ export const stockBugs: readonly Bug[] = [
         transaction: (work) =>
           work({
             database: database.name,
+            seal() {},
             query: (text, values) => database.query(text.replace(/for update/, ''), values),
           }),
       })),
