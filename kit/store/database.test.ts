@@ -156,8 +156,9 @@ test('of callers beyond the bound each is refused at once, the others are served
 });
 
 test('a caller who gets no connection in time is told that there is too much to do', async () => {
-  const database = open({ connectionsMax: 1, connectTimeoutMs: 50 });
-  const slow = database.query('select pg_sleep(0.2)');
+  // Long enough for a busy machine to make the one connection.
+  const database = open({ connectionsMax: 1, connectTimeoutMs: 1_000 });
+  const slow = database.query('select pg_sleep(1.5)');
   await expect(database.query('select 1')).rejects.toBeInstanceOf(StoreOverloaded);
   await slow;
 });
