@@ -1,9 +1,6 @@
 import type { Facts } from './facts.ts';
 
-/**
- * One function a guarantee (DESIGN §5): it looks at what is left when all is quiet, and names what is wrong. None looks
- * at how the services do their work, so they hold for any shop behind these contracts.
- */
+/** One guarantee, as in lab/checkers: it looks at what is left when all is quiet, and names what is wrong. */
 export interface Check {
   readonly name: string;
   readonly find: (facts: Facts) => Iterable<string>;

@@ -1,29 +1,20 @@
-import type { OrderEvent, ReturnRecord } from '#contracts/orders';
-import type { Movement as MoneyMovement, Sandbox } from '#services/payments/sandbox';
+import type { OrderEvent } from '#contracts/orders';
+import type { Evidence, Row } from '#lab/checkers';
+import type { Sandbox } from '#services/payments/sandbox';
 import type { DatabaseServer } from './database-server.ts';
-import type { Attempt } from './history.ts';
+import { type Attempt, operationsOf } from './history.ts';
 import type { MailServer } from './mail.ts';
 import type { Session } from './pglite/session.ts';
-import { type DatabaseName, hasConsumers, type Plan } from './plan.ts';
+import type { DatabaseName, Plan } from './plan.ts';
 
-/** What is left when all is quiet: the rows of every database, the provider's books, and what the users saw. */
-export interface Facts {
-  readonly orders: readonly OrderFact[];
-  readonly sagas: readonly SagaFact[];
-  readonly claims: readonly ClaimFact[];
-  readonly outbox: readonly EventFact[];
-  readonly stock: readonly StockFact[];
-  readonly movements: readonly MovementFact[];
-  readonly holds: readonly HoldFact[];
-  readonly returns: readonly ReturnFact[];
-  readonly payments: readonly PaymentFact[];
-  readonly refunds: readonly RefundFact[];
+/**
+ * What is left when all is quiet: the rows of every database, the provider's books, and what the users saw, in the words
+ * of lab/checkers; and what the services that follow the log have made of it.
+ */
+export interface Facts extends Evidence {
+  readonly orders: readonly Row<'orders'>[];
+  readonly outbox: readonly Row<'outbox'>[];
   readonly log: readonly LogFact[];
-  readonly applied: readonly AppliedFact[];
-  readonly views: readonly { readonly orderId: string; readonly state: string; readonly events: number }[];
-  readonly deadLetters: readonly { readonly eventId: string; readonly orderId: string }[];
-  readonly money: readonly MoneyMovement[];
-  readonly attempts: readonly Attempt[];
   /** Letters that notifications has written. */
   readonly letters: readonly LetterFact[];
   /** What the mail server has taken. */
@@ -35,43 +26,9 @@ export interface Facts {
   readonly givenUp: readonly { readonly service: string; readonly eventId: string }[];
   /** Who follows the log in this run. */
   readonly followers: { readonly reader: boolean; readonly notifications: boolean; readonly analytics: boolean };
-  /** Whether anybody does. */
-  readonly messaging: boolean;
 }
 
-export interface OrderFact {
-  readonly id: string;
-  readonly state: string;
-  readonly totalMinor: number;
-  readonly refundedMinor: number;
-  readonly lines: readonly { readonly sku?: string; readonly quantity: number }[];
-  readonly returns: readonly ReturnRecord[];
-  readonly scope: string;
-  readonly businessKey: string;
-}
-export interface SagaFact {
-  readonly id: string;
-  readonly orderId: string;
-  readonly definition: string;
-  readonly status: string;
-  readonly step: number;
-}
-export interface ClaimFact {
-  readonly database: string;
-  readonly scope: string;
-  readonly key: string;
-  readonly done: boolean;
-  /** The saga that will end it. */
-  readonly reference: string | null;
-}
-export interface EventFact {
-  readonly eventId: string;
-  readonly type: string;
-  readonly orderId: string;
-}
-export interface LogFact extends EventFact {
-  readonly partition: number;
-  readonly offset: number;
+export interface LogFact extends Row<'log'> {
   readonly data: Pick<OrderEvent, 'channel' | 'totalMinor' | 'lines' | 'refundMinor' | 'returned'>;
 }
 export interface LetterFact {
@@ -95,49 +52,6 @@ export interface ProductSalesFact {
   readonly grossMinor: number;
   readonly returnedUnits: number;
 }
-export interface AppliedFact extends EventFact {
-  readonly id: number;
-}
-export interface StockFact {
-  readonly sku: string;
-  readonly received: number;
-  readonly onHand: number;
-  readonly held: number;
-  readonly sold: number;
-  readonly writtenOff: number;
-  readonly version: number;
-}
-export interface MovementFact {
-  readonly sku: string;
-  readonly version: number;
-  readonly kind: string;
-  readonly quantity: number;
-  readonly reference: string;
-}
-export interface HoldFact {
-  readonly orderId: string;
-  readonly status: string;
-  readonly lines: readonly (readonly [string, number, number])[];
-}
-export interface ReturnFact {
-  readonly returnId: string;
-  readonly orderId: string;
-  readonly sellable: boolean;
-  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
-}
-export interface PaymentFact {
-  readonly orderId: string;
-  readonly status: string;
-  readonly capturedMinor: number;
-  readonly refundedMinor: number;
-}
-export interface RefundFact {
-  readonly refundId: string;
-  readonly orderId: string;
-  readonly amountMinor: number;
-  readonly status: string;
-}
-
 const claimsSql = (database: string) =>
   `select '${database}' as database, scope, key, reference, result is not null as done from idempotency_key order by scope, key`;
 
@@ -145,7 +59,8 @@ const queries = {
   orders: `select id, state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
     business_key as "businessKey" from customer_order order by id`,
   sagas: `select id, definition, status, step, input ->> 'orderId' as "orderId" from saga order by id`,
-  outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId" from outbox order by id`,
+  outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId",
+    envelope ->> 'hlc' as hlc from outbox order by id`,
   stock: `select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version from stock
     order by sku`,
   movements: 'select sku, version, kind, quantity, reference from movement order by sku, version',
@@ -156,7 +71,7 @@ const queries = {
   refunds: `select refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status from refund
     order by refund_id`,
   log: `select partition, "offset", envelope ->> 'id' as "eventId", envelope ->> 'type' as type,
-    envelope ->> 'subject' as "orderId", envelope -> 'data' as data from log_event where topic = 'orders' order by partition, "offset"`,
+    envelope ->> 'subject' as "orderId", envelope ->> 'hlc' as hlc, envelope -> 'data' as data from log_event where topic = 'orders' order by partition, "offset"`,
   applied: 'select id, event_id as "eventId", order_id as "orderId", type from applied order by id',
   views: 'select order_id as "orderId", state, events from order_view order by order_id',
   deadLetters: 'select event_id as "eventId", key as "orderId" from dead_letter order by id',
@@ -198,8 +113,8 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
     orders: rows('orders', queries.orders),
     sagas: rows('orders', queries.sagas),
     claims: [
-      ...rows<ClaimFact>('orders', claimsSql('orders')),
-      ...rows<ClaimFact>('inventory', claimsSql('inventory')),
+      ...rows<Row<'claims'>>('orders', claimsSql('orders')),
+      ...rows<Row<'claims'>>('inventory', claimsSql('inventory')),
     ],
     outbox: rows('orders', queries.outbox),
     stock: rows('inventory', queries.stock),
@@ -209,18 +124,21 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
     payments: rows('payments', queries.payments),
     refunds: rows('payments', queries.refunds),
     log: rows('log', queries.log),
-    applied: rows('log', queries.applied),
-    views: rows('log', queries.views),
-    deadLetters: rows('log', queries.deadLetters),
+    ...(plan.readers > 0
+      ? {
+          applied: rows<Row<'applied'>>('log', queries.applied),
+          views: rows<Row<'views'>>('log', queries.views),
+          deadLetters: rows<Row<'deadLetters'>>('log', queries.deadLetters),
+        }
+      : {}),
     letters: rows('notifications', queries.letters),
     mails: mail.taken,
     sales: rows<SalesFact>('analytics', queries.sales)[0] ?? noSales,
     productSales: rows('analytics', queries.productSales),
     givenUp: [...givenUpBy('notifications'), ...givenUpBy('analytics')],
-    money: sandbox.ledger.entries(),
-    attempts,
+    ledger: sandbox.ledger.entries(),
+    operations: operationsOf(attempts),
     followers: { reader: plan.readers > 0, notifications: notifications > 0, analytics: analytics > 0 },
-    messaging: hasConsumers(plan),
   };
 }
 

@@ -1,3 +1,5 @@
+import type { Operation } from '#lab/checkers';
+
 /** What the users of the shop saw: the only evidence besides the databases and the provider's books. */
 
 export interface Attempt {
@@ -23,4 +25,24 @@ export interface History {
 export function createHistory(): History {
   const attempts: Attempt[] = [];
   return { record: (attempt) => void attempts.push(attempt), attempts };
+}
+
+/**
+ * In the words of lab/checkers. Whoever reads an order is its buyer, so they share a session; a refusal for good had no
+ * effect, and of anything else that was no answer nobody knows.
+ */
+export function operationsOf(attempts: readonly Attempt[]): Operation[] {
+  return attempts.map(({ operation, kind, key, startMs, endMs, outcome }, i) => ({
+    id: `${operation}/${i}`,
+    process: `${i}`,
+    session: `${operation}`,
+    kind,
+    idempotencyKey: key,
+    startMs,
+    endMs,
+    outcome:
+      'problem' in outcome
+        ? { type: outcome.final ? 'fail' : 'info', problem: outcome.problem, status: outcome.status }
+        : { type: 'ok', status: outcome.status, value: outcome.body },
+  }));
 }

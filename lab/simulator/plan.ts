@@ -117,9 +117,6 @@ export function databasesOf({ listeners }: Pick<Plan, 'listeners'>): DatabaseNam
   return databaseNames.filter((name) => (name !== 'notifications' && name !== 'analytics') || listeners[name] > 0);
 }
 
-export const hasConsumers = ({ readers, listeners }: Pick<Plan, 'readers' | 'listeners'>): boolean =>
-  readers + listeners.notifications + listeners.analytics > 0;
-
 export function nodesOf(plan: Shape): string[] {
   const named = (service: string, count: number) => Array.from({ length: count }, (_, i) => `${service}-${i + 1}`);
   const { orders, inventory, payments } = plan.instances;

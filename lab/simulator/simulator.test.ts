@@ -34,8 +34,18 @@ test(`seeds 1 to ${cleanSeeds} break no promise, and faults did happen`, { timeo
   expect(result.failed, 'replay: npx holdfast simulate --seed N --trace').toEqual([]);
   expect(new Set(digests.values()).size).toBe(cleanSeeds);
   for (const fault of commonFaults) expect(result.faults, fault).toHaveProperty([fault]);
-  for (const { name } of checks) expect(result.checks[name], name).toBeGreaterThan(0);
+  for (const { name } of checks) {
+    if (!ofOtherLaboratories.has(name)) expect(result.checks[name], name).toBeGreaterThan(0);
+  }
 });
+
+/** Checks of what this workload does not do. */
+const ofOtherLaboratories = new Set([
+  'holds are linearizable against units on hand',
+  'registers are linearizable',
+  'copies equal their source',
+  'transactions are isolated as promised',
+]);
 
 /** What fifty seeds meet for certain: of every part of the simulation something. */
 const commonFaults = [

@@ -53,8 +53,8 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'relay-forgets-versions',
     summary: 'the relay appends without saying what it expects, so an append without an answer is there twice',
-    seedsMax: 80,
-    foundAt: 17,
+    seedsMax: 20,
+    foundAt: 9,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -69,14 +69,14 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'inbox-apart',
     summary: 'the consumer commits its effect first and its position afterwards',
-    seedsMax: 80,
-    foundAt: 19,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () => ({ reader: (handler) => ({ delivery: 'at-least-once', handler }) }),
   },
   {
     name: 'dead-letter-lost',
     summary: 'an event that can not be handled is skipped, and nobody keeps it',
-    seedsMax: 40,
+    seedsMax: 20,
     foundAt: 10,
     hooks: () => ({
       database: (database, owner) =>
@@ -90,8 +90,8 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'figures-apart',
     summary: 'analytics commits its sums first and its position afterwards',
-    seedsMax: 80,
-    foundAt: 1,
+    seedsMax: 200,
+    foundAt: 71,
     hooks: () => ({
       database(database, owner) {
         if (owner !== 'analytics') return database;
@@ -120,8 +120,8 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'mail-and-forget',
     summary: 'a mail counts as sent when it is on its way, whatever the mail server says',
-    seedsMax: 80,
-    foundAt: 1,
+    seedsMax: 20,
+    foundAt: 6,
     hooks: () => ({
       mailer: (mailer) => ({
         ...mailer,
@@ -134,7 +134,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'letter-a-delivery',
     summary: 'a letter is known by its own id instead of the event, so an event that comes again makes another one',
-    seedsMax: 80,
+    seedsMax: 20,
     foundAt: 1,
     hooks: () => {
       let letters = 0;
@@ -154,8 +154,8 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'commit-not-on-disk',
     summary: 'a commit is answered before the log is on the disk (synchronous_commit = off)',
-    seedsMax: 200,
-    foundAt: 1,
+    seedsMax: 20,
+    foundAt: 5,
     hooks: () => ({
       database: (database) => ({
         ...database,
