@@ -135,6 +135,35 @@ program
   });
 
 program
+  .command('chaos')
+  .description('start real processes, break them and what is between them, heal, and check every guarantee')
+  .argument('[scenario]', 'random, short, a class of faults, or faults by name: kill,partition', 'random')
+  .option('--seed <number>', 'what is drawn from: the work, the faults, their times', parseSeed, 1)
+  .option('--for <duration>', 'how long faults are injected, as 60s, 10m or 1h', '60s')
+  .option('--topology <name-or-file>', 'as for up', 'process-per-service')
+  .option('--clients <number>', 'clients at the public door (default: 8)', parseConcurrency)
+  .option('--privileged', 'also faults that need privileges or tools, where this machine allows them')
+  .option('--bug <name>', 'plant a bug, to see it found')
+  .option('--plan', 'print what would be injected when, and start nothing')
+  .option('--list', 'name the faults and what each does')
+  .option('--report <folder>', 'where the report goes (default: report in the data directory of this checkout)')
+  .option('--json', 'print one JSON object')
+  .action(async (scenario, options) => {
+    const { runChaosCommand } = await import('./chaos.ts');
+    process.exitCode = await runChaosCommand({ scenario, ...options });
+  });
+
+program
+  .command('verify')
+  .description('check the books of a data directory, running or stopped; ends with 5 when something does not hold')
+  .option('--data-dir <directory>', 'whose books (default: .holdfast in the checkout)')
+  .option('--json', 'print one line of JSON on standard output', false)
+  .action(async (options) => {
+    const { verifyCommand } = await import('./chaos.ts');
+    process.exitCode = await verifyCommand(options);
+  });
+
+program
   .command('check')
   .description('run the checkers on a recorded history: linearizability, sessions, money, units, events, transactions')
   .argument('<file>', 'NDJSON, plain or gzip, or - for standard input (lab/checkers/README.md describes it)')

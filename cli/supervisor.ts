@@ -37,6 +37,10 @@ export interface SupervisedOptions {
   readonly onChange?: () => void;
   /** The child's program. Default `process.ts` beside this file. */
   readonly entry?: string;
+  /** Added to the environment of the child, for the fault lab. Default: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Descriptor of an open file that takes what the child prints. Default 2, standard error. */
+  readonly output?: number;
 }
 
 const restartDelayMsFirst = 100;
@@ -56,7 +60,7 @@ type State =
   | { readonly is: 'stopped' };
 
 export function superviseProcess(options: SupervisedOptions): SupervisedProcess {
-  const { config, world, onChange = () => {}, entry = defaultEntry } = options;
+  const { config, world, onChange = () => {}, entry = defaultEntry, environment, output = 2 } = options;
   const log = world.log.with({ process: config.process });
   const first = Promise.withResolvers<void>();
   // `start` hands the promise out; a child that fails while nobody waits must not end the parent.
@@ -75,7 +79,10 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
 
   function launch(): void {
     // Standard output belongs to the command's result, so what a child prints goes to standard error.
-    const child = spawn(process.execPath, [entry], { stdio: ['ignore', 2, 2, 'ipc'] });
+    const child = spawn(process.execPath, [entry], {
+      stdio: ['ignore', output, output, 'ipc'],
+      ...(environment ? { env: { ...process.env, ...environment } } : {}),
+    });
     let problem: Failure | undefined;
     child.on('message', (message: ToParent) => {
       if (message.type === 'here') tell(child, { type: 'start', config });

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { type Logger, systemWorld } from '#kit/runtime';
+import { type ChaosCommandOptions, chaos, type VerifyResult, verifyBooks } from '#lab/chaos';
+import { pickDataDir } from './data-dir.ts';
+import { exitCodes } from './failure.ts';
+import { createLog, logLevel } from './log.ts';
+import { createScreen } from './screen.ts';
+
+/** What is killed on purpose is told as progress; the supervisor's own words about it would only repeat that. */
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+
+/** Runs the fault laboratory for the terminal. Resolves with the exit code: 0, or 5 when a check failed. */
+export function runChaosCommand(options: Omit<ChaosCommandOptions, 'report'> & { report?: string }): Promise<number> {
+  const startedMs = performance.now();
+  const report =
+    options.report ??
+    join(
+      pickDataDir(undefined, () => {}),
+      'report',
+    );
+  const progress = (text: string) => {
+    const elapsed = ((performance.now() - startedMs) / 1000).toFixed(1);
+    process.stderr.write(`${elapsed.padStart(6)} s  ${text}\n`);
+  };
+  const level = process.env['HOLDFAST_LOG'];
+  const log = level === undefined ? silent : createLog(logLevel(level), { process: 'chaos' });
+  const out = (text: string) => void process.stdout.write(`${text}\n`);
+  return chaos({ ...options, report }, { out, progress }, systemWorld(log));
+}
+
+export interface VerifyCommandOptions {
+  readonly dataDir?: string;
+  readonly json: boolean;
+}
+
+/** Checks the books of a data directory. Resolves with 0, or 5 when something does not hold. */
+export async function verifyCommand({ dataDir, json }: VerifyCommandOptions): Promise<number> {
+  const screen = createScreen(json);
+  const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'verify' }));
+  const result = await verifyBooks({ dataDir: pickDataDir(dataDir, (why) => screen.say(why)) }, world);
+  screen.result({ ...result });
+  screen.say(verifyText(result));
+  return result.ok ? exitCodes.ok : exitCodes.checkFailed;
+}
+
+function verifyText({ dataDir, running, orders, checks, violations, ok }: VerifyResult): string {
+  const states = Object.entries(orders).map(([state, count]) => `${count} ${state}`);
+  return [
+    `Books of ${dataDir}${running ? ', which is running' : ''}: orders ${states.join(', ') || 'none'}`,
+    ...Object.entries(checks).map(([name, count]) => `  ${name.padEnd(34)} ${count}`),
+    ...violations.map(({ guarantee, detail }) => `violated ${guarantee}: ${detail}`),
+    ok ? 'Everything holds.' : `${violations.length} violations.`,
+  ].join('\n');
+}

@@ -1,0 +1,55 @@
+import { systemWorld, type World } from '#kit/runtime';
+import { exitCodes, explain } from './failure.ts';
+import { createLog, logLevel } from './log.ts';
+import type { ToChild, ToParent } from './process-messages.ts';
+import { type RunningServices, type Seams, type ServicesConfig, startServices } from './services.ts';
+
+/** What a laboratory puts round the services of a child: another world, or something between them and what they use. */
+export type Surround = (config: ServicesConfig, world: World) => { readonly world?: World; readonly seams?: Seams };
+
+/**
+ * Makes this process a child: it runs the services that its parent tells it to, and ends with it. Its configuration
+ * holds passwords, so it comes by message and not by arguments or environment, which others can see.
+ */
+export function serveParent(surround: Surround = () => ({})): void {
+  let running: Promise<RunningServices> | undefined;
+
+  async function stop(): Promise<void> {
+    const services = await running;
+    await services?.host.stop();
+    process.exit(exitCodes.ok);
+  }
+
+  // Ctrl-C reaches every process of the terminal; only the parent acts on it, and tells the others when it is their
+  // turn.
+  process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGTERM', stop);
+  process.on('message', (message: ToChild) => {
+    if (message.type === 'start') running = start(message.config, surround);
+    else void stop();
+  });
+  // The parent is gone without a word, so this is a crash: leave at once, for the next start wants the ports. Whatever
+  // was under way is recovered from the database.
+  process.on('disconnect', () => process.exit(exitCodes.internal));
+  tell({ type: 'here' });
+}
+
+async function start(config: ServicesConfig, surround: Surround): Promise<RunningServices> {
+  const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: config.process }));
+  try {
+    const services = await startServices({ ...config, world, ...surround(config, world) });
+    const { urls, demo } = services;
+    tell({ type: 'ready', urls, ...(demo === undefined ? {} : { demo }) });
+    return services;
+  } catch (error) {
+    const explanation = explain(error);
+    process.send?.({ type: 'failed', ...explanation } satisfies ToParent, () => process.exit(explanation.exitCode));
+    // Never resolves: the process ends when the message is out.
+    return new Promise(() => {});
+  }
+}
+
+function tell(message: ToParent): void {
+  process.send?.(message);
+}

@@ -1,0 +1,5 @@
+/** The entry of a service's process in the fault laboratory: the services as they are, in a world with seams. */
+import { serveParent } from '../../cli/serve-parent.ts';
+import { surround } from './seams.ts';
+
+serveParent(surround);

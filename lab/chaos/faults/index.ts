@@ -1,0 +1,67 @@
+import { chargedUnheard } from './charged-unheard.ts';
+import { cut } from './cut.ts';
+import { delay } from './delay.ts';
+import { diskFull } from './disk-full.ts';
+import { duplicate } from './duplicate.ts';
+import type { Fault } from './fault.ts';
+import { fileLimit } from './file-limit.ts';
+import { fsyncError } from './fsync-error.ts';
+import { kill } from './kill.ts';
+import { killInCommit } from './kill-in-commit.ts';
+import { lostReply } from './lost-reply.ts';
+import { lostRequest } from './lost-request.ts';
+import { oneWay } from './one-way.ts';
+import { partition } from './partition.ts';
+import { pause } from './pause.ts';
+import { poison } from './poison.ts';
+import { poolExhausted } from './pool-exhausted.ts';
+import { postgresFreeze } from './postgres-freeze.ts';
+import { postgresKill } from './postgres-kill.ts';
+import { postgresPause } from './postgres-pause.ts';
+import { providerFails } from './provider-fails.ts';
+import { providerStalls } from './provider-stalls.ts';
+import { refuse } from './refuse.ts';
+import { reorder } from './reorder.ts';
+import { reset } from './reset.ts';
+import { restartLoop } from './restart-loop.ts';
+import { skew } from './skew.ts';
+import { slowFsync } from './slow-fsync.ts';
+import { slowLink } from './slow-link.ts';
+import { smtpDown } from './smtp-down.ts';
+import { walFull } from './wal-full.ts';
+import { webhookTwice } from './webhook-twice.ts';
+
+/** Every fault that the laboratory knows, by class. */
+export const faults: readonly Fault[] = [
+  kill,
+  pause,
+  restartLoop,
+  postgresKill,
+  postgresPause,
+  postgresFreeze,
+  killInCommit,
+  partition,
+  oneWay,
+  delay,
+  slowLink,
+  cut,
+  refuse,
+  reset,
+  lostReply,
+  lostRequest,
+  duplicate,
+  reorder,
+  fileLimit,
+  diskFull,
+  walFull,
+  slowFsync,
+  fsyncError,
+  skew,
+  chargedUnheard,
+  providerStalls,
+  providerFails,
+  webhookTwice,
+  smtpDown,
+  poolExhausted,
+  poison,
+];

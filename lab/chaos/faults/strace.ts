@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Random } from '#kit/runtime';
+import { treeOf } from '../os.ts';
+import { databaseServer } from '../wiring.ts';
+import type { Fault } from './fault.ts';
+
+/** What the faults inside a system call have in common: strace holds the database server's processes and injects. */
+
+const endWithinMs = 5_000;
+
+export function straceFault(
+  about: Pick<Fault, 'name' | 'class' | 'does' | 'durationMs'>,
+  draw: (random: Random) => { readonly inject: string; readonly detail: string },
+  effect: RegExp,
+): Fault {
+  return {
+    ...about,
+    privileged: true,
+    missing: missingStrace,
+    targets: () => [databaseServer],
+    async inject(rig, _target, random) {
+      const pid = rig.postgres.pid();
+      if (pid === undefined) throw new Error('the database server is not running');
+      const { inject, detail } = draw(random);
+      const output = join(tmpdir(), `holdfast-strace-${process.pid}-${rig.world.ids.next('st')}`);
+      const who = treeOf(pid).flatMap((each) => ['-p', String(each)]);
+      const tracer = spawn(
+        'strace',
+        ['-f', '-q', '-o', output, '-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:${inject}`, ...who],
+        { stdio: 'ignore' },
+      );
+      const count = () => {
+        try {
+          return readFileSync(output, 'utf8').match(effect)?.length ?? 0;
+        } catch {
+          return 0;
+        }
+      };
+      let last: number | undefined;
+      return {
+        detail,
+        effects: () => last ?? count(),
+        async heal() {
+          await endTracer(tracer, rig.world.timers);
+          last = count();
+          rmSync(output, { force: true });
+        },
+      };
+    },
+  };
+}
+
+/** Interrupted, it lets everyone go on; killed, it might leave them stopped. */
+async function endTracer(tracer: ChildProcess, timers: { sleep(ms: number): Promise<void> }): Promise<void> {
+  if (tracer.exitCode !== null || tracer.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => void tracer.once('exit', () => resolve()));
+  tracer.kill('SIGINT');
+  await Promise.race([gone, timers.sleep(endWithinMs).then(() => tracer.kill('SIGKILL'))]);
+}
+
+function missingStrace(): string | undefined {
+  if (spawnSync('strace', ['-V']).status !== 0) return 'strace is not installed (Debian package strace)';
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) return undefined;
+  try {
+    const scope = readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'utf8').trim();
+    return scope === '0' ? undefined : `only root may trace others here (kernel.yama.ptrace_scope is ${scope})`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,74 @@
+import { seededRandom } from '#kit/runtime';
+import type { Fault, Injection } from './faults/fault.ts';
+import type { Rig } from './rig.ts';
+import type { PlannedFault } from './schedule.ts';
+
+/** A planned fault as it went. Times are milliseconds since the run began. */
+export interface FaultRecord extends PlannedFault {
+  readonly class: string;
+  readonly detail: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly effects: number;
+  /** Why it could not be injected or healed. */
+  readonly failed?: string;
+}
+
+export interface NemesisOptions {
+  readonly rig: Rig;
+  readonly seed: number;
+  readonly schedule: readonly PlannedFault[];
+  readonly faults: readonly Fault[];
+  readonly onChange: (text: string) => void;
+  /** When the run began, on the monotonic clock: what the times of the records count from. */
+  readonly startedMs: number;
+}
+
+/** A fault that nobody has felt yet is kept up for so long. */
+const biteWithinMs = 30_000;
+const lookEveryMs = 100;
+
+/** Injects what is planned when its time has come, and heals it. Resolves when all is healed. */
+export async function runNemesis(options: NemesisOptions): Promise<FaultRecord[]> {
+  const { rig, schedule, startedMs } = options;
+  const { clock, timers } = rig.world;
+  const sinceStart = () => clock.monotonicMs() - startedMs;
+  const records = await Promise.all(
+    schedule.map(async (planned) => {
+      await timers.sleep(planned.atMs);
+      return strike(options, planned, sinceStart);
+    }),
+  );
+  return records.toSorted((a, b) => a.startMs - b.startMs);
+}
+
+async function strike(
+  { rig, seed, faults, onChange }: NemesisOptions,
+  planned: PlannedFault,
+  sinceStart: () => number,
+): Promise<FaultRecord> {
+  const { timers } = rig.world;
+  const fault = faults.find(({ name }) => name === planned.fault) as Fault;
+  const startMs = sinceStart();
+  const record = { ...planned, class: fault.class, detail: '', startMs, effects: 0 };
+  let injection: Injection | undefined;
+  try {
+    injection = await fault.inject(rig, planned.target, seededRandom(seed, `fault ${planned.index}`));
+    const { detail = '', effects, heal } = injection;
+    onChange(`${planned.fault} ${planned.target} ${detail}`.trim());
+    await timers.sleep(planned.durationMs);
+    const untilMs = sinceStart() + biteWithinMs;
+    let felt = await effects();
+    while (felt === 0 && sinceStart() < untilMs) {
+      await timers.sleep(lookEveryMs);
+      felt = await effects();
+    }
+    await heal();
+    onChange(`healed: ${planned.fault} ${planned.target}`);
+    // Some effects can be seen only while they last, of others more were seen meanwhile.
+    return { ...record, detail, endMs: sinceStart(), effects: Math.max(felt, await effects()) };
+  } catch (error) {
+    await injection?.heal();
+    return { ...record, endMs: sinceStart(), failed: (error as Error).message };
+  }
+}

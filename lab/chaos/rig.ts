@@ -1,0 +1,203 @@
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { World } from '#kit/runtime';
+import { findFreePort } from '#kit/store/embedded';
+import { type AdminAccount, readAdminAccount } from '../../cli/admin.ts';
+import { createDatabases } from '../../cli/database.ts';
+import { planProcesses } from '../../cli/processes.ts';
+import type { ServicesConfig } from '../../cli/services.ts';
+import { type SupervisedProcess, superviseProcess } from '../../cli/supervisor.ts';
+import type { ServiceName, Topology } from '../../cli/topology.ts';
+import { type MailServer, startMailServer } from '../../services/notifications/testing.ts';
+import { openSources, urlsOf } from './data-sources.ts';
+import type { Sources } from './evidence.ts';
+import type { Fault } from './faults/fault.ts';
+import { createProviderControl, type ProviderControl } from './provider-control.ts';
+import type { LabConfig } from './seams.ts';
+import { createWays, type Ways } from './ways.ts';
+import { clients, rewire, wayName, waysOf } from './wiring.ts';
+
+/** A topology of real processes on a data directory of its own, with everything that faults take hold of. */
+export interface Rig {
+  readonly world: World;
+  readonly dataDir: string;
+  /** Where clients knock: a proxy before the gateway. */
+  readonly origin: string;
+  readonly processes: ReadonlyMap<string, RigProcess>;
+  readonly ways: Ways;
+  readonly provider: ProviderControl;
+  readonly admin: AdminAccount;
+  readonly mails: MailServer;
+  readonly sources: Sources;
+  readonly postgres: {
+    /** Of the server's first process; undefined while it is down. */
+    pid(): number | undefined;
+    /** The superuser's URL, past all proxies. */
+    readonly adminUrl: string;
+    urlOf(service: string): string;
+  };
+  /** Resolves when every process serves. Throws after `patienceMs`. */
+  allUp(patienceMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface RigProcess extends SupervisedProcess {
+  readonly services: readonly ServiceName[];
+  readonly clockFile: string;
+  readonly readingsFile: string;
+}
+
+export interface RigOptions {
+  readonly topology: Topology;
+  readonly seed: number;
+  readonly world: World;
+  /** What they need is prepared. */
+  readonly faults: readonly Fault[];
+  /** Planted in every process. */
+  readonly bug?: string;
+}
+
+const entry = fileURLToPath(new URL('./child.ts', import.meta.url));
+const lookEveryMs = 50;
+/** Quicker than production, so that a short run sees a recovery and what comes after it. */
+const recovery = { breakerOpenMs: 1_000, sagaLeaseMs: 2_000 };
+
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const undo: (() => unknown)[] = [];
+  try {
+    return await build(options, undo);
+  } catch (error) {
+    await unwind(undo);
+    throw error;
+  }
+}
+
+/** Everything that was started is stopped, the last first, whatever fails on the way. */
+async function unwind(undo: (() => unknown)[]): Promise<void> {
+  for (const step of undo.splice(0).toReversed()) {
+    try {
+      await step();
+    } catch {
+      // What can't be stopped must not keep the rest running.
+    }
+  }
+}
+
+async function build({ seed, world, bug, faults, ...options }: RigOptions, undo: (() => unknown)[]): Promise<Rig> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'));
+  chmodSync(dataDir, 0o711);
+  const mails = await startMailServer();
+  undo.push(() => mails.close());
+  const mail = { url: `smtp://127.0.0.1:${mails.port}`, from: 'Shop <orders@shop.example>' };
+  const topology: Topology = { ...options.topology, mail };
+  prepare(faults, dataDir, 'empty', undo);
+  if (faults.some((fault) => fault.prepare)) await prepareMade(faults, { topology, dataDir, world }, undo);
+  const databases = createDatabases({ topology, dataDir, world });
+  await databases.start?.();
+  undo.push(() => databases.stop?.());
+  const urls = await databases.provision();
+  const door = { host: '127.0.0.1', port: await findFreePort() };
+  const plans = await planProcesses({ topology, world, dataDir, public: door, databases: () => urls, onChange() {} });
+  // In one process the provider would be called by function: it gets a door of its own here too, to be told of faults.
+  const sandbox = plans[0]?.sandbox ?? { host: '127.0.0.1', port: await findFreePort() };
+  const configs = plans.map((plan) => ({ ...plan, sandbox, recovery }));
+
+  const ways = createWays(waysOf(configs), seed, world);
+  undo.push(() => ways.close());
+  const names = new Set(ways.all.map(({ name }) => name));
+  const gateway = configs.find(({ services }) => services.includes('gateway'))?.process ?? '';
+  const port = await ways.open(wayName(clients, gateway), door);
+  const lab = join(dataDir, 'lab');
+  mkdirSync(lab, { recursive: true });
+  const processes = new Map<string, RigProcess>();
+  for (const plan of configs) {
+    const config = withLab(await rewire(plan, configs, names, ways.open), lab, bug);
+    processes.set(config.process, supervise(config, lab, world, undo));
+  }
+  undo.push(async () => {
+    for (const process of [...processes.values()].toReversed()) await process.stop();
+  });
+  await Promise.all([...processes.values()].map((process) => process.start()));
+
+  const { sources, close } = openSources(urls, dataDir, world);
+  undo.push(close);
+  const admin = readAdminAccount(dataDir, world.random);
+  const direct = urlsOf(dataDir, world);
+  if (!admin || !direct) throw new Error(`${dataDir} lacks what a start leaves there`);
+  const provider = createProviderControl({ ...sandbox, key: plans[0]?.secrets.sandboxKey ?? '' });
+  return {
+    world,
+    dataDir,
+    origin: `http://127.0.0.1:${port}`,
+    processes,
+    ways,
+    provider,
+    admin,
+    mails,
+    sources,
+    postgres: {
+      pid: databases.pid,
+      adminUrl: direct('postgres', 'postgres'),
+      urlOf: (service) => urls[service] ?? '',
+    },
+    async allUp(patienceMs) {
+      const untilMs = world.clock.monotonicMs() + patienceMs;
+      for (;;) {
+        const down = [...processes.values()].filter((process) => process.down() !== undefined);
+        if (down.length === 0) return;
+        if (world.clock.monotonicMs() > untilMs) {
+          throw new Error(down.map((process) => `${process.name}: ${process.down()}`).join('; '));
+        }
+        await world.timers.sleep(lookEveryMs);
+      }
+    },
+    stop: () => unwind(undo),
+  };
+}
+
+function prepare(faults: readonly Fault[], dataDir: string, stage: 'empty' | 'made', undo: (() => unknown)[]): void {
+  for (const fault of faults) {
+    const back = fault.prepare?.(dataDir, stage);
+    if (back) undo.push(back);
+  }
+}
+
+/** Makes the database first, for what can be prepared only with it and while it stands still. */
+async function prepareMade(
+  faults: readonly Fault[],
+  options: Parameters<typeof createDatabases>[0],
+  undo: (() => unknown)[],
+): Promise<void> {
+  const databases = createDatabases(options);
+  await databases.start?.();
+  await databases.stop?.();
+  prepare(faults, options.dataDir, 'made', undo);
+}
+
+function withLab(config: ServicesConfig, lab: string, bug: string | undefined): LabConfig {
+  const file = (what: string) => join(lab, `${config.process}.${what}`);
+  return {
+    ...config,
+    lab: { clockFile: file('clock'), readingsFile: file('readings'), ...(bug === undefined ? {} : { bug }) },
+  };
+}
+
+function supervise(config: LabConfig, lab: string, world: World, undo: (() => unknown)[]): RigProcess {
+  const output = openSync(join(lab, `${config.process}.log`), 'a');
+  undo.push(() => closeSync(output));
+  const process = superviseProcess({ config, world, entry, output });
+  const { clockFile, readingsFile } = config.lab;
+  // Its pid and restarts change, so they are asked for each time.
+  return Object.create(process, {
+    services: { value: config.services },
+    clockFile: { value: clockFile },
+    readingsFile: { value: readingsFile },
+  }) as RigProcess;
+}
+
+/** After a run that had nothing to show. */
+export function removeDataDir(rig: Pick<Rig, 'dataDir'>): void {
+  rmSync(rig.dataDir, { recursive: true, force: true });
+}

@@ -1,0 +1,162 @@
+import type { World } from '#kit/runtime';
+import { createSession } from '../../cli/session.ts';
+import type { Topology } from '../../cli/topology.ts';
+import type { Evidence, Violation } from '../checkers/index.ts';
+import { type CheckResult, checkWhenQuiet } from './checks.ts';
+import type { Fault, Shape } from './faults/fault.ts';
+import { type FaultRecord, runNemesis } from './nemesis.ts';
+import { type Rig, removeDataDir, startRig } from './rig.ts';
+import { drawSchedule, type PlannedFault } from './schedule.ts';
+import { waysOf } from './wiring.ts';
+import { createWorkload, type Operation, type Workload } from './workload.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly forMs: number;
+  readonly topology: Topology;
+  readonly faults: readonly Fault[];
+  readonly world: World;
+  readonly clients?: number;
+  readonly bug?: string;
+  /** What happens, for people. */
+  readonly onProgress?: (text: string) => void;
+}
+
+export interface ChaosResult {
+  readonly ok: boolean;
+  readonly seed: number;
+  readonly forMs: number;
+  readonly topology: string;
+  readonly schedule: readonly PlannedFault[];
+  readonly faults: readonly FaultRecord[];
+  /** What each check is called, and how many facts it looked at. */
+  readonly checks: Readonly<Record<string, number>>;
+  readonly orders: { readonly accepted: number; readonly confirmed: number; readonly refused: number };
+  readonly violations: readonly Violation[];
+  readonly operations: readonly Operation[];
+  /** What was judged: the recorded history and what was left. */
+  readonly evidence?: Evidence;
+  /** From the last heal until everything was decided and at rest. */
+  readonly quietAfterMs: number;
+  /** Kept when something was violated; otherwise gone. */
+  readonly dataDir: string;
+}
+
+/** Recovery from anything takes less; on a machine that is busy with other things too. */
+const upWithinMs = 120_000;
+const warmWithinMs = 60_000;
+const settleWithinMs = 120_000;
+const quietWithinMs = 120_000;
+
+/** What faults can be aimed at, without starting anything. */
+export function shapeOf({ processes }: Topology): Shape {
+  const plain = processes.flatMap(({ name, runs, instances }) =>
+    Array.from({ length: instances }, (_, index) => ({
+      process: instances === 1 ? name : `${name}-${index + 1}`,
+      services: runs,
+    })),
+  );
+  return {
+    processes: plain.map(({ process, services }) => ({ name: process, services })),
+    ways: waysOf(plain),
+  };
+}
+
+export function planChaos({ seed, forMs, topology, faults }: ChaosOptions): PlannedFault[] {
+  const shape = shapeOf(topology);
+  return drawSchedule({
+    seed,
+    forMs,
+    faults: faults.map((fault) => ({ ...fault, targets: fault.targets(shape) })),
+  });
+}
+
+/** Starts a topology, works and breaks things, heals, waits for quiet, and judges. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { onProgress = () => {} } = options;
+  onProgress(`starting ${options.topology.name}`);
+  const rig = await startRig(options);
+  let result: ChaosResult | undefined;
+  try {
+    result = await runOn(rig, options, onProgress);
+    return result;
+  } finally {
+    await rig.stop();
+    if (result?.ok) removeDataDir(rig);
+  }
+}
+
+async function runOn(rig: Rig, options: ChaosOptions, onProgress: (text: string) => void): Promise<ChaosResult> {
+  const { seed, forMs, world, faults, clients } = options;
+  const tokens = createSession({ origin: rig.origin, ...rig.admin, clock: world.clock });
+  const startedMs = world.clock.monotonicMs();
+  const { origin } = rig;
+  const workload = createWorkload({ origin, seed, world, tokens, startedMs, ...(clients ? { clients } : {}) });
+  const schedule = planChaos(options);
+  const nemesis = Promise.race([workload.underWay, world.timers.sleep(warmWithinMs)]).then(() => {
+    onProgress(`under way: ${schedule.length} faults in ${forMs / 1000} s`);
+    return runNemesis({ rig, seed, schedule, faults, startedMs, onChange: onProgress });
+  });
+  // A fault that takes longer to be felt makes the run longer, so clients work until all are healed.
+  const over = Promise.all([nemesis, world.timers.sleep(forMs)]).then(() => {});
+  await workload.run(over);
+  const records = await nemesis;
+  onProgress('all healed, waiting for quiet');
+  const healedMs = world.clock.monotonicMs();
+  const judged = await judge(rig, workload);
+  const quietAfterMs = world.clock.monotonicMs() - healedMs;
+  await workload.close();
+  await tokens.close().catch(() => {});
+  const violations = [...judged.violations, ...checkFaults(records, schedule)];
+  return {
+    ok: violations.length === 0,
+    seed,
+    forMs,
+    topology: options.topology.name,
+    schedule,
+    faults: records,
+    checks: judged.checks,
+    orders: countOrders(workload),
+    violations,
+    operations: workload.operations,
+    ...(judged.evidence ? { evidence: judged.evidence } : {}),
+    quietAfterMs,
+    dataDir: rig.dataDir,
+  };
+}
+
+async function judge(rig: Rig, workload: Workload): Promise<CheckResult> {
+  const violations: Violation[] = [];
+  await rig.allUp(upWithinMs).catch((error: Error) => {
+    violations.push({ guarantee: 'the system comes back', detail: error.message });
+  });
+  const undecided = await workload.settle(settleWithinMs);
+  for (const key of undecided) {
+    const detail = `key ${key} had no decision ${settleWithinMs} ms after the last fault`;
+    violations.push({ guarantee: 'an order is decided in bounded time', detail });
+  }
+  await workload.replay();
+  const judged = await checkWhenQuiet(rig.sources, workload.operations, rig.world, quietWithinMs);
+  return { ...judged, violations: [...violations, ...judged.violations] };
+}
+
+/** A run that broke nothing proves nothing. */
+function checkFaults(records: readonly FaultRecord[], schedule: readonly PlannedFault[]): Violation[] {
+  const guarantee = 'faults were injected and felt';
+  if (schedule.length === 0) return [{ guarantee, detail: 'nothing was planned: give more time or more faults' }];
+  const violations: Violation[] = [];
+  for (const name of new Set(schedule.map(({ fault }) => fault))) {
+    const ofKind = records.filter(({ fault }) => fault === name);
+    const why = ofKind.find(({ failed }) => failed !== undefined)?.failed;
+    if (ofKind.some(({ effects }) => effects > 0)) continue;
+    violations.push({ guarantee, detail: `${name} had no effect${why === undefined ? '' : `: ${why}`}` });
+  }
+  return violations;
+}
+
+function countOrders({ accepted }: Workload): ChaosResult['orders'] {
+  const last = new Map<string, string | undefined>();
+  for (const { key, state } of accepted) last.set(key, state ?? last.get(key));
+  const count = (state: string) => [...last.values()].filter((known) => known === state).length;
+  return { accepted: last.size, confirmed: count('confirmed'), refused: count('refused') };
+}
