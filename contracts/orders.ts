@@ -14,6 +14,7 @@ import {
   Timestamp,
 } from './common.ts';
 import { OrderId } from './inventory.ts';
+import { LineTax } from './totals.ts';
 
 export { OrderId } from './inventory.ts';
 
@@ -23,6 +24,7 @@ const LineKind = Type.Union([
   Type.Literal('shipping'),
   Type.Literal('fee'),
   Type.Literal('discount'),
+  Type.Literal('tax'),
 ]);
 
 const ExactPrice = Type.String({
@@ -32,6 +34,14 @@ const ExactPrice = Type.String({
     'The unit price in major units where minor units are too coarse: `0.125`. Information; totalMinor counts',
 });
 
+/** What a cart knew of a line when it was placed. */
+const parts = {
+  discountMinor: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description: 'Its share of the discount lines' }),
+  ),
+  tax: Type.Optional(LineTax),
+};
+
 const OrderLine = closed({
   kind: LineKind,
   sku: Type.Optional(Sku),
@@ -40,6 +50,7 @@ const OrderLine = closed({
   unitPriceMinor: AmountMinor,
   unitPriceExact: Type.Optional(ExactPrice),
   totalMinor: AmountMinor,
+  ...parts,
 });
 export type OrderLine = Static<typeof OrderLine>;
 
@@ -56,7 +67,7 @@ export const OrderState = Type.Union([
 export type OrderState = Static<typeof OrderState>;
 
 /** Why an order was refused, as a problem the shopper can act on. */
-const Reason = closed({
+export const Reason = closed({
   code: Type.String({ description: 'inventory/out-of-stock, payments/declined …' }),
   detail: Type.String(),
   data: Type.Optional(Type.Unknown()),
@@ -112,7 +123,7 @@ export const Order = closed({
 });
 export type Order = Static<typeof Order>;
 
-/** A line as it is asked for. Price, name and lines without stock are for staff and imports only. */
+/** A line as it is asked for. Price, name and lines without stock are for staff, imports and other services only. */
 const WantedLine = closed({
   kind: Type.Optional(LineKind),
   sku: Type.Optional(Sku),
@@ -121,22 +132,24 @@ const WantedLine = closed({
   unitPriceMinor: Type.Optional(AmountMinor),
   unitPriceExact: Type.Optional(ExactPrice),
   totalMinor: Type.Optional(AmountMinor),
+  ...parts,
 });
 export type WantedLine = Static<typeof WantedLine>;
 
+export const PaymentMethod = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  // Every provider's tokens begin with a letter, and no card number does: it is refused before anything keeps it.
+  pattern: '^[A-Za-z][\\w.:=/-]*$',
+  description: 'A token of the payment provider, never a card number',
+});
+
 const PlaceOrder = closed({
   email: Email,
+  customerId: Type.Optional(Type.String({ maxLength: 64, description: 'Whose order it is, said by another service' })),
   currency: Currency,
   lines: Type.Array(WantedLine, { minItems: 1, maxItems: 2000 }),
-  payment: closed({
-    method: Type.String({
-      minLength: 1,
-      maxLength: 200,
-      // Every provider's tokens begin with a letter, and no card number does: it is refused before anything keeps it.
-      pattern: '^[A-Za-z][\\w.:=/-]*$',
-      description: 'A token of the payment provider, never a card number',
-    }),
-  }),
+  payment: closed({ method: PaymentMethod }),
   shippingAddress: Type.Optional(Address),
   country: Type.Optional(CountryCode),
   expectedTotalMinor: Type.Optional(

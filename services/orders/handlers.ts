@@ -88,7 +88,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     checkSize(lines);
     return {
       id: ids.next('ord'),
-      customerId: caller.kind === 'customer' ? caller.id : null,
+      customerId: caller.kind === 'customer' ? caller.id : (body.customerId ?? null),
       email,
       channel: body.channel ?? 'web',
       currency: body.currency,
@@ -245,7 +245,11 @@ function isStaff({ caller }: CallContext): boolean {
 }
 
 function checkPermitted(body: PlaceOrder, context: CallContext): void {
-  if (isStaff(context)) return;
+  const isService = context.caller.kind === 'service';
+  if (body.customerId !== undefined && !isService) {
+    throw ordersProblems['not-permitted']({ detail: 'customerId is said by other services only' });
+  }
+  if (isService || isStaff(context)) return;
   const staffOnly = needsStaff(body.lines) || body.placedAt !== undefined || (body.channel ?? 'web') !== 'web';
   if (staffOnly) throw ordersProblems['not-permitted']();
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Change, changeOf, finishChange, type OrderRecord, startChange } from './model.ts';
+import { computeTotals, orderLinesOf } from '#contracts/pricing';
+import { type Change, changeOf, finishChange, type OrderRecord, priceLines, startChange, totalOf } from './model.ts';
 
 const order: OrderRecord = {
   id: 'ord_1',
@@ -60,4 +61,33 @@ test('a cancellation after a return brings back the rest only', () => {
     change: { key: 'can_1', occurredAt: '2030-01-01T00:00:00Z' },
     returned: [{ sku: 'MUG', quantity: 3 }],
   });
+});
+
+test('what comes back of a cart is worth what was paid for it: discounts off, taxes on, to the unit', () => {
+  const totals = computeTotals({
+    currency: 'USD',
+    lines: [
+      { sku: 'MUG', name: 'A mug', quantity: 3, unitPriceMinor: 333 },
+      { sku: 'CUP', name: 'A cup', quantity: 1, unitPriceMinor: 1_500 },
+    ],
+    offers: [{ name: 'Ten off', off: { kind: 'percentage', ratePpm: 100_000 } }],
+    taxes: { name: 'Sales tax', included: false, rates: { standard: 72_500 } },
+  });
+  const lines = priceLines(orderLinesOf(totals), new Map());
+  let current: OrderRecord = { ...order, currency: 'USD', lines, totalMinor: totalOf(lines) };
+  expect(current.totalMinor).toBe(totals.totalMinor);
+  const refunds = [1, 2].map((quantity, i) => {
+    const change: Change = {
+      ...named(`ret_${i}`),
+      kind: 'return',
+      sellable: true,
+      refundMinor: undefined,
+      lines: [{ sku: 'MUG', quantity }],
+    };
+    const { refundMinor } = startChange(current, change);
+    current = carryOut(current, change);
+    return refundMinor;
+  });
+  // 999 less a discount of 100, and 65 of tax on the rest: 964 for three.
+  expect(refunds).toEqual([321, 643]);
 });

@@ -51,13 +51,15 @@ export function skusToPrice(lines: readonly WantedLine[]): string[] {
   ];
 }
 
-/** Only staff and imports may say what a line costs, or add lines that are not goods. */
+/** Only staff, imports and other services may say what a line costs, or add lines that are not goods. */
 export function needsStaff(lines: readonly WantedLine[]): boolean {
   return lines.some(
     (line) =>
       line.unitPriceMinor !== undefined ||
       line.unitPriceExact !== undefined ||
       line.totalMinor !== undefined ||
+      line.discountMinor !== undefined ||
+      line.tax !== undefined ||
       line.name !== undefined ||
       (line.kind !== undefined && line.kind !== 'goods'),
   );
@@ -87,6 +89,8 @@ export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<str
         unitPriceMinor,
         ...(line.unitPriceExact === undefined ? {} : { unitPriceExact: line.unitPriceExact }),
         totalMinor: line.totalMinor ?? unitPriceMinor * line.quantity,
+        ...(line.discountMinor === undefined ? {} : { discountMinor: line.discountMinor }),
+        ...(line.tax === undefined ? {} : { tax: line.tax }),
       });
     }
   });
@@ -212,8 +216,7 @@ function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return
   });
   if (errors.length > 0) throw ordersProblems['not-possible']({ detail: errors[0]?.detail ?? '', errors });
   const refundMinor = Math.min(
-    change.refundMinor ??
-      change.lines.reduce((sum, line) => sum + (left.get(line.sku)?.unitPriceMinor ?? 0) * line.quantity, 0),
+    change.refundMinor ?? change.lines.reduce((sum, line) => sum + priceOfReturn(left.get(line.sku), line.quantity), 0),
     order.totalMinor - order.refundedMinor,
   );
   const { changeId: returnId, key, reason, occurredAt } = change;
@@ -237,14 +240,29 @@ function refunded(order: OrderRecord, amountMinor: number): OrderRecord {
   return { ...order, refundedMinor: order.refundedMinor + amountMinor };
 }
 
-/** Units of each SKU that were bought and have not come back, at the price of their first line. */
-function unreturnedOf(order: OrderRecord): Map<string, { quantity: number; unitPriceMinor: number }> {
-  const left = new Map<string, { quantity: number; unitPriceMinor: number }>();
+interface Unreturned {
+  /** Units that have not come back. */
+  quantity: number;
+  bought: number;
+  /** Of the first line with this SKU. */
+  readonly unitPriceMinor: number;
+  /** For all units, where lines tell of discounts and taxes. */
+  paidMinor: number;
+  hasParts: boolean;
+}
+
+/** Units of each SKU that were bought and have not come back. */
+function unreturnedOf(order: OrderRecord): Map<string, Unreturned> {
+  const left = new Map<string, Unreturned>();
   for (const line of order.lines) {
-    if (line.kind !== 'goods' || line.sku === undefined) continue;
-    const known = left.get(line.sku);
-    if (known) known.quantity += line.quantity;
-    else left.set(line.sku, { quantity: line.quantity, unitPriceMinor: line.unitPriceMinor });
+    const { kind, sku, quantity, unitPriceMinor } = line;
+    if (kind !== 'goods' || sku === undefined) continue;
+    const known = left.get(sku) ?? { quantity: 0, bought: 0, unitPriceMinor, paidMinor: 0, hasParts: false };
+    left.set(sku, known);
+    known.quantity += quantity;
+    known.bought += quantity;
+    known.paidMinor += paidFor(line);
+    known.hasParts ||= line.discountMinor !== undefined || line.tax !== undefined;
   }
   for (const entry of order.returns) {
     if (entry.state === 'refused') continue;
@@ -254,6 +272,21 @@ function unreturnedOf(order: OrderRecord): Map<string, { quantity: number; unitP
     }
   }
   return left;
+}
+
+/** What a line cost in the end: less its share of the discounts, with taxes that came on top. */
+function paidFor({ totalMinor, discountMinor = 0, tax }: OrderLine): number {
+  return totalMinor - discountMinor + (tax && !tax.included ? tax.amountMinor : 0);
+}
+
+/** What goes back for units that come back. In whatever parts they come, the parts sum to what was paid. */
+function priceOfReturn(unreturned: Unreturned | undefined, quantity: number): number {
+  if (!unreturned) return 0;
+  const { paidMinor, bought, unitPriceMinor, hasParts } = unreturned;
+  if (!hasParts) return unitPriceMinor * quantity;
+  const back = bought - unreturned.quantity;
+  const paidUpTo = (units: number) => Number((BigInt(paidMinor) * BigInt(units)) / BigInt(bought));
+  return paidUpTo(back + quantity) - paidUpTo(back);
 }
 
 /** Ends a change that `startChange` began. */
