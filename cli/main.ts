@@ -30,6 +30,7 @@ program
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
   .option('--trace-ratio <share>', 'share of requests whose whole way is recorded, 0 to 1 (default: 0.05)', parseShare)
   .option('--otlp <url>', 'send recorded traces there, by OTLP over HTTP')
+  .option('--no-apps', 'serve the API alone, without storefront, till and console')
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
   .option('--quiet', 'say nothing about the start', false)
   .action(async (options) => {

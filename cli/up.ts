@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
+import { buildApps } from './apps.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
@@ -24,6 +25,8 @@ export interface UpOptions {
   readonly otlp?: string;
   /** Absent: `.holdfast` in the checkout, or below /var/lib where the database server can't get to that. */
   readonly dataDir?: string;
+  /** Whether the storefront and the other web apps are served. Default true; false leaves the API alone. */
+  readonly apps?: boolean;
   readonly json: boolean;
   /** Says nothing to people. Default false. */
   readonly quiet?: boolean;
@@ -77,6 +80,7 @@ function assemble(
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 30_000 });
   const databases = createDatabases({ topology, dataDir, world });
   let urls: Readonly<Record<string, string>> = {};
+  const apps = createApps(options.apps ?? true, screen);
   const processes = createProcesses({
     topology,
     world,
@@ -88,6 +92,7 @@ function assemble(
       ...(options.otlp === undefined ? {} : { otlpUrl: options.otlp }),
     },
     databases: () => urls,
+    apps: apps.folder,
     onChange: () => writeState(dataDir, { databases, processes }),
   });
   host.add(timed('Database server', databases, screen));
@@ -98,8 +103,25 @@ function assemble(
     },
   };
   host.add(timed('Databases and roles', provisioning, screen));
+  host.add(apps.component);
   host.add(timed(`Services, ${topology.name}`, processes, screen));
   return { host, databases, processes };
+}
+
+/** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
+function createApps(wanted: boolean, screen: Screen) {
+  let folder: string | undefined;
+  const building = wanted ? buildApps().catch((error: Error) => error) : undefined;
+  const component: Component = {
+    name: 'web apps',
+    async start() {
+      if (!building) return;
+      const built = await screen.step('Web apps', () => building);
+      if (typeof built === 'string') folder = built;
+      else screen.say(`! Only the API is served: ${built.message}`);
+    },
+  };
+  return { component, folder: () => folder };
 }
 
 function timed(title: string, component: Component, screen: Screen): Component {

@@ -36,6 +36,12 @@ const checks: readonly Check[] = [
     args: ['-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/verify.tsbuildinfo'],
   },
   {
+    name: 'types of the apps',
+    package: 'svelte-check',
+    bin: 'svelte-check',
+    args: ['--tsconfig', 'apps/tsconfig.json', '--output', 'human', '--fail-on-warnings'],
+  },
+  {
     name: 'import arrows',
     package: 'dependency-cruiser',
     bin: 'depcruise',

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { users } from '#contracts/users';
+import type { Apps } from '#edge/apps';
 import {
   type Arrival,
   type CallContext,
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   readonly internal?: InternalOptions;
   /** Traces begin here, whatever the client says. Without it none is recorded. */
   readonly telemetry?: Telemetry;
+  /** Storefront, till and console. Their pages lie where the API has none. Default: the API alone. */
+  readonly apps?: Apps;
   /** Pages of which other origins may call. Default: none. */
   readonly cors?: CorsOptions;
   /** Proxies of ours in front, each of which appends to X-Forwarded-For. Default 0: the header is not believed. */
@@ -113,10 +116,18 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pages = createPages({ clock, contracts, unready, title, version });
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
 
-  function greet({ method, headers }: Omit<Arrival, 'correlationId'>): Greeting {
+  /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
+  function pageOf({ method, path, headers, route }: Omit<Arrival, 'correlationId'>): Reply | undefined {
+    return route === undefined || path === '/' ? options.apps?.answer({ method, path, headers }) : undefined;
+  }
+
+  function greet(arrival: Omit<Arrival, 'correlationId'>): Greeting {
+    const { method, headers } = arrival;
     const given = headers['x-correlation-id'];
     const correlationId = isCorrelationId(given) ? given : ids.next('cor');
     const common = { ...securityHeaders, 'x-correlation-id': correlationId };
+    const page = pageOf(arrival);
+    if (page) return { correlationId, headers: common, reply: page };
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;

@@ -74,7 +74,9 @@ function nameRepresentation(sizeBytesMin: number): SendHook {
     const coding = reply.getHeader('content-encoding');
     const tag = reply.getHeader('etag');
     if (coding !== undefined) {
-      if (typeof tag === 'string') reply.header('etag', tag.replace(/"$/, `;${coding}"`));
+      // What was compressed beforehand bears its name already.
+      const isNamed = typeof tag !== 'string' || tag.endsWith(`;${coding}"`);
+      if (!isNamed) reply.header('etag', tag.replace(/"$/, `;${coding}"`));
     } else if (reply.statusCode === 304) {
       if (typeof tag === 'string') reply.header('etag', tagAsKnown(request, tag));
       vary(reply);

@@ -20,6 +20,14 @@ export async function* toLines(values: AsyncIterable<unknown>): AsyncIterable<st
   }
 }
 
+/**
+ * The same values as server-sent events (WHATWG HTML §9.2), for whoever asks with `Accept: text/event-stream`: a value is
+ * an event, `undefined` a comment, which keeps a quiet connection alive.
+ */
+export async function* toEvents(values: AsyncIterable<unknown>): AsyncIterable<string> {
+  for await (const value of values) yield value === undefined ? ':\n\n' : `data: ${JSON.stringify(value)}\n\n`;
+}
+
 /** Longest line of an NDJSON request. */
 const lineSizeBytesMax = 1024 * 1024;
 

@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { build, type InlineConfig } from 'vite';
+import { type App, appsFolder } from './apps.ts';
+import { contractTables } from './contracts.ts';
+
+/** Browsers of the last two years: they know `light-dark()`, nesting and `:has()`. */
+const browsers = ['chrome123', 'firefox124', 'safari17.5'];
+
+export function configOf({ name, base }: App, outFolder: string): InlineConfig {
+  return {
+    configFile: false,
+    root: join(appsFolder, name),
+    base,
+    logLevel: 'error',
+    plugins: [contractTables(), svelte({ configFile: false })],
+    build: {
+      outDir: outFolder,
+      emptyOutDir: true,
+      target: browsers,
+      cssTarget: browsers,
+      // An inlined file would need `data:` in the content security policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+    },
+  };
+}
+
+/** Builds one app into `<folder>/<name>`, ready to be served: compressed, and with a list of its pages. */
+export async function buildApp(app: App, folder: string): Promise<void> {
+  const outFolder = join(folder, app.name);
+  await build(configOf(app, outFolder));
+  const { pages } = (await import(`../${app.name}/pages.ts`)) as { readonly pages: Readonly<Record<string, string>> };
+  writeFileSync(join(outFolder, 'app.json'), JSON.stringify({ ...app, pages: Object.values(pages) }, null, 2));
+  precompress(outFolder);
+}
+
+const compressible = /\.(?:js|css|html|svg|webmanifest)$/;
+
+/** Once, at the best level, so that serving costs nothing. What hardly shrinks is left as it is. */
+function precompress(folder: string): void {
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!compressible.test(path)) continue;
+    const plain = readFileSync(join(folder, path));
+    const variants = {
+      br: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
+      gz: gzipSync(plain, { level: 9 }),
+    };
+    for (const [ending, bytes] of Object.entries(variants)) {
+      if (bytes.length < 0.9 * plain.length) writeFileSync(join(folder, `${path}.${ending}`), bytes);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** Words and numbers as people read them, in their own language. Formatters are costly to make, so they are kept. */
+const locale = navigator.language || 'en';
+
+const moneyFormats = new Map<string, Intl.NumberFormat>();
+
+/** `totalMinor` of a currency, as text: 12345 EUR is `€123.45`, 500 JPY is `¥500`. */
+export function money(amountMinor: number, currency: string): string {
+  let format = moneyFormats.get(currency);
+  if (!format) {
+    format = new Intl.NumberFormat(locale, { style: 'currency', currency });
+    moneyFormats.set(currency, format);
+  }
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  return format.format(amountMinor / 10 ** digits);
+}
+
+const dayFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
+const momentFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+
+export const day = (timestamp: string): string => dayFormat.format(new Date(timestamp));
+export const moment = (timestamp: string): string => momentFormat.format(new Date(timestamp));
+
+const numberFormat = new Intl.NumberFormat(locale);
+export const count = (value: number): string => numberFormat.format(value);
+
+/** `1 item`, `3 items`. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+const countryNames = new Intl.DisplayNames(locale, { type: 'region' });
+export const countryName = (code: string): string => countryNames.of(code) ?? code;
