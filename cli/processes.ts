@@ -6,7 +6,7 @@ import { resolveMail } from './mail.ts';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import type { TelemetryConfig } from './telemetry.ts';
-import { hasDatabase, type ServiceName, type Topology } from './topology.ts';
+import { hasDatabase, resolveUrl, type ServiceName, type Topology } from './topology.ts';
 
 /** The processes of a topology, whichever way they run, as one component of the command's host. */
 export interface Processes extends Component {
@@ -32,8 +32,6 @@ export interface ProcessesOptions {
   readonly dataDir: string;
   /** Asked when the processes start, so after the database has. */
   readonly databases: () => Readonly<Record<string, string>>;
-  /** The folder of the built web apps, asked when the processes start; undefined: none are served. */
-  readonly apps?: () => string | undefined;
   readonly onChange: () => void;
 }
 
@@ -127,7 +125,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
   const admin = ensureAdminAccount(dataDir, options.world.random);
   const mail = topology.mail && resolveMail(topology.mail, process.env);
   const { keepDays } = topology.events;
-  const apps = options.apps?.();
+  const gateway = withValkey(topology.gateway);
   return instances.map(({ process, runs }, index) => {
     const port = ports[index];
     return {
@@ -140,17 +138,21 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
       public: options.public,
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
-      ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),
       ...(options.telemetry ? { telemetry: options.telemetry } : {}),
       provider: topology.provider,
       ...(sandbox ? { sandbox } : {}),
       secrets,
       ...(runs.includes('users') ? { admin } : {}),
       ...(mail && runs.includes('notifications') ? { mail } : {}),
+      ...(runs.includes('gateway') ? { gateway } : {}),
       ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
       dataDir,
     };
   });
+}
+
+function withValkey(settings: Topology['gateway']): Topology['gateway'] {
+  return settings.valkey === undefined ? settings : { ...settings, valkey: resolveUrl(settings.valkey, process.env) };
 }
 
 async function distinctPorts(count: number): Promise<number[]> {

@@ -1,4 +1,3 @@
-import { loadApps } from '#edge/apps';
 import { createGateway } from '#edge/gateway';
 import type { ServiceServer } from '#kit/contract';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
@@ -15,6 +14,8 @@ import {
   serviceMigrations,
 } from './compose.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { connectGateway } from './gateway.ts';
+import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
 import { observeTransport } from './observe.ts';
 import { connectProvider, startSandbox } from './provider.ts';
@@ -40,8 +41,6 @@ export interface ServicesConfig {
   readonly public: { readonly host: string; readonly port: number };
   /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
   readonly internalDoor?: { readonly host: string; readonly port: number };
-  /** Folder of the built web apps, for the gateway to serve. Absent: the API alone. */
-  readonly apps?: string;
   readonly telemetry?: TelemetryConfig;
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
@@ -55,6 +54,8 @@ export interface ServicesConfig {
   readonly admin?: AdminAccount;
   /** How notifications send mail, with the secret in it; only their process is told. Absent: mails are kept to be read. */
   readonly mail?: Mail;
+  /** Of the public door, if it runs here. Default: as each says. */
+  readonly gateway?: GatewaySettings;
   /** How long the log keeps events. Default 30 days. Longer costs disk; what has gone can't be replayed. */
   readonly eventsKeptMs?: number;
   /** For what is kept in files, such as the pretended provider's books. */
@@ -160,12 +161,14 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   }
   const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed);
   if (internal) host.add({ name: 'trace collector', stop: () => internal.close() });
+  const door = connectGateway(options.gateway ?? {}, options.addresses.gateway?.length ?? 1, world);
+  for (const component of door.components) host.add(component);
   const gateway = createGateway({
+    ...door.options,
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),
     telemetry,
     ...(internal ? { internal } : {}),
-    ...(options.apps === undefined ? {} : { apps: loadApps(options.apps) }),
     contracts: publicContracts,
     host: options.public.host,
     port: options.public.port,

@@ -3,6 +3,7 @@ import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { exitCodes, Failure } from './failure.ts';
+import { GatewaySchema, type GatewaySettings } from './gateway-settings.ts';
 import { type Mail, MailSchema, mailMistakes } from './mail.ts';
 
 /**
@@ -108,6 +109,7 @@ export const TopologySchema = Type.Object(
     ),
     provider: Type.Optional(ProviderSchema),
     mail: Type.Optional(MailSchema),
+    gateway: Type.Optional(GatewaySchema),
     events: Type.Optional(
       Type.Object(
         {
@@ -146,6 +148,8 @@ export interface Topology {
   readonly provider: Provider;
   /** Without it, mails are kept to be read. Its URL may still be `env:NAME`. */
   readonly mail?: Mail;
+  /** Its `valkey` may still be `env:NAME`. */
+  readonly gateway: GatewaySettings;
   readonly events: NonNullable<TopologyFile['events']>;
 }
 
@@ -210,6 +214,7 @@ function toTopology(name: string, file: unknown): Topology {
     database: file.database ?? {},
     provider: file.provider ?? { kind: 'sandbox' },
     ...(file.mail ? { mail: file.mail } : {}),
+    gateway: file.gateway ?? {},
     events: file.events ?? {},
   };
 }
@@ -274,6 +279,6 @@ export function resolveUrl(text: string, environment: NodeJS.ProcessEnv): string
   if (url) return url;
   throw new Failure(
     exitCodes.usage,
-    `The topology takes a database URL from ${name}, which is not set: set it, or write the URL.`,
+    `The topology takes a URL from ${name}, which is not set: set it, or write the URL.`,
   );
 }

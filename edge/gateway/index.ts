@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net';
 import { users } from '#contracts/users';
-import type { Apps } from '#edge/apps';
 import {
   type Arrival,
   type CallContext,
@@ -11,7 +10,9 @@ import {
   type Greeting,
   type HttpRoute,
   headerNames,
+  isProblem,
   problemReply,
+  type ReplyHeaders,
   type Responded,
   routesOf,
   type ServiceContract,
@@ -30,6 +31,7 @@ import {
 } from './headers.ts';
 import { createInternalDoor, type InternalOptions } from './internal-door.ts';
 import { createKeySet, type KeySetOptions } from './key-set.ts';
+import { createDoorLimits, type LimitsOptions } from './limits.ts';
 import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
 import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
@@ -37,7 +39,8 @@ import { createTokenVerifier, type Identity, type TokenVerifierOptions } from '.
 
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
-export { gateway } from './pages.ts';
+export type { LimitsOptions } from './limits.ts';
+export { gateway } from './contract.ts';
 export { gatewayProblems } from './problems.ts';
 
 export interface GatewayOptions {
@@ -56,8 +59,8 @@ export interface GatewayOptions {
   readonly internal?: InternalOptions;
   /** Traces begin here, whatever the client says. Without it none is recorded. */
   readonly telemetry?: Telemetry;
-  /** Storefront, till and console. Their pages lie where the API has none. Default: the API alone. */
-  readonly apps?: Apps;
+  /** Requests a second by user and by address. Default 1,000 each; `false` for none. */
+  readonly limits?: LimitsOptions | false;
   /** Pages of which other origins may call. Default: none. */
   readonly cors?: CorsOptions;
   /** Proxies of ours in front, each of which appends to X-Forwarded-For. Default 0: the header is not believed. */
@@ -115,51 +118,51 @@ export function createGateway(options: GatewayOptions): Gateway {
   const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
   const pages = createPages({ clock, contracts, unready, title, version });
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
+  const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
 
-  /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
-  function pageOf({ method, path, headers, route }: Omit<Arrival, 'correlationId'>): Reply | undefined {
-    return route === undefined || path === '/' ? options.apps?.answer({ method, path, headers }) : undefined;
-  }
-
-  function greet(arrival: Omit<Arrival, 'correlationId'>): Greeting {
-    const { method, headers } = arrival;
+  function greet({ method, headers }: Omit<Arrival, 'correlationId'>): Greeting {
     const given = headers['x-correlation-id'];
     const correlationId = isCorrelationId(given) ? given : ids.next('cor');
     const common = { ...securityHeaders, 'x-correlation-id': correlationId };
-    const page = pageOf(arrival);
-    if (page) return { correlationId, headers: common, reply: page };
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;
     return { correlationId, headers: { ...common, ...cors.headers }, ...(preflight ? { reply: preflight } : {}) };
   }
 
-  async function admit(request: Request, arrival: Arrival): Promise<Request> {
+  async function admit(request: Request, arrival: Arrival, replyHeaders: ReplyHeaders): Promise<Request> {
     const { operation } = arrival.route as HttpRoute;
     const headers = headersInward(arrival.headers);
     const span = observed?.begin(`${operation.method} ${operation.path}`, headers[headerNames.traceparent]);
-    const identity = operation.identity === 'ignored' ? undefined : await identify(arrival);
+    const forwardedFor = arrival.headers['x-forwarded-for'];
+    const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
+    const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);
+    limits?.spend(arrival.route as HttpRoute, identity?.caller, source, replyHeaders);
     const deadlineMs = operation.deadlineMs ?? deadlineMsDefault;
     const waitSec = waitPreference(headers['prefer']);
-    const forwardedFor = arrival.headers['x-forwarded-for'];
     headers[headerNames.caller] = identity ? encodeCaller(identity.caller) : 'anonymous:anonymous';
     if (identity?.sessionId) headers[headerNames.session] = identity.sessionId;
     headers[headerNames.correlationId] = arrival.correlationId ?? '';
     headers[headerNames.step] = '1';
     headers[headerNames.deadlineMs] = String(Math.min(deadlineMs, waitSec === undefined ? deadlineMs : waitSec * 1000));
-    headers[headerNames.source] = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
+    headers[headerNames.source] = source;
     headers[headerNames.traceparent] = span?.traceparent ?? newTraceparent(random);
     const admitted = { ...request, headers };
     if (span) observed?.admitted(admitted, span);
     return admitted;
   }
 
-  async function identify({ headers }: Arrival): Promise<Identity | undefined> {
+  async function identify({ headers }: Arrival, source: string): Promise<Identity | undefined> {
     const { authorization } = headers;
     if (authorization === undefined) return undefined;
     const [, token] = /^Bearer +([\w.~+/-]+=*) *$/i.exec(String(authorization)) ?? [];
     if (token === undefined) throw gatewayProblems['token-refused']({ detail: 'send Authorization: Bearer <token>' });
-    return verifier.verify(token);
+    try {
+      return await verifier.verify(token, () => limits?.beforeVerifying(source));
+    } catch (error) {
+      if (isProblem(error) && error.status === 401) limits?.refusedToken(source);
+      throw error;
+    }
   }
 
   /** Sends a request on, and makes whatever comes of it fit for the outside. */
@@ -212,6 +215,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     component: {
       name: 'gateway',
       async start() {
+        await limits?.component?.start?.();
         address = await listen(app, host, port);
         if (internal)
           internalAddress = await listen(internal, options.internal?.host ?? '127.0.0.1', options.internal?.port ?? 0);
@@ -221,6 +225,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       async stop() {
         await app.close();
         await internal?.close();
+        await limits?.component?.stop?.();
       },
     },
   };

@@ -8,6 +8,13 @@ export const gatewayProblems = problemTable('gateway', {
     retry: 'never',
     hint: 'Refresh it or sign in again, and send the new one as Authorization: Bearer ….',
   },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    category: 'input',
+    retry: { afterMs: 1_000 },
+    hint: 'Wait for Retry-After. The RateLimit headers of each answer tell what is left; send fewer at once.',
+  },
   'unknown-problem': {
     status: 404,
     title: 'There is no such problem',

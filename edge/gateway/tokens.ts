@@ -22,8 +22,11 @@ export interface Identity {
 }
 
 export interface TokenVerifier {
-  /** Throws `gateway/token-refused`, or `contract/unavailable` when the keys can't be had. */
-  verify(token: string): Promise<Identity>;
+  /**
+   * Throws `gateway/token-refused`, or `contract/unavailable` when the keys can't be had. `beforeChecking` may throw where a
+   * signature would have to be checked, which is what costs.
+   */
+  verify(token: string, beforeChecking?: () => void): Promise<Identity>;
 }
 
 interface Remembered {
@@ -83,11 +86,12 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   return {
-    async verify(token) {
+    async verify(token, beforeChecking) {
       if (token.length > tokenSizeMax) throw refused('it is too long');
       const name = hash('sha256', token, 'base64');
       const known = recall(name);
       if (known) return known;
+      beforeChecking?.();
       try {
         const entry = await verifyFresh(token);
         remember(name, entry);

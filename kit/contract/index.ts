@@ -16,6 +16,7 @@ export {
   type Greeting,
   type HttpRoute,
   type HttpServerOptions,
+  type ReplyHeaders,
   type Responded,
   routesOf,
 } from './http-server.ts';

@@ -13,6 +13,8 @@ export async function startShop(server: BenchServer): Promise<Server> {
     services: {
       process: 'bench',
       services: [...serviceNames],
+      // All clients are one address here. The limit is looked at all the same.
+      gateway: { limits: { perAddress: 1_000_000_000 } },
       databases: server.urls,
       addresses: {},
       public: { host: '127.0.0.1', port: await findFreePort() },
