@@ -42,6 +42,14 @@ export const otherBugs: readonly Bug[] = [
     ),
   },
   {
+    name: 'order-not-locked',
+    summary: 'an order is read without a lock, so two people refund the same money and one refund is forgotten',
+    workload: 'orders',
+    breaks: /no refund is lost|provider has what the order says|what was told is there/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/from customer_order o where o.id = any/, (text) => text.replace('for update', '')),
+  },
+  {
     name: 'token-not-locked',
     summary: 'a session is read without a lock, so two rotations of one refresh token overwrite each other',
     workload: 'refresh',

@@ -4,6 +4,7 @@ import { claims } from './claims.ts';
 import { consumers } from './consumers.ts';
 import { holds } from './holds.ts';
 import { lists } from './lists.ts';
+import { orders } from './orders.ts';
 import { outbox } from './outbox.ts';
 import { refresh } from './refresh.ts';
 import { sagas } from './sagas.ts';
@@ -15,6 +16,7 @@ export const workloads: readonly Workload[] = [
   outbox,
   consumers,
   sagas,
+  orders,
   refresh,
   admins,
   startUp,
