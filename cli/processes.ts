@@ -32,6 +32,8 @@ export interface ProcessesOptions {
   readonly dataDir: string;
   /** Asked when the processes start, so after the database has. */
   readonly databases: () => Readonly<Record<string, string>>;
+  /** The folder of the built web apps, asked when the processes start; undefined: none are served. */
+  readonly apps?: () => string | undefined;
   readonly onChange: () => void;
 }
 
@@ -126,6 +128,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
   const mail = topology.mail && resolveMail(topology.mail, process.env);
   const { keepDays } = topology.events;
   const gateway = withValkey(topology.gateway);
+  const apps = options.apps?.();
   return instances.map(({ process, runs }, index) => {
     const port = ports[index];
     return {
@@ -138,6 +141,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
       public: options.public,
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
+      ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),
       ...(options.telemetry ? { telemetry: options.telemetry } : {}),
       provider: topology.provider,
       ...(sandbox ? { sandbox } : {}),

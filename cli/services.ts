@@ -1,3 +1,4 @@
+import { loadApps } from '#edge/apps';
 import { createGateway } from '#edge/gateway';
 import type { ServiceServer } from '#kit/contract';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
@@ -41,6 +42,8 @@ export interface ServicesConfig {
   readonly public: { readonly host: string; readonly port: number };
   /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
   readonly internalDoor?: { readonly host: string; readonly port: number };
+  /** Folder of the built web apps, for the gateway to serve. Absent: the API alone. */
+  readonly apps?: string;
   readonly telemetry?: TelemetryConfig;
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
@@ -169,6 +172,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),
     telemetry,
     ...(internal ? { internal } : {}),
+    ...(options.apps === undefined ? {} : { apps: loadApps(options.apps) }),
     contracts: publicContracts,
     host: options.public.host,
     port: options.public.port,

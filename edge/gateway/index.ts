@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { users } from '#contracts/users';
+import type { Apps } from '#edge/apps';
 import {
   type Arrival,
   type CallContext,
@@ -37,10 +38,10 @@ import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 
+export { gateway } from './contract.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export type { LimitsOptions } from './limits.ts';
-export { gateway } from './contract.ts';
 export { gatewayProblems } from './problems.ts';
 
 export interface GatewayOptions {
@@ -59,6 +60,8 @@ export interface GatewayOptions {
   readonly internal?: InternalOptions;
   /** Traces begin here, whatever the client says. Without it none is recorded. */
   readonly telemetry?: Telemetry;
+  /** Storefront, till and console. Their pages lie where the API has none. Default: the API alone. */
+  readonly apps?: Apps;
   /** Requests a second by user and by address. Default 1,000 each; `false` for none. */
   readonly limits?: LimitsOptions | false;
   /** Pages of which other origins may call. Default: none. */
@@ -120,10 +123,18 @@ export function createGateway(options: GatewayOptions): Gateway {
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
 
-  function greet({ method, headers }: Omit<Arrival, 'correlationId'>): Greeting {
+  /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
+  function pageOf({ method, path, headers, route }: Omit<Arrival, 'correlationId'>): Reply | undefined {
+    return route === undefined || path === '/' ? options.apps?.answer({ method, path, headers }) : undefined;
+  }
+
+  function greet(arrival: Omit<Arrival, 'correlationId'>): Greeting {
+    const { method, headers } = arrival;
     const given = headers['x-correlation-id'];
     const correlationId = isCorrelationId(given) ? given : ids.next('cor');
     const common = { ...securityHeaders, 'x-correlation-id': correlationId };
+    const page = pageOf(arrival);
+    if (page) return { correlationId, headers: common, reply: page };
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;

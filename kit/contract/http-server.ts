@@ -5,7 +5,7 @@ import type { Reply, Request } from '#kit/runtime';
 import { type CompressionOptions, compressReplies, plainTags, refusesEncoding } from './http-compression.ts';
 import { refuseBytes, refuseExpectation } from './http-refuse.ts';
 import { decode, parseJson } from './json-body.ts';
-import { isAsyncIterable, linesOf, toLines } from './ndjson.ts';
+import { isAsyncIterable, linesOf, toEvents, toLines } from './ndjson.ts';
 import type { OperationDescription } from './operation.ts';
 import { contractProblems, isProblem, type Problem, toProblem } from './problem.ts';
 import { problemReply, type ServiceServer } from './server.ts';
@@ -15,6 +15,8 @@ export const bodySizeBytesDefault = 256 * 1024;
 /** What is known of a request as soon as its head has arrived. */
 export interface Arrival {
   readonly method: string;
+  /** Without the query. For routing: it may hold what identifies people, so it is not for logs. */
+  readonly path: string;
   /** Address of the peer: the client, or the proxy before us. */
   readonly remoteAddress: string;
   /** Lower-case names. */
@@ -198,6 +200,7 @@ function welcome(options: HttpServerOptions, request: FastifyRequest, reply: Fas
   const { greet, onResponded } = options;
   const head = {
     method: request.method,
+    path: request.url.split('?', 1)[0] ?? '',
     remoteAddress: request.raw.socket.remoteAddress ?? '',
     headers: plainTags(request.headers),
     route: request.is404 ? undefined : routeOf(request),
@@ -289,20 +292,24 @@ function sendProblem(incoming: FastifyRequest, outgoing: FastifyReply, error: un
   return sendReply(outgoing, problemReply(problem, visits.get(incoming.raw)?.arrival.correlationId));
 }
 
+const eventStream = 'text/event-stream';
+
 function sendReply(outgoing: FastifyReply, reply: Reply): FastifyReply {
   outgoing.code(reply.status).headers(reply.headers);
   if (reply.body === undefined || reply.status === 204 || reply.status === 304) return outgoing.send();
   if (isAsyncIterable(reply.body)) {
-    outgoing.header('content-type', 'application/x-ndjson');
+    const asEvents = String(outgoing.request.headers.accept ?? '').includes(eventStream);
+    outgoing.header('content-type', asEvents ? eventStream : 'application/x-ndjson');
     if (outgoing.request.method === 'HEAD') {
       // Nobody will read it: what feeds it must not be kept waiting.
       reply.body[Symbol.asyncIterator]().return?.();
       return outgoing.send();
     }
-    return outgoing.send(Readable.from(toLines(reply.body), { objectMode: false }));
+    const text = asEvents ? toEvents(reply.body) : toLines(reply.body);
+    return outgoing.send(Readable.from(text, { objectMode: false }));
   }
   if (!reply.headers['content-type']) outgoing.header('content-type', 'application/json; charset=utf-8');
-  if (typeof reply.body === 'string') return outgoing.send(reply.body);
+  if (typeof reply.body === 'string' || reply.body instanceof Uint8Array) return outgoing.send(reply.body);
   return outgoing.serializer(JSON.stringify).send(reply.body);
 }
 
