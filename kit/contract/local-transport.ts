@@ -26,29 +26,42 @@ export interface LocalTransport extends Transport {
   attach(server: ServiceServer): void;
 }
 
-/** The callee may be stuck (a lock, a provider): the caller's deadline holds all the same. */
-async function withDeadline(
+/**
+ * The callee may be stuck (a lock, a provider): the caller's deadline holds all the same, and the callee's signal aborts
+ * with it, as it does over HTTP, so that work for which nobody waits can stop.
+ */
+function withDeadline(
   timers: Timers,
   server: ServiceServer,
   request: Parameters<Transport['send']>[0],
   signal: AbortSignal,
 ): Promise<Reply> {
   const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0);
-  const answered = server.handle(request, signal);
-  if (!(deadlineMs > 0)) return answered;
+  if (!(deadlineMs > 0)) return server.handle(request, signal);
   return new Promise((resolve, reject) => {
+    const work = new AbortController();
+    const follow = () => work.abort(signal.reason);
+    if (signal.aborted) follow();
+    else signal.addEventListener('abort', follow);
     const cancel = timers.after(deadlineMs, () => {
-      reject(
-        contractProblems.timeout({ detail: `${request.service}.${request.operation} took over ${deadlineMs} ms` }),
-      );
+      const late = contractProblems.timeout({
+        detail: `${request.service}.${request.operation} took over ${deadlineMs} ms`,
+      });
+      signal.removeEventListener('abort', follow);
+      work.abort(late);
+      reject(late);
     });
-    answered.then(
+    const end = () => {
+      cancel();
+      signal.removeEventListener('abort', follow);
+    };
+    server.handle(request, work.signal).then(
       (reply) => {
-        cancel();
+        end();
         resolve(reply);
       },
       (error) => {
-        cancel();
+        end();
         reject(error);
       },
     );
