@@ -224,6 +224,13 @@ export const ordersProblems = problemTable('orders', {
     retry: { afterMs: 1_000 },
     hint: 'The order was not accepted. Repeat it with the same Idempotency-Key after Retry-After.',
   },
+  'too-many-followers': {
+    status: 503,
+    title: 'Too many orders are being followed',
+    category: 'unavailable',
+    retry: { afterMs: 5_000 },
+    hint: 'The order goes on all the same: read it again from time to time (GET /orders/{orderId}).',
+  },
   'saga-not-possible': {
     status: 409,
     title: 'The saga is not in a state that permits this',
@@ -319,6 +326,18 @@ export const orders = defineService({
       query: closed({ channel: Type.Optional(Type.String({ maxLength: 20 })) }),
       responses: { 200: Order },
       deadlineMs: 120_000,
+    },
+    follow: {
+      method: 'GET',
+      path: '/orders/{orderId}/events',
+      summary:
+        'The order as it is, again whenever it changes and every 10 s, until nothing of it is under way; at most 2 minutes.',
+      access: ['anonymous'],
+      stream: 'reply',
+      params: ofOrder,
+      responses: { 200: Order },
+      problems: ['orders/not-found', 'orders/too-many-followers'],
+      deadlineMs: 30_000,
     },
     cancel: {
       method: 'POST',

@@ -7,6 +7,7 @@ import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
 import type { BatchWriter } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
+import { createFollowers } from './follow.ts';
 import {
   type Change,
   checkSize,
@@ -20,7 +21,7 @@ import {
 } from './model.ts';
 import { createSagaHandlers } from './saga-handlers.ts';
 import type { ChangeOrderInput, OrderSagas, Origin } from './sagas.ts';
-import { exportOrders, findImported, listOrders, type OrderWithProgress, readOrder } from './store.ts';
+import { exportOrders, findImported, listOrders, type OrderWithProgress, readOrder, readOrders } from './store.ts';
 import { viewOf } from './view.ts';
 
 /** Names and prices of SKUs in a currency; those that are not sold in it are left out. */
@@ -55,7 +56,17 @@ type Decided<Status extends number> =
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof orders> {
   const { world, database, writer, engine, sagas, answers, priceOf } = options;
-  const { clock, ids } = world;
+  const { clock, timers, ids } = world;
+  /** Of an order that is placed here the saga itself knows, before what it has done is written. */
+  const stepOf = (orderId: string, written: number | undefined) => engine.peek(orderId)?.step ?? written;
+  const followers = createFollowers({
+    clock,
+    timers,
+    async read(orderIds) {
+      const found = await readOrders(database, orderIds);
+      return new Map(found.map(({ order, sagaStep }) => [order.id, viewOf(order, stepOf(order.id, sagaStep))]));
+    },
+  });
 
   async function place(body: PlaceOrder, context: CallContext): Promise<Decided<201>> {
     if (!engine.canStart) throw ordersProblems.overloaded();
@@ -190,7 +201,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     place: ({ body }, context) => place(body, context),
     get: async ({ params }, context) => {
       const { order, sagaStep } = await visibleOrder(params.orderId, context);
-      return { status: 200, body: viewOf(order, engine.peek(order.id)?.step ?? sagaStep) };
+      return { status: 200, body: viewOf(order, stepOf(order.id, sagaStep)) };
     },
     list: async ({ query }, context) => {
       const { caller } = context;
@@ -216,6 +227,10 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       };
     },
     export: async ({ query }) => ({ status: 200, body: allOrders(database, query.channel ?? null) }),
+    follow: async ({ params }, context) => {
+      const { order, sagaStep } = await visibleOrder(params.orderId, context);
+      return { status: 200, body: followers.follow(viewOf(order, stepOf(order.id, sagaStep)), context.signal) };
+    },
     cancel: async ({ params, body }, context) => {
       const wanted: Change = { kind: 'cancel', ...changeFrom(ids.next('can'), body, context) };
       return change(params.orderId, sagas.cancelOrder, wanted, body, context);

@@ -108,6 +108,11 @@ export async function readOrder(database: Queryable, id: string): Promise<OrderW
   return rows[0] && progressOf(rows[0]);
 }
 
+export async function readOrders(database: Queryable, ids: readonly string[]): Promise<readonly OrderWithProgress[]> {
+  const { rows } = await database.query<ProgressRow>(`${withProgress} where o.id = any ($1::text[])`, [ids]);
+  return rows.map(progressOf);
+}
+
 export interface OrderFilter {
   readonly customerId?: string;
   readonly email?: string;
