@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Logger, systemWorld } from '#kit/runtime';
-import { type ChaosCommandOptions, chaos, type VerifyResult, verifyBooks } from '#lab/chaos';
+import { type ChaosCommandOptions, chaos, type Status, statusText, type VerifyResult, verifyBooks } from '#lab/chaos';
 import { pickDataDir } from './data-dir.ts';
 import { exitCodes } from './failure.ts';
 import { createLog, logLevel } from './log.ts';
@@ -18,14 +18,40 @@ export function runChaosCommand(options: Omit<ChaosCommandOptions, 'report'> & {
       pickDataDir(undefined, () => {}),
       'report',
     );
-  const progress = (text: string) => {
-    const elapsed = ((performance.now() - startedMs) / 1000).toFixed(1);
-    process.stderr.write(`${elapsed.padStart(6)} s  ${text}\n`);
-  };
+  const elapsed = () => `${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  `;
+  const line = createLiveLine(process.stderr);
   const level = process.env['HOLDFAST_LOG'];
   const log = level === undefined ? silent : createLog(logLevel(level), { process: 'chaos' });
   const out = (text: string) => void process.stdout.write(`${text}\n`);
-  return chaos({ ...options, report }, { out, progress }, systemWorld(log));
+  const screen = {
+    out,
+    say: (text: string) => line.say(elapsed() + text),
+    show: (status: Status) => line.show(elapsed() + statusText(status)),
+  };
+  return chaos({ ...options, report }, screen, systemWorld(log)).finally(() => line.end());
+}
+
+/** A line that stands below all others and changes, on a terminal; elsewhere there is none. */
+function createLiveLine(stream: NodeJS.WriteStream) {
+  let shown = '';
+  const draw = (text: string) => {
+    if (stream.isTTY) stream.write(`\r\x1b[2K${text.slice(0, stream.columns - 1)}`);
+  };
+  return {
+    say(text: string) {
+      draw('');
+      stream.write(`${text}\n`);
+      draw(shown);
+    },
+    show(text: string) {
+      shown = text;
+      draw(text);
+    },
+    end() {
+      shown = '';
+      draw('');
+    },
+  };
 }
 
 export interface VerifyCommandOptions {

@@ -138,15 +138,16 @@ program
 program
   .command('chaos')
   .description('start real processes, break them and what is between them, heal, and check every guarantee')
-  .argument('[scenario]', 'random, short, a class of faults, or faults by name: kill,partition', 'random')
+  .argument('[scenario]', 'one that --list names, a class of faults, or faults by name: kill,partition', 'random')
   .option('--seed <number>', 'what is drawn from: the work, the faults, their times', parseSeed, 1)
   .option('--for <duration>', 'how long faults are injected, as 60s, 10m or 1h', '60s')
   .option('--topology <name-or-file>', 'as for up', 'process-per-service')
   .option('--clients <number>', 'clients at the public door (default: 8)', parseConcurrency)
   .option('--privileged', 'also faults that need privileges or tools, where this machine allows them')
   .option('--bug <name>', 'plant a bug, to see it found')
+  .option('--list-bugs', 'name the bugs that can be planted')
   .option('--plan', 'print what would be injected when, and start nothing')
-  .option('--list', 'name the faults and what each does')
+  .option('--list', 'name the scenarios and the faults, and what each does')
   .option('--report <folder>', 'where the report goes (default: report in the data directory of this checkout)')
   .option('--json', 'print one JSON object')
   .action(async (scenario, options) => {

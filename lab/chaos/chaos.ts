@@ -1,19 +1,21 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { World } from '#kit/runtime';
+import { exitCodes, Failure } from '../../cli/failure.ts';
 import { loadTopology } from '../../cli/topology.ts';
 import { writeHistory } from '../checkers/index.ts';
 import { parseDuration } from './duration.ts';
 import type { Fault } from './faults/fault.ts';
 import { faults as allFaults } from './faults/index.ts';
 import { plantedBugs } from './planted-bugs.ts';
-import { faultTotals, jsonOf, listText, reportText, scheduleText } from './report.ts';
-import { reportPage } from './report-page.ts';
+import { reportPage } from './report/page.ts';
+import { faultTotals, jsonOf, listText, reportText, scheduleText, table } from './report/text.ts';
 import { type ChaosResult, planChaos, runChaos } from './run.ts';
-import { chooseFaults, type Skipped } from './scenarios.ts';
+import { chooseFaults, type Skipped, scenarios } from './scenarios.ts';
+import type { Status } from './status.ts';
 
 export interface ChaosCommandOptions {
-  /** `random`, a class (`network`), or faults by name, `kill,partition`. */
+  /** A scenario (`random`), a class (`network`), or faults by name, `kill,partition`. */
   readonly scenario: string;
   readonly seed: number;
   /** `60s`, `10m`. */
@@ -26,6 +28,7 @@ export interface ChaosCommandOptions {
   /** Prints the schedule and starts nothing. */
   readonly plan?: boolean;
   readonly list?: boolean;
+  readonly listBugs?: boolean;
   readonly json?: boolean;
   /** Folder of the report. */
   readonly report: string;
@@ -33,30 +36,40 @@ export interface ChaosCommandOptions {
 
 export interface ChaosScreen {
   readonly out: (text: string) => void;
-  /** Progress, which is no part of the result. */
-  readonly progress: (text: string) => void;
+  /** A line of what happens, which is no part of the result. */
+  readonly say: (text: string) => void;
+  /** Where it stands, a few times a second. */
+  readonly show: (status: Status) => void;
 }
 
-export const chaosExitCodes = { ok: 0, usage: 2, checkFailed: 5 } as const;
 const forMsMax = 24 * 3_600_000;
 
-/** `holdfast chaos`: returns the exit code. */
+/** `holdfast chaos`: returns the exit code. Throws a `Failure` when something asked for is not there. */
 export async function chaos(options: ChaosCommandOptions, screen: ChaosScreen, world: World): Promise<number> {
   if (options.list) {
-    screen.out(options.json ? JSON.stringify(allFaults.map(listed)) : listText(allFaults));
-    return chaosExitCodes.ok;
+    const list = { scenarios, faults: allFaults.map(listed) };
+    screen.out(options.json ? JSON.stringify(list) : listText(scenarios, allFaults));
+    return exitCodes.ok;
   }
-  const mistake = (text: string): number => {
-    screen.out(text);
-    return chaosExitCodes.usage;
-  };
+  if (options.listBugs) {
+    const list = Object.entries(plantedBugs).map(([name, { does }]) => ({ name, summary: does }));
+    screen.out(
+      options.json
+        ? JSON.stringify(list)
+        : table(
+            ['bug', 'what it does'],
+            list.map((bug) => [bug.name, bug.summary]),
+          ).join('\n'),
+    );
+    return exitCodes.ok;
+  }
   const forMs = parseDuration(options.for);
-  if (!(forMs > 0 && forMs <= forMsMax)) return mistake('Give a duration as 60s, 10m or 1h, at most 24h.');
+  if (!(forMs > 0 && forMs <= forMsMax)) throw mistake('Give a duration as 60s, 10m or 1h, at most 24h.');
   if (options.bug !== undefined && !plantedBugs[options.bug]) {
-    return mistake(`There is no planted bug ${options.bug}: give one of ${Object.keys(plantedBugs).join(', ')}.`);
+    throw mistake(`There is no planted bug ${options.bug}: give one of ${Object.keys(plantedBugs).join(', ')}.`);
   }
   const chosen = chooseFaults(allFaults, options.scenario, options.privileged ?? false);
-  if ('mistake' in chosen) return mistake(chosen.mistake);
+  if ('mistake' in chosen) throw mistake(chosen.mistake);
   const { seed, clients, bug } = options;
   const run = {
     seed,
@@ -66,20 +79,23 @@ export async function chaos(options: ChaosCommandOptions, screen: ChaosScreen, w
     world,
     ...(clients === undefined ? {} : { clients }),
     ...(bug === undefined ? {} : { bug }),
-    onProgress: screen.progress,
+    onProgress: screen.say,
+    onStatus: screen.show,
   };
   if (options.plan) {
     const schedule = planChaos(run);
     screen.out(options.json ? JSON.stringify(schedule) : scheduleText(schedule));
-    return chaosExitCodes.ok;
+    return exitCodes.ok;
   }
   const result = await runChaos(run);
   const replay = replayOf(options);
   const folder = await writeReport(options, result, chosen.skipped, replay);
   if (options.json) screen.out(JSON.stringify({ ...jsonOf(result, chosen.skipped), report: folder, replay }));
   else screen.out(`${reportText(result, chosen.skipped)}\n\nReport: ${join(folder, 'index.html')}\nAgain:  ${replay}`);
-  return result.ok ? chaosExitCodes.ok : chaosExitCodes.checkFailed;
+  return result.ok ? exitCodes.ok : exitCodes.checkFailed;
 }
+
+const mistake = (sentence: string): Failure => new Failure(exitCodes.usage, sentence);
 
 function listed({ name, class: of, does, privileged, missing }: Fault): object {
   const why = missing?.();
@@ -103,7 +119,7 @@ async function writeReport(
   await mkdir(folder, { recursive: true });
   const report = { ...jsonOf(result, skipped), replay, injected: result.faults, totals: faultTotals(result.faults) };
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(folder, 'index.html'), reportPage(result, skipped, replay));
+  await writeFile(join(folder, 'index.html'), reportPage({ result, skipped, known: allFaults, replay }));
   if (result.evidence) {
     const lines = [...writeHistory(result.evidence, replay)].map((line) => `${line}\n`);
     await writeFile(join(folder, 'history.ndjson'), lines.join(''));

@@ -1,11 +1,11 @@
 import { seededRandom } from '#kit/runtime';
-import type { Fault, Injection } from './faults/fault.ts';
+import type { Fault, FaultClass, Injection } from './faults/fault.ts';
 import type { Rig } from './rig.ts';
 import type { PlannedFault } from './schedule.ts';
 
 /** A planned fault as it went. Times are milliseconds since the run began. */
 export interface FaultRecord extends PlannedFault {
-  readonly class: string;
+  readonly class: FaultClass;
   readonly detail: string;
   readonly startMs: number;
   readonly endMs: number;
@@ -14,12 +14,19 @@ export interface FaultRecord extends PlannedFault {
   readonly failed?: string;
 }
 
+/** A fault has come, or gone. */
+export interface FaultChange {
+  readonly planned: PlannedFault;
+  readonly state: 'injected' | 'healed';
+  readonly detail: string;
+}
+
 export interface NemesisOptions {
   readonly rig: Rig;
   readonly seed: number;
   readonly schedule: readonly PlannedFault[];
   readonly faults: readonly Fault[];
-  readonly onChange: (text: string) => void;
+  readonly onChange: (change: FaultChange) => void;
   /** When the run began, on the monotonic clock: what the times of the records count from. */
   readonly startedMs: number;
 }
@@ -55,20 +62,24 @@ async function strike(
   try {
     injection = await fault.inject(rig, planned.target, seededRandom(seed, `fault ${planned.index}`));
     const { detail = '', effects, heal } = injection;
-    onChange(`${planned.fault} ${planned.target} ${detail}`.trim());
+    onChange({ planned, state: 'injected', detail });
+    // Some effects can be seen only while they last, of others more are seen later: the most counts.
+    let felt = await effects();
     await timers.sleep(planned.durationMs);
     const untilMs = sinceStart() + biteWithinMs;
-    let felt = await effects();
-    while (felt === 0 && sinceStart() < untilMs) {
+    for (;;) {
+      felt = Math.max(felt, await effects());
+      if (felt > 0 || sinceStart() > untilMs) break;
       await timers.sleep(lookEveryMs);
-      felt = await effects();
     }
     await heal();
-    onChange(`healed: ${planned.fault} ${planned.target}`);
-    // Some effects can be seen only while they last, of others more were seen meanwhile.
+    onChange({ planned, state: 'healed', detail });
     return { ...record, detail, endMs: sinceStart(), effects: Math.max(felt, await effects()) };
   } catch (error) {
-    await injection?.heal();
+    if (injection) {
+      await injection.heal();
+      onChange({ planned, state: 'healed', detail: '' });
+    }
     return { ...record, endMs: sinceStart(), failed: (error as Error).message };
   }
 }

@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import type { World } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
 
 /** Tells the pretended provider what to get wrong, past all proxies. Faults of several sources add up. */
@@ -16,6 +17,9 @@ export interface ProviderFault {
 }
 
 const timeoutMs = 5_000;
+/** The provider may be killed or stopped just now, by another fault. */
+const reachableWithinMs = 60_000;
+const retryPauseMs = 100;
 /** Harmless, and gone when the provider has been started again, which forgets all faults. */
 const canary: Fault = { do: 'search-lag', ms: 1 };
 
@@ -24,7 +28,13 @@ interface Entry {
   struck: number;
 }
 
-export function createProviderControl(at: { host: string; port: number; key: string }): ProviderControl {
+export interface ProviderAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly key: string;
+}
+
+export function createProviderControl(at: ProviderAddress, { clock, timers }: World): ProviderControl {
   const active: Entry[] = [];
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -44,7 +54,11 @@ export function createProviderControl(at: { host: string; port: number; key: str
   /** What is left of each fault tells how often it struck. A spent fault is gone from the list. */
   async function look(): Promise<void> {
     const left = await call();
-    if (!left.some((fault) => fault.do === canary.do)) return;
+    if (!left.some((fault) => fault.do === canary.do)) {
+      // It was started anew and has forgotten.
+      if (active.length > 0) await set();
+      return;
+    }
     for (const entry of active) {
       const found = left.find((fault) => sameFault(fault, entry.fault)) as { next?: number } | undefined;
       const next = found?.next ?? 0;
@@ -54,6 +68,19 @@ export function createProviderControl(at: { host: string; port: number; key: str
   }
 
   const set = () => call([canary, ...active.map(({ fault }) => fault).filter(({ next }) => next > 0)]);
+
+  async function patiently(work: () => Promise<unknown>): Promise<void> {
+    const untilMs = clock.monotonicMs() + reachableWithinMs;
+    for (;;) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (clock.monotonicMs() > untilMs) throw error;
+        await timers.sleep(retryPauseMs);
+      }
+    }
+  }
 
   /** One after the other: each reads, changes and writes the whole list. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -65,10 +92,10 @@ export function createProviderControl(at: { host: string; port: number; key: str
   return {
     inject: (fault) =>
       inTurn(async () => {
-        await look();
+        await patiently(look);
         const entry: Entry = { fault, struck: 0 };
         active.push(entry);
-        await set();
+        await patiently(set);
         return {
           strikes: () =>
             inTurn(async () => {
@@ -79,7 +106,7 @@ export function createProviderControl(at: { host: string; port: number; key: str
             inTurn(async () => {
               await look().catch(() => {});
               active.splice(active.indexOf(entry), 1);
-              await set();
+              await patiently(set);
             }),
         };
       }),

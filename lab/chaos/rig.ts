@@ -126,7 +126,7 @@ async function build({ seed, world, bug, faults, ...options }: RigOptions, undo:
   const admin = readAdminAccount(dataDir, world.random);
   const direct = urlsOf(dataDir, world);
   if (!admin || !direct) throw new Error(`${dataDir} lacks what a start leaves there`);
-  const provider = createProviderControl({ ...sandbox, key: plans[0]?.secrets.sandboxKey ?? '' });
+  const provider = createProviderControl({ ...sandbox, key: plans[0]?.secrets.sandboxKey ?? '' }, world);
   return {
     world,
     dataDir,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { loadTopology } from '../../cli/topology.ts';
 import { faults } from './faults/index.ts';
 import { shapeOf } from './run.ts';
-import { chooseFaults } from './scenarios.ts';
+import { chooseFaults, scenarios } from './scenarios.ts';
 import { type Drawable, drawSchedule } from './schedule.ts';
 
 const shape = shapeOf(loadTopology('process-per-service'));
@@ -61,7 +61,21 @@ test('a scenario is a class, names, or both, and an unknown one is told with wha
   expect(names('kill,partition')).toEqual(['kill', 'partition']);
   expect(names('clock')).toContain('skew');
   expect(names('short')).toEqual(['kill', 'pause', 'partition', 'lost-reply', 'skew']);
-  expect(names('earthquake')).toMatch(/There is no scenario earthquake: give random, short, a class \(process/);
+  expect(names('earthquake')).toMatch(
+    /There is no scenario earthquake: give one of random, short, .*; a class \(process, network/,
+  );
+});
+
+test('a scenario names faults that there are', () => {
+  const known = new Set(faults.map(({ name }) => name));
+  for (const scenario of scenarios) {
+    if (scenario.faults === 'all') continue;
+    expect(
+      scenario.faults.filter((name) => !known.has(name)),
+      scenario.name,
+    ).toEqual([]);
+    expect(known.has(scenario.name), `${scenario.name} is no name of a fault too`).toBe(false);
+  }
 });
 
 test('each fault says in one sentence what it does', () => {

@@ -1,6 +1,5 @@
 import { type Random, seededRandom, type World } from '#kit/runtime';
 import { seedCatalogue } from '#services/products';
-import type { Accepted } from '../checkers/index.ts';
 import type { TokenSource } from '../replay/index.ts';
 import { createShopClient, type ShopClient, type ShopReply, type ShopRequest } from './shop-client.ts';
 
@@ -26,7 +25,8 @@ export interface Workload {
   /** Places every order again under its key, once. */
   replay(): Promise<void>;
   readonly operations: readonly Operation[];
-  readonly accepted: readonly Accepted[];
+  /** Orders that were accepted, by key, and what was decided, once it was: `confirmed` or `refused`. */
+  readonly accepted: ReadonlyMap<string, string | undefined>;
   close(): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export function createWorkload(options: WorkloadOptions): Workload {
   const { clock, timers } = world;
   const underWay = Promise.withResolvers<void>();
   const operations: Operation[] = [];
-  const accepted: Accepted[] = [];
+  const accepted = new Map<string, string | undefined>();
   const wanted = new Map<string, Wanted>();
   const undecided = new Set<string>();
   const confirmed: string[] = [];
@@ -96,7 +96,7 @@ export function createWorkload(options: WorkloadOptions): Workload {
     );
     if (reply.kind !== 'answer' || (reply.status !== 201 && reply.status !== 202)) return;
     const { id, state } = reply.body as { id: string; state: string };
-    accepted.push({ key, orderId: id, state: reply.status === 201 ? state : undefined });
+    accepted.set(key, reply.status === 201 ? state : accepted.get(key));
     if (reply.status !== 201) return;
     underWay.resolve();
     if (undecided.delete(key) && state === 'confirmed') confirmed.push(id);

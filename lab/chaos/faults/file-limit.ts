@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { treeOf } from '../os.ts';
 import { databaseServer } from '../wiring.ts';
 import { drawBetween, type Fault } from './fault.ts';
+import { serverPid } from './postgres.ts';
 
 export const fileLimit: Fault = {
   name: 'file-limit',
@@ -22,6 +23,7 @@ export const fileLimit: Fault = {
       limited.add(pid);
       for (const each of treeOf(pid)) setLimit(each, String(limitBytes));
     };
+    await serverPid(rig);
     limitNew();
     return {
       detail: `${limitBytes / 1024} KiB`,

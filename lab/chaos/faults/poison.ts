@@ -1,11 +1,13 @@
-import pg from 'pg';
 import { createEnvelope, encodeEnvelope, partitionOf } from '#kit/messaging';
 import { poisonPrefix } from '../evidence.ts';
 import type { Rig } from '../rig.ts';
 import type { Fault } from './fault.ts';
+import { query, statement } from './postgres.ts';
 
 /** Whoever reads the events of orders and has to make something of their data. */
 const readers = ['analytics', 'notifications'] as const;
+
+const insertSql = 'insert into outbox (partition, key, envelope) values ($1, $2, $3)';
 
 export const poison: Fault = {
   name: 'poison',
@@ -19,7 +21,7 @@ export const poison: Fault = {
       { source: 'orders', world: rig.world },
       { type: 'order.confirmed', key: subject, data: { lines: 'none of your business', placedAt: null } },
     );
-    await query(rig.postgres.urlOf('orders'), 'insert into outbox (partition, key, envelope) values ($1, $2, $3)', [
+    await statement(rig, rig.postgres.urlOf('orders'), insertSql, [
       partitionOf(subject),
       subject,
       encodeEnvelope(envelope),
@@ -39,15 +41,4 @@ async function deadLetters(rig: Rig, key: string): Promise<number> {
     }
   }
   return count;
-}
-
-async function query<R extends pg.QueryResultRow>(url: string, sql: string, values: readonly unknown[]): Promise<R[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return (await client.query<R>(sql, [...values])).rows;
-  } finally {
-    await client.end().catch(() => {});
-  }
 }

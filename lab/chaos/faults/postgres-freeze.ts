@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { treeOf } from '../os.ts';
 import { databaseServer } from '../wiring.ts';
 import type { Fault } from './fault.ts';
+import { serverPid } from './postgres.ts';
 
 /** Version 1 has a hierarchy for the freezer, version 2 one for everything. */
 const hierarchies = [
@@ -20,8 +21,8 @@ export const postgresFreeze: Fault = {
   missing: () => (hierarchy() ? undefined : 'no control group may be made in /sys/fs/cgroup'),
   async inject(rig) {
     const found = hierarchy();
-    const pid = rig.postgres.pid();
-    if (!found || pid === undefined) throw new Error('the database server is not running');
+    if (!found) throw new Error('no control group may be made');
+    const pid = await serverPid(rig);
     const group = join(found.root, `holdfast-chaos-${process.pid}`);
     mkdirSync(group, { recursive: true });
     for (const each of treeOf(pid)) move(each, group);

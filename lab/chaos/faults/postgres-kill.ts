@@ -1,6 +1,7 @@
 import { endProcess, treeOf } from '../os.ts';
 import { databaseServer } from '../wiring.ts';
 import { drawOne, type Fault } from './fault.ts';
+import { serverPid } from './postgres.ts';
 
 export const postgresKill: Fault = {
   name: 'postgres-kill',
@@ -9,8 +10,7 @@ export const postgresKill: Fault = {
   durationMs: [500, 500],
   targets: () => [databaseServer, `${databaseServer} session`],
   async inject(rig, target, random) {
-    const pid = rig.postgres.pid();
-    if (pid === undefined) throw new Error('the database server is not running');
+    const pid = await serverPid(rig);
     const [, ...children] = treeOf(pid);
     const victim = target === databaseServer ? pid : drawOne(random, children);
     const wasThere = endProcess(victim);

@@ -1,7 +1,7 @@
 import { signal, stateOf, treeOf } from '../os.ts';
-import type { Rig } from '../rig.ts';
 import { databaseServer } from '../wiring.ts';
 import type { Fault } from './fault.ts';
+import { serverPid } from './postgres.ts';
 
 export const postgresPause: Fault = {
   name: 'postgres-pause',
@@ -10,7 +10,7 @@ export const postgresPause: Fault = {
   durationMs: [1_500, 6_000],
   targets: () => [databaseServer],
   async inject(rig) {
-    const stopped = stopAll(rig);
+    const stopped = stopAll(await serverPid(rig));
     return {
       detail: `${stopped.length} processes`,
       effects: () => stopped.filter((pid) => stateOf(pid) === 'T').length,
@@ -22,9 +22,7 @@ export const postgresPause: Fault = {
 };
 
 /** From the top, so that the server can't start a session that is missed. */
-function stopAll({ postgres }: Rig): number[] {
-  const pid = postgres.pid();
-  if (pid === undefined) throw new Error('the database server is not running');
+function stopAll(pid: number): number[] {
   signal(pid, 'SIGSTOP');
   return treeOf(pid).filter((each) => each === pid || signal(each, 'SIGSTOP'));
 }

@@ -6,6 +6,7 @@ import type { Random } from '#kit/runtime';
 import { treeOf } from '../os.ts';
 import { databaseServer } from '../wiring.ts';
 import type { Fault } from './fault.ts';
+import { serverPid } from './postgres.ts';
 
 /** What the faults inside a system call have in common: strace holds the database server's processes and injects. */
 
@@ -22,8 +23,7 @@ export function straceFault(
     missing: missingStrace,
     targets: () => [databaseServer],
     async inject(rig, _target, random) {
-      const pid = rig.postgres.pid();
-      if (pid === undefined) throw new Error('the database server is not running');
+      const pid = await serverPid(rig);
       const { inject, detail } = draw(random);
       const output = join(tmpdir(), `holdfast-strace-${process.pid}-${rig.world.ids.next('st')}`);
       const who = treeOf(pid).flatMap((each) => ['-p', String(each)]);

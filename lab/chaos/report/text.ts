@@ -1,12 +1,12 @@
 import { styleText } from 'node:util';
-import type { Fault } from './faults/fault.ts';
-import type { FaultRecord } from './nemesis.ts';
-import type { ChaosResult } from './run.ts';
-import type { Skipped } from './scenarios.ts';
-import type { PlannedFault } from './schedule.ts';
+import type { Fault, FaultClass } from '../faults/fault.ts';
+import type { FaultRecord } from '../nemesis.ts';
+import type { ChaosResult } from '../run.ts';
+import type { Scenario, Skipped } from '../scenarios.ts';
+import type { PlannedFault } from '../schedule.ts';
 
 export interface FaultTotal {
-  readonly class: string;
+  readonly class: FaultClass;
   readonly injected: number;
   /** Effects that were observed. */
   readonly effects: number;
@@ -58,7 +58,7 @@ export function reportText(result: ChaosResult, skipped: readonly Skipped[]): st
         name,
         total.class,
         String(total.injected),
-        String(total.effects),
+        total.effects === 0 ? 'not felt' : String(total.effects),
       ]),
     ),
     ...(skipped.length === 0 ? [] : ['', ...skipped.map(({ fault, why }) => `SKIPPED ${fault}: ${why}`)]),
@@ -88,19 +88,19 @@ export function scheduleText(schedule: readonly PlannedFault[]): string {
   return table(['at s', 'fault', 'target', 'for s'], rows).join('\n');
 }
 
-export function listText(faults: readonly Fault[]): string {
-  return faults
-    .map((fault) => {
-      const why = fault.missing?.();
-      const note = why !== undefined ? ` (SKIPPED here: ${why})` : fault.privileged ? ' (--privileged)' : '';
-      return `${fault.class.padEnd(11)} ${fault.name.padEnd(18)} ${fault.does}${note}`;
-    })
-    .join('\n');
+export function listText(scenarios: readonly Scenario[], faults: readonly Fault[]): string {
+  const stories = scenarios.map(({ name, does }) => `scenario    ${name.padEnd(18)} ${does}`);
+  const kinds = faults.map((fault) => {
+    const why = fault.missing?.();
+    const note = why !== undefined ? ` (SKIPPED here: ${why})` : fault.privileged ? ' (--privileged)' : '';
+    return `${fault.class.padEnd(11)} ${fault.name.padEnd(18)} ${fault.does}${note}`;
+  });
+  return [...stories, '', ...kinds].join('\n');
 }
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]) =>
     row
