@@ -26,9 +26,9 @@ export class SagaBusy extends Error {
 
 const insertSql = `
   insert into saga (id, definition, version, status, step, input, results, journal, cause, fence, revision, owner)
-  select id, definition, version, status, step, input, results, journal, nullif(cause, 'null'), fence, revision, owner
-  from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
-    $9::jsonb[], $10::int[], $11::int[], $12::text[])
+  select id, definition, version, status, step, input, results, journal, nullif(cause::text, 'null')::json, fence, revision, owner
+  from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::json[], $8::json[],
+    $9::json[], $10::int[], $11::int[], $12::text[])
     as new (id, definition, version, status, step, input, results, journal, cause, fence, revision, owner)
   on conflict (id) do nothing`;
 
@@ -53,12 +53,12 @@ export async function insertSagas(tx: Transaction, sagas: readonly SagaRecord[])
 
 const writeSql = `
   with wanted as (
-    select * from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::int[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+    select * from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::int[], $6::json[], $7::json[], $8::json[],
       $9::text[], $10::double precision[])
       as wanted (id, fence, revision, status, step, results, journal, cause, owner, wake_after_ms)
   )
   update saga set status = wanted.status, step = wanted.step, results = wanted.results, journal = wanted.journal,
-    cause = nullif(wanted.cause, 'null'), revision = wanted.revision, owner = wanted.owner,
+    cause = nullif(wanted.cause::text, 'null')::json, revision = wanted.revision, owner = wanted.owner,
     wake_at = now() + make_interval(secs => wanted.wake_after_ms / 1000), updated_at = now()
   from wanted
   where saga.id = wanted.id and saga.fence = wanted.fence and saga.revision < wanted.revision
@@ -248,8 +248,8 @@ export async function retakeSaga(
 
 const adviseSql = `
   update saga set status = $2, step = $3, owner = null, fence = fence + 1, wake_at = null, updated_at = now(),
-    revision = (revision / ${revisionBlock} + 1) * ${revisionBlock}, cause = coalesce(cause, $4::jsonb),
-    journal = journal || ($5::jsonb || jsonb_build_object('at', floor(extract(epoch from now()) * 1000)))
+    revision = (revision / ${revisionBlock} + 1) * ${revisionBlock}, cause = coalesce(cause, $4::json),
+    journal = (journal::jsonb || ($5::jsonb || jsonb_build_object('at', floor(extract(epoch from now()) * 1000))))::json
   where id = $1 and revision = $6 and fence = $7
   returning id`;
 

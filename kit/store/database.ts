@@ -12,7 +12,7 @@ import {
 } from './errors.ts';
 import { listen } from './listen.ts';
 import { createStatements } from './statements.ts';
-import { valueTypes } from './values.ts';
+import { valueTypes, wireValues } from './values.ts';
 
 export interface DatabaseOptions {
   /** `postgres://role:password@host:port/database`. */
@@ -85,7 +85,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       const result = await connection.ask({
         ...(statement === undefined ? {} : { name: statement }),
         text,
-        values: values as unknown[],
+        values: wireValues(values),
       });
       return { rows: result.rows as R[], count: result.rowCount ?? 0 };
     } catch (error) {

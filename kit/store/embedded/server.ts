@@ -24,6 +24,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** Added to, and winning over, `defaultSettings()`. */
   readonly settings?: Settings;
+  /** Added to the environment of the server, for those who test under faults. Default: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** How long crash recovery may take before the start counts as failed. Default 120,000 ms. */
   readonly startTimeoutMs?: number;
   /** How long to wait for another copy to leave the data directory before refusing. Default 3,000 ms. */
@@ -114,7 +116,7 @@ async function startOn(port: number, prepared: Prepared): Promise<EmbeddedPostgr
   const child = spawn(binaries.postgres, ['-D', folders.cluster, ...settingArguments(settings)], {
     ...account.ids,
     cwd: '/',
-    env: serverEnvironment,
+    env: { ...serverEnvironment, ...prepared.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A process group of its own: Ctrl-C in a terminal must reach the services first, who still need the database.
     detached: true,
