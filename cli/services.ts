@@ -1,5 +1,5 @@
 import { loadApps } from '#edge/apps';
-import { createGateway } from '#edge/gateway';
+import { auditMigrations, createGateway } from '#edge/gateway';
 import type { ServiceServer } from '#kit/contract';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
@@ -168,6 +168,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   for (const component of door.components) host.add(component);
   const gateway = createGateway({
     ...door.options,
+    ...(keepsAudit(options) ? { audit: { database: databases.of('gateway') } } : {}),
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),
     telemetry,
@@ -190,8 +191,13 @@ async function migrateAll(options: ServicesOptions, services: readonly ComposedS
   await Promise.all([
     migrate(urlOf(options, 'log'), [logMigrations]),
     ...services.map((service) => migrate(urlOf(options, service), serviceMigrations[service])),
+    ...(keepsAudit(options) ? [migrate(urlOf(options, 'gateway'), [auditMigrations])] : []),
   ]);
 }
+
+/** Whoever embeds a gateway without a database of its own gets none. */
+const keepsAudit = ({ services, databases }: ServicesOptions): boolean =>
+  services.includes('gateway') && databases.gateway !== undefined;
 
 function urlOf({ databases, process: name }: ServicesOptions, service: ServiceName | 'log'): string {
   const url = databases[service];
@@ -204,7 +210,7 @@ function openDatabases(
   options: ServicesOptions,
   { watchPool }: ProcessTelemetry,
 ): {
-  readonly of: (service: ComposedService | 'log') => Database;
+  readonly of: (service: ComposedService | 'log' | 'gateway') => Database;
   readonly component: Component;
 } {
   const open = new Map<string, Database>();
@@ -214,7 +220,7 @@ function openDatabases(
       if (known) return known;
       const plain = createDatabase({ url: urlOf(options, service), name: service, ...options.world });
       watchPool(plain);
-      const database = options.seams?.database?.(plain, service) ?? plain;
+      const database = service === 'gateway' ? plain : (options.seams?.database?.(plain, service) ?? plain);
       open.set(service, database);
       return database;
     },

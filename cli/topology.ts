@@ -26,7 +26,7 @@ export const serviceNames = [
 export type ServiceName = (typeof serviceNames)[number];
 
 /** Services that keep nothing of their own. */
-const withoutDatabase: ReadonlySet<ServiceName> = new Set(['gateway', 'payment-sandbox']);
+const withoutDatabase: ReadonlySet<ServiceName> = new Set(['payment-sandbox']);
 export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
 
 const ServiceNameSchema = Type.Enum([...serviceNames]);

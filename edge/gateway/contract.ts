@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { closed as closedObject, pageOf, pageQuery, Timestamp } from '#contracts/common';
 import { defineService } from '#kit/contract';
 import { gatewayProblems } from './problems.ts';
 
@@ -19,6 +20,17 @@ const ProblemPage = Type.Object(
   { additionalProperties: false },
 );
 const closed = { additionalProperties: false };
+
+const AuditItem = closedObject({
+  id: Type.Integer(),
+  at: Timestamp,
+  actor: closedObject({ kind: Type.String(), id: Type.String(), sessionId: Type.Optional(Type.String()) }),
+  operation: Type.String({ description: '`orders.cancel`' }),
+  target: Type.Record(Type.String(), Type.String(), { description: 'Ids out of the path' }),
+  status: Type.Integer({ description: 'Of the answer: what was refused is here too' }),
+  source: Type.String({ description: 'Network address' }),
+  correlationId: Type.String({ description: 'The same in the log lines and traces of all services' }),
+});
 
 /** What the gateway answers itself. */
 export const gateway = defineService({
@@ -82,6 +94,19 @@ export const gateway = defineService({
       params: Type.Object({ area: Type.String(), name: Type.String() }, closed),
       responses: { 200: ProblemPage },
       problems: ['gateway/unknown-problem'],
+    },
+    audit: {
+      method: 'GET',
+      path: '/audit',
+      summary: 'Who did what, newest first: changes, attempts to sign in, refusals, and whatever staff looked at',
+      access: ['admin', 'staff'],
+      query: closedObject({
+        ...pageQuery,
+        actor: Type.Optional(Type.String({ maxLength: 100, description: 'Id of a user' })),
+        operation: Type.Optional(Type.String({ maxLength: 100, description: '`orders.cancel`' })),
+      }),
+      responses: { 200: pageOf(AuditItem) },
+      problems: ['gateway/no-audit', 'gateway/bad-cursor'],
     },
   },
 });

@@ -21,6 +21,7 @@ import {
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
+import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
   headersInward,
@@ -37,8 +38,10 @@ import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
 import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
+import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
 export { gateway } from './contract.ts';
+export { auditMigrations } from './audit/index.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export type { LimitsOptions } from './limits.ts';
@@ -64,6 +67,10 @@ export interface GatewayOptions {
   readonly apps?: Apps;
   /** Requests a second by user and by address. Default 1,000 each; `false` for none. */
   readonly limits?: LimitsOptions | false;
+  /** Who did what is written down there, and listed by `gateway.audit`. Default: nowhere. */
+  readonly audit?: Pick<AuditOptions, 'database' | 'keepDays' | 'waitingMax'>;
+  /** Prefixes of the path that name a version of the interface. Default `v1`. Without one the latest is meant. */
+  readonly versions?: readonly ApiVersion[];
   /** Pages of which other origins may call. Default: none. */
   readonly cors?: CorsOptions;
   /** Proxies of ours in front, each of which appends to X-Forwarded-For. Default 0: the header is not believed. */
@@ -119,7 +126,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...options.keys,
   });
   const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
-  const pages = createPages({ clock, contracts, unready, title, version });
+  const audit: Audit | undefined = options.audit && createAudit({ world, ...options.audit });
+  const pages = createPages({ clock, contracts, unready, title, version, audit });
+  const { versions = [{ name: 'v1' }] } = options;
+  const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
 
@@ -143,6 +153,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   async function admit(request: Request, arrival: Arrival, replyHeaders: ReplyHeaders): Promise<Request> {
     const { operation } = arrival.route as HttpRoute;
+    const lifecycle = lifecycles.check(operation, arrival.headers[versionHeader]?.toString());
+    if (lifecycle) replyHeaders(lifecycle);
     const headers = headersInward(arrival.headers);
     const span = observed?.begin(`${operation.method} ${operation.path}`, headers[headerNames.traceparent]);
     const forwardedFor = arrival.headers['x-forwarded-for'];
@@ -202,10 +214,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     greet,
     admit,
+    rewriteUrl: (request) => versionedUrl(versions, request),
     compression: options.compression ?? {},
     onResponded(responded) {
       if (requestLog) logRequest(world, responded);
       observed?.responded(responded);
+      audit?.responded(responded);
       options.onResponded?.(responded);
     },
     ...(headTimeoutMs === undefined ? {} : { headTimeoutMs }),
@@ -227,6 +241,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       name: 'gateway',
       async start() {
         await limits?.component?.start?.();
+        await audit?.component.start?.();
         address = await listen(app, host, port);
         if (internal)
           internalAddress = await listen(internal, options.internal?.host ?? '127.0.0.1', options.internal?.port ?? 0);
@@ -237,6 +252,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         await app.close();
         await internal?.close();
         await limits?.component?.stop?.();
+        await audit?.component.stop?.();
       },
     },
   };

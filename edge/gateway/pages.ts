@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import type { Static } from 'typebox';
+import { decodeCursor, encodeCursor } from '#contracts/common';
 import {
   contractProblems,
   describeProblems,
@@ -11,6 +13,7 @@ import {
   type ServiceServer,
 } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
+import type { Audit } from './audit/index.ts';
 import { gateway } from './contract.ts';
 import { gatewayProblems } from './problems.ts';
 
@@ -20,6 +23,7 @@ export interface PagesOptions {
   readonly unready: () => Promise<Readonly<Record<string, string>>>;
   readonly title: string;
   readonly version: string;
+  readonly audit: Audit | undefined;
 }
 
 /** Whether callers from outside can reach an operation: those for services alone have no public door. */
@@ -57,8 +61,28 @@ export function createPages(options: PagesOptions): ServiceServer {
       if (!page) throw gatewayProblems['unknown-problem']();
       return { status: 200, body: page, headers: cacheable };
     },
+    async audit({ query }) {
+      if (!options.audit) throw gatewayProblems['no-audit']();
+      return { status: 200, body: await auditPage(options.audit, query) };
+    },
   };
   return implement(gateway, handlers, { clock });
+}
+
+const auditLimitDefault = 20;
+
+async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
+  const { limit = auditLimitDefault, actor, operation, cursor } = query;
+  const [before] = cursor === undefined ? [] : (decodeCursor(cursor) ?? ['none']);
+  if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
+  const found = await audit.list({ actor, operation, before: before as number | undefined, limit: limit + 1 });
+  const items = found.slice(0, limit).map(({ at, actorKind, actorId, sessionId, ...rest }) => ({
+    ...rest,
+    at: at.toISOString(),
+    actor: { kind: actorKind, id: actorId, ...(sessionId === null ? {} : { sessionId }) },
+  }));
+  const last = items.at(-1);
+  return { items, ...(found.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) };
 }
 
 function problemPages(contracts: readonly ServiceContract[]) {

@@ -57,6 +57,8 @@ export interface HttpServerOptions {
   readonly admit: (request: Request, arrival: Arrival, replyHeaders: ReplyHeaders) => Request | Promise<Request>;
   /** Looks at each request first, also at those that no route takes. */
   readonly greet?: (arrival: Omit<Arrival, 'correlationId'>) => Greeting;
+  /** The path and query to serve instead of those that came, for prefixes that are no part of a contract. */
+  readonly rewriteUrl?: (request: IncomingMessage) => string;
   /** Called after each reply. */
   readonly onResponded?: (responded: Responded) => void;
   /** Largest head in bytes. Default 16 KiB. */
@@ -128,6 +130,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     },
     routerOptions: { maxParamLength: 512 },
     exposeHeadRoutes: false,
+    ...(options.rewriteUrl ? { rewriteUrl: options.rewriteUrl } : {}),
     clientErrorHandler: (error, socket) => refuseBytes(error, socket),
     frameworkErrors: (error, request, reply) => {
       welcome(options, request, reply);

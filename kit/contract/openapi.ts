@@ -65,6 +65,7 @@ function describe(
     operationId: `${contract.service}.${name}`,
     tags: [contract.service],
     summary: operation.summary,
+    ...(operation.deprecated ? { deprecated: true } : {}),
     ...(operation.consistency ? { 'x-consistency': operation.consistency } : {}),
     parameters: parametersOf(operation),
     ...(operation.body ? { requestBody: { required: true, content: { [media]: { schema: operation.body } } } } : {}),

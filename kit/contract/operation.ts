@@ -38,6 +38,8 @@ export interface OperationDescription {
   readonly stream?: 'request' | 'reply';
   /** The body reaches the handler as the text that was sent, for signatures over it. */
   readonly rawBody?: boolean;
+  /** It will go. The public door says so with each answer, OpenAPI too. Dates as RFC 3339. */
+  readonly deprecated?: { readonly deprecatedAt: string; readonly sunsetAt?: string; readonly see?: string };
 }
 
 export interface ServiceContract<

@@ -1,0 +1,130 @@
+import { request } from 'undici';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { HttpRoute } from '#kit/contract';
+import type { Database } from '#kit/runtime';
+import { createDatabase, migrate } from '#kit/store';
+import { createTestDatabase } from '#kit/store/embedded/testing';
+import { createGatewayForTest, type TestKey, testKey, testWorld, tokenOf } from '../testing.ts';
+import { auditMigrations, createAudit, isOfInterest } from './index.ts';
+import { insertEntries, sweepEntries } from './store.ts';
+
+let database: Database;
+let house: Awaited<ReturnType<typeof createGatewayForTest>>;
+let key: TestKey;
+beforeAll(async () => {
+  const { url } = await createTestDatabase();
+  await migrate(url, [auditMigrations]);
+  database = createDatabase({ ...testWorld().world, url, connectionsMax: 2 });
+  house = await createGatewayForTest({ audit: { database } });
+  key = await testKey('key_1');
+  house.keys.push(key.jwk);
+});
+afterAll(async () => {
+  await house.close();
+  await database.close();
+});
+
+async function ask(path: string, role?: string, method = 'GET', body?: string) {
+  const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+  if (role) headers['authorization'] = `Bearer ${await tokenOf(house.world, key, { role, sub: `usr_${role}` })}`;
+  const reply = await request(`${house.origin}${path}`, { method: method as 'GET', headers, body: body ?? null });
+  return { status: reply.statusCode, body: JSON.parse((await reply.body.text()) || 'null') };
+}
+
+const listed = async (query = '') => (await ask(`/audit${query}`, 'admin')).body.items;
+
+test('what customers change, what staff do and who is refused is listed, newest first, without what was sent', async () => {
+  await ask('/echo/hello?q=secret', 'customer');
+  await ask('/echo/hello', undefined, 'POST', '{"text":"secret"}');
+  await ask('/echo/hello', 'customer', 'POST', '{"text":"secret"}');
+  await ask('/staff', 'staff');
+  await ask('/staff', 'customer');
+  await expect.poll(async () => (await listed('?operation=echo.staffOnly')).length).toBe(2);
+  const items = await listed();
+  expect(items.filter((item: { operation: string }) => item.operation !== 'gateway.audit')).toMatchObject([
+    { operation: 'echo.staffOnly', status: 403, actor: { kind: 'customer', id: 'usr_customer' } },
+    { operation: 'echo.staffOnly', status: 200, actor: { kind: 'staff', id: 'usr_staff', sessionId: 'ses_1' } },
+    {
+      operation: 'echo.say',
+      status: 200,
+      actor: { kind: 'customer', id: 'usr_customer' },
+      target: { word: 'hello' },
+      source: '127.0.0.1',
+      correlationId: expect.stringMatching(/^cor_/),
+    },
+  ]);
+  expect(JSON.stringify(items)).not.toContain('secret');
+  expect(JSON.stringify(items)).not.toContain('eyJ');
+});
+
+test('it is found by who and by what, a page at a time, and by staff alone', async () => {
+  for (let i = 0; i < 5; i++) await ask(`/echo/page${i}`, 'admin', 'POST', '{"text":"x"}');
+  const query = '?operation=echo.say&actor=usr_admin';
+  await expect.poll(async () => (await listed(query)).length).toBe(5);
+  const first = (await ask(`/audit${query}&limit=3`, 'admin')).body;
+  const rest = (await ask(`/audit${query}&limit=3&cursor=${first.nextCursor}`, 'admin')).body;
+  const words = [...first.items, ...rest.items].map((item) => item.target.word);
+  expect(words).toEqual(['page4', 'page3', 'page2', 'page1', 'page0']);
+  expect(rest.nextCursor).toBeUndefined();
+  expect((await ask('/audit?cursor=bm9uZQ', 'admin')).body.code).toBe('gateway/bad-cursor');
+  expect((await ask('/audit', 'customer')).status).toBe(403);
+  expect((await ask('/audit')).status).toBe(401);
+});
+
+test('the log is append-only: its own role can neither change nor remove what is younger than 90 days', async () => {
+  const entry = { actorKind: 'staff', actorId: 'usr_old', sessionId: null, operation: 'a.b', target: {}, status: 200 };
+  const ago = (days: number) => ({
+    ...entry,
+    source: '',
+    correlationId: '',
+    at: new Date(Date.now() - days * 86_400_000),
+  });
+  await insertEntries(database, [ago(500), ago(1)]);
+  for (const sql of ["update audit_entry set actor_id = 'usr_me'", 'delete from audit_entry', 'truncate audit_entry']) {
+    await expect(database.query(sql)).rejects.toMatchObject({ message: expect.stringContaining('append-only') });
+  }
+  expect(await sweepEntries(database, 400, 100)).toBe(1);
+  const { rows } = await database.query("select 1 from audit_entry where actor_id = 'usr_old'");
+  expect(rows).toHaveLength(1);
+});
+
+test('when the database is away entries wait within a bound, and the loss of more is told', async () => {
+  const { world, lines } = testWorld();
+  let away = true;
+  let written = 0;
+  const query = async (_sql: string, values: readonly unknown[] = []) => {
+    if (away) throw new Error('no database');
+    written += (values[0] as unknown[]).length;
+    return { rows: [], count: 0 };
+  };
+  const audit = createAudit({ world, database: { query } as unknown as Database, waitingMax: 3 });
+  const route = { service: 's', name: 'n', operation: { method: 'POST', access: ['staff'] } } as unknown as HttpRoute;
+  const arrival = { route, method: 'POST', path: '/', headers: {}, remoteAddress: '', correlationId: 'c' };
+  const call = { service: 's', operation: 'n', params: {}, query: {}, headers: { 'holdfast-caller': 'staff:usr_1' } };
+  for (let i = 0; i < 5; i++) audit.responded({ arrival, request: call, status: 200, durationMs: 1, aborted: false });
+  await expect(audit.component.stop?.()).rejects.toThrow('no database');
+  away = false;
+  await audit.component.stop?.();
+  expect(written).toBe(3);
+  expect(lines.at(-1)).toMatchObject({ fields: { entries: 2 } });
+});
+
+let route: (access: string[], method?: string, identity?: 'ignored') => HttpRoute;
+beforeEach(() => {
+  route = (access, method = 'GET', identity) =>
+    ({
+      service: 'x',
+      name: 'y',
+      operation: { access, method, ...(identity ? { identity } : {}) },
+    }) as unknown as HttpRoute;
+});
+test('what is of interest', () => {
+  const all = ['anonymous'];
+  expect(isOfInterest(route(all), 'customer:u', 200)).toBe(false);
+  expect(isOfInterest(route(all, 'POST'), 'customer:u', 200)).toBe(true);
+  expect(isOfInterest(route(all, 'POST'), 'anonymous:anonymous', 200)).toBe(false);
+  expect(isOfInterest(route(all), 'staff:u', 200)).toBe(true);
+  expect(isOfInterest(route(all, 'POST', 'ignored'), 'anonymous:anonymous', 401)).toBe(true);
+  expect(isOfInterest(route(all, 'POST', 'ignored'), 'anonymous:anonymous', 201)).toBe(true);
+  expect(isOfInterest(route(all), undefined, 401)).toBe(true);
+});

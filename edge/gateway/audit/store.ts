@@ -1,0 +1,76 @@
+import type { Queryable } from '#kit/runtime';
+
+/** One line of the audit log. Ids and names only: no body, query, header or token gets this far. */
+export interface AuditEntry {
+  readonly at: Date;
+  readonly actorKind: string;
+  readonly actorId: string;
+  readonly sessionId: string | null;
+  /** `orders.cancel`. */
+  readonly operation: string;
+  /** Parameters of the path: `{ orderId: 'ord_…' }`. */
+  readonly target: Readonly<Record<string, string>>;
+  readonly status: number;
+  /** Network address. */
+  readonly source: string;
+  readonly correlationId: string;
+}
+
+const insertSql = `
+  insert into audit_entry
+    (at, actor_kind, actor_id, session_id, operation, target, status, source, correlation_id)
+  select a, k, i, s, o, t::jsonb, st, src, c
+  from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::text[],
+    $9::text[]) as one(a, k, i, s, o, t, st, src, c)`;
+
+export async function insertEntries(database: Queryable, entries: readonly AuditEntry[]): Promise<void> {
+  await database.query(insertSql, [
+    entries.map(({ at }) => at),
+    entries.map(({ actorKind }) => actorKind),
+    entries.map(({ actorId }) => actorId),
+    entries.map(({ sessionId }) => sessionId),
+    entries.map(({ operation }) => operation),
+    entries.map(({ target }) => JSON.stringify(target)),
+    entries.map(({ status }) => status),
+    entries.map(({ source }) => source),
+    entries.map(({ correlationId }) => correlationId),
+  ]);
+}
+
+const listSql = `
+  select id, at, actor_kind as "actorKind", actor_id as "actorId", session_id as "sessionId", operation, target, status,
+    source, correlation_id as "correlationId"
+  from audit_entry
+  where ($1::text is null or actor_id = $1) and ($2::text is null or operation = $2) and ($3::bigint is null or id < $3)
+  order by id desc limit $4`;
+
+export interface AuditFilter {
+  readonly actor: string | undefined;
+  readonly operation: string | undefined;
+  /** Entries older than this one. */
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export async function listEntries(
+  database: Queryable,
+  { actor, operation, before, limit }: AuditFilter,
+): Promise<readonly (AuditEntry & { readonly id: number })[]> {
+  const { rows } = await database.query<AuditEntry & { id: number }>(listSql, [
+    actor ?? null,
+    operation ?? null,
+    before ?? null,
+    limit,
+  ]);
+  return rows;
+}
+
+const sweepSql = `
+  delete from audit_entry where id in
+    (select id from audit_entry where at < now() - make_interval(days => $1) order by id limit $2)`;
+
+/** Resolves with how many were removed; never any of the last 90 days, whatever it is asked. */
+export async function sweepEntries(database: Queryable, keepDays: number, max: number): Promise<number> {
+  return (await database.query(sweepSql, [keepDays, max])).count;
+}
