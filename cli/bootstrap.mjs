@@ -32,18 +32,34 @@ export async function run(entry, args) {
   // Compiled code is kept: a process with all services loads in 0.6 s instead of 1.05 s. In the environment, so that
   // child processes do the same.
   process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'compile');
-  if (major === rightNode) {
+  const isTuned = tuneMemory(process.env);
+  // Where Node can, it replaces this process, so that there is nothing in between to lose a signal.
+  const canReplace = process.execve !== undefined && process.platform !== 'win32';
+  if (major === rightNode && (isTuned || !canReplace)) {
     process.argv = [process.execPath, path, ...args];
     nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
     await import(pathToFileURL(path).href);
     return;
   }
-  if (!existsSync(ownNode)) {
+  const node = major === rightNode ? process.execPath : ownNode;
+  if (!existsSync(node)) {
     fail('Node 24 is not in node_modules: npm has been told to ignore scripts; run "npm ci --ignore-scripts=false".');
   }
-  // Where Node can, it replaces this process, so that there is nothing in between to lose a signal.
-  if (process.execve && process.platform !== 'win32') process.execve(ownNode, [ownNode, path, ...args], process.env);
-  spawnAndFollow(ownNode, [path, ...args]);
+  if (canReplace) process.execve(node, [node, path, ...args], process.env);
+  spawnAndFollow(node, [path, ...args]);
+}
+
+/**
+ * One process with all services takes a quarter less memory under load (418 → 322 MB) with a smaller nursery and fewer
+ * pools of the C library. Both are read when a process starts, so they stand in the environment, for children too; what
+ * the user has set wins. Tells whether this process has been started with them.
+ */
+function tuneMemory(environment) {
+  environment.MALLOC_ARENA_MAX ??= '2';
+  const options = environment.NODE_OPTIONS ?? '';
+  if (options.includes('--max-semi-space-size')) return true;
+  environment.NODE_OPTIONS = `--max-semi-space-size=8 ${options}`.trim();
+  return false;
 }
 
 /** Everything package-lock.json asks for is in node_modules, in the version it asks for. */
