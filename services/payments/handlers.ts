@@ -5,7 +5,7 @@ import type { BatchReader, BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
-import { isProviderError, type PaymentProvider, type ProviderError } from './provider/index.ts';
+import { isProviderError, type PaymentProvider, type ProviderError, type ProviderGuard } from './provider/index.ts';
 import { readPayment, readPayments } from './store.ts';
 
 export interface HandlerOptions {
@@ -13,6 +13,8 @@ export interface HandlerOptions {
   readonly writer: BatchWriter<Command, CommandResult>;
   readonly bookWriter: BatchWriter<BookCommand, BookResult>;
   readonly provider: PaymentProvider;
+  /** Before every call to the provider. */
+  readonly guard: ProviderGuard;
   /** Payments by order, many captures in one read. */
   readonly reader: BatchReader<string, PaymentRecord>;
 }
@@ -31,20 +33,23 @@ export function createHandlers({
   writer,
   bookWriter,
   provider,
+  guard,
   reader,
 }: HandlerOptions): Handlers<typeof payments> {
   const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
 
   /** Asks for the amount, or learns how an earlier request ended. Resolves only with what is certain. */
-  async function settleAuthorization(payment: PaymentRecord, signal: AbortSignal): Promise<PaymentRecord> {
+  async function settleAuthorization(payment: PaymentRecord, context: CallContext): Promise<PaymentRecord> {
     const { orderId, amountMinor, currency, method } = payment;
     if (payment.ageMs > keyAgeMsMax) {
-      const known = await settleByLookUp(orderId, signal);
+      const known = await settleByLookUp(orderId, context);
       if (known) return known;
     }
     try {
       const key = keyOf(orderId, 'authorize');
-      const result = await provider.authorize({ key, orderId, amountMinor, currency, paymentMethod: method, signal });
+      const result = await guard.run('authorize', context, (signal) =>
+        provider.authorize({ key, orderId, amountMinor, currency, paymentMethod: method, signal }),
+      );
       if (result.kind === 'authorized')
         return await record({ kind: 'authorized', orderId, providerRef: result.providerRef });
       const decline = { code: result.declineCode, message: result.message };
@@ -55,14 +60,14 @@ export function createHandlers({
         const decline = { code: error.providerCode ?? error.code, message: error.message };
         return record({ kind: 'declined', orderId, decline, providerRef: null });
       }
-      const known = isStored(error) ? await settleByLookUp(orderId, signal) : undefined;
+      const known = isStored(error) ? await settleByLookUp(orderId, context) : undefined;
       if (known) return known;
       throw providerProblem(error);
     }
   }
 
-  async function settleByLookUp(orderId: string, signal: AbortSignal): Promise<PaymentRecord | undefined> {
-    const found = await provider.find({ orderId, signal });
+  async function settleByLookUp(orderId: string, context: CallContext): Promise<PaymentRecord | undefined> {
+    const found = await guard.run('find', context, (signal) => provider.find({ orderId, signal }));
     if (!found || found.status === 'pending') return undefined;
     const { providerRef } = found;
     if (found.status === 'captured') {
@@ -77,18 +82,20 @@ export function createHandlers({
     return (await writer.submit(command)).payment;
   }
 
-  async function capture(orderId: string, signal: AbortSignal): Promise<PaymentRecord> {
+  async function capture(orderId: string, context: CallContext): Promise<PaymentRecord> {
     const payment = await reader.get(orderId);
     if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
     if (payment.status !== 'authorized' || !payment.providerRef) return payment;
     const { providerRef } = payment;
     try {
-      const result = await provider.capture({ key: keyOf(orderId, 'capture'), providerRef, signal });
+      const result = await guard.run('capture', context, (signal) =>
+        provider.capture({ key: keyOf(orderId, 'capture'), providerRef, signal }),
+      );
       return await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
     } catch (error) {
       if (!isProviderError(error)) throw error;
       const lookUp = error.code === 'already_captured' || isStored(error);
-      const known = lookUp ? await settleByLookUp(orderId, signal) : undefined;
+      const known = lookUp ? await settleByLookUp(orderId, context) : undefined;
       if (known && known.status !== 'authorized') return known;
       // Called off while we asked: there is nothing to take, and that is as it should be.
       if (error.code === 'already_voided') return (await readPayment(database, orderId)) ?? payment;
@@ -96,23 +103,25 @@ export function createHandlers({
     }
   }
 
-  async function callOff(orderId: string, signal: AbortSignal): Promise<PaymentRecord> {
+  async function callOff(orderId: string, context: CallContext): Promise<PaymentRecord> {
     let payment = await record({ kind: 'start-void', orderId });
     if (payment.status === 'voiding' && !payment.providerRef) {
       // Whether the amount was ever set aside is not known. A look-up that finds it is enough; one that does not proves
       // nothing, because the lost call may still arrive: repeating it under its key makes sure that it has.
-      payment = (await settleByLookUp(orderId, signal)) ?? (await settleAuthorization(payment, signal));
+      payment = (await settleByLookUp(orderId, context)) ?? (await settleAuthorization(payment, context));
     }
     if (payment.status === 'voiding') {
       const { providerRef } = payment;
       if (!providerRef)
         throw paymentsProblems['provider-unavailable']({ detail: 'the payment is not known there yet' });
       try {
-        await provider.void({ key: keyOf(orderId, 'void'), providerRef, signal });
+        await guard.run('void', context, (signal) =>
+          provider.void({ key: keyOf(orderId, 'void'), providerRef, signal }),
+        );
       } catch (error) {
         if (!isProviderError(error)) throw error;
-        if (error.code === 'already_captured') await settleByLookUp(orderId, signal);
-        else if (isStored(error)) await settleStoredVoid(orderId, error, signal);
+        if (error.code === 'already_captured') await settleByLookUp(orderId, context);
+        else if (isStored(error)) await settleStoredVoid(orderId, error, context);
         else if (error.code !== 'already_voided') throw providerProblem(error);
       }
       payment = await record({ kind: 'voided', orderId });
@@ -121,12 +130,12 @@ export function createHandlers({
     // Not the key of the void: the provider remembers what that was used for.
     const refundId = keyOf(orderId, 'call-off');
     const opened = await writer.submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
-    if (opened.refund) await payBack(opened.payment, opened.refund, signal);
+    if (opened.refund) await payBack(opened.payment, opened.refund, context);
     return opened.payment;
   }
 
-  async function settleStoredVoid(orderId: string, error: ProviderError, signal: AbortSignal): Promise<void> {
-    const known = await settleByLookUp(orderId, signal);
+  async function settleStoredVoid(orderId: string, error: ProviderError, context: CallContext): Promise<void> {
+    const known = await settleByLookUp(orderId, context);
     if (known?.status !== 'voided' && known?.status !== 'captured') throw providerProblem(error);
   }
 
@@ -134,22 +143,26 @@ export function createHandlers({
   async function settleRefundByLookUp(
     { orderId, providerRef }: PaymentRecord,
     refundId: string,
-    signal: AbortSignal,
+    context: CallContext,
   ): Promise<RefundRecord | undefined> {
-    const found = await provider.find({ providerRef: providerRef ?? '', signal });
+    const found = await guard.run('find', context, (signal) =>
+      provider.find({ providerRef: providerRef ?? '', signal }),
+    );
     const paid = found?.refunds.find(({ key }) => key === refundId);
     if (!paid) return undefined;
     const { providerRefundRef } = paid;
     return (await writer.submit({ kind: 'refunded', orderId, refundId, providerRef: providerRefundRef })).refund;
   }
 
-  async function payBack(payment: PaymentRecord, refund: RefundRecord, signal: AbortSignal): Promise<RefundRecord> {
+  async function payBack(payment: PaymentRecord, refund: RefundRecord, context: CallContext): Promise<RefundRecord> {
     const { orderId } = payment;
     const { refundId, amountMinor } = refund;
     if (refund.status === 'succeeded') return refund;
     const providerRef = payment.providerRef ?? '';
     try {
-      const result = await provider.refund({ key: refundId, providerRef, amountMinor, signal });
+      const result = await guard.run('refund', context, (signal) =>
+        provider.refund({ key: refundId, providerRef, amountMinor, signal }),
+      );
       const closed = await writer.submit({
         kind: 'refunded',
         orderId,
@@ -159,7 +172,7 @@ export function createHandlers({
       return closed.refund ?? refund;
     } catch (error) {
       if (!isProviderError(error)) throw error;
-      const known = isStored(error) ? await settleRefundByLookUp(payment, refundId, signal) : undefined;
+      const known = isStored(error) ? await settleRefundByLookUp(payment, refundId, context) : undefined;
       if (known) return known;
       if (error.outcome === 'refused') await writer.submit({ kind: 'refund-refused', orderId, refundId });
       throw providerProblem(error);
@@ -168,21 +181,21 @@ export function createHandlers({
 
   return {
     ...createEntryHandlers(database, bookWriter),
-    authorize: async ({ body }, { signal }) => {
+    authorize: async ({ body }, context) => {
       let { payment } = await writer.submit({ kind: 'request', ...body });
-      if (payment.status === 'requested') payment = await settleAuthorization(payment, signal);
+      if (payment.status === 'requested') payment = await settleAuthorization(payment, context);
       if (payment.status === 'declined') throw declinedProblem(payment);
       if (payment.status === 'voiding' || payment.status === 'voided') throw paymentsProblems.voided();
       return { status: 200, body: viewOf(payment) };
     },
-    capture: async ({ params }, { signal }) => ({ status: 200, body: viewOf(await capture(params.orderId, signal)) }),
-    void: async ({ params }, { signal }) => ({ status: 200, body: viewOf(await callOff(params.orderId, signal)) }),
-    refund: async ({ params, body }, { signal }) => {
+    capture: async ({ params }, context) => ({ status: 200, body: viewOf(await capture(params.orderId, context)) }),
+    void: async ({ params }, context) => ({ status: 200, body: viewOf(await callOff(params.orderId, context)) }),
+    refund: async ({ params, body }, context) => {
       const { orderId } = params;
       const { payment, refund } = await writer.submit({ kind: 'start-refund', orderId, ...body });
       if (!refund) throw new Error(`no refund came back for ${body.refundId}`);
       const { refundId, amountMinor } = refund;
-      await payBack(payment, refund, signal);
+      await payBack(payment, refund, context);
       return { status: 200, body: { refundId, orderId, amountMinor, status: 'succeeded' } };
     },
     get: async ({ params }) => {
@@ -207,7 +220,7 @@ export function createHandlers({
     }
     const payment = orderId === undefined ? undefined : await readPayment(database, orderId);
     if (payment?.status === 'requested' || payment?.status === 'authorized') {
-      await settleByLookUp(payment.orderId, context.signal);
+      await settleByLookUp(payment.orderId, context);
     }
   }
 }
@@ -222,9 +235,12 @@ function declinedProblem(payment: PaymentRecord): Problem {
   return paymentsProblems.declined({ detail: message, data: { declineCode: code } });
 }
 
-function providerProblem(error: { readonly outcome: string; readonly message: string }): Problem {
-  const name = error.outcome === 'refused' ? 'provider-refused' : 'provider-unavailable';
-  return paymentsProblems[name]({ detail: error.message, cause: error });
+function providerProblem(error: ProviderError): Problem {
+  const { outcome, message: detail, retry } = error;
+  if (outcome === 'refused') return paymentsProblems['provider-refused']({ detail, cause: error });
+  // What was not sent may know better when to come back.
+  const advice = outcome === 'not-done' && typeof retry === 'object' ? { retry } : {};
+  return paymentsProblems['provider-unavailable']({ detail, cause: error, ...advice });
 }
 
 function viewOf(payment: PaymentRecord): Payment {

@@ -6,7 +6,7 @@ import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
 import { applyEntries, type BookCommand, type BookResult } from './entries.ts';
 import { createHandlers } from './handlers.ts';
-import type { PaymentProvider } from './provider/index.ts';
+import { createProviderGuard, type PaymentProvider } from './provider/index.ts';
 import { readPaymentsOf } from './store.ts';
 
 export const paymentsMigrations: readonly Migrations[] = [
@@ -48,8 +48,9 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
     timers,
     load: (orderIds: readonly string[]) => readPaymentsOf(database, orderIds),
   });
+  const guard = createProviderGuard({ name: provider.name, clock, timers, log, telemetry });
   return {
-    server: implement(payments, createHandlers({ database, writer, bookWriter, provider, reader }), {
+    server: implement(payments, createHandlers({ database, writer, bookWriter, provider, guard, reader }), {
       clock,
       ...options.server,
     }),

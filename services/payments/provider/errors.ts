@@ -26,6 +26,8 @@ export type ProviderErrorCode =
   | 'unreachable'
   | 'provider_failed'
   | 'busy'
+  /** Not called: it failed too often lately, or too many calls are under way. */
+  | 'left_alone'
   | 'key_in_use'
   | 'key_reused'
   | 'credentials'

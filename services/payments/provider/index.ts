@@ -7,6 +7,7 @@ export {
   type ProviderOutcome,
 } from './errors.ts';
 export type { ProviderEvent } from './events.ts';
+export { createProviderGuard, type ProviderGuard } from './guard.ts';
 export * from './port.ts';
 export { createSandboxProvider, type SandboxProviderOptions } from './sandbox.ts';
 // `./stripe.ts` is imported where it is used: the SDK takes 150 ms and 20 MB to load.

@@ -1,0 +1,114 @@
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { payments as contract } from '#contracts/payments';
+import { type CallContext, createClient, createLocalTransport } from '#kit/contract';
+import { type Clock, type Database, type Logger, systemWorld } from '#kit/runtime';
+import { createDatabase, migrate } from '#kit/store';
+import { createTestDatabase } from '#kit/store/embedded/testing';
+import { createPayments, paymentsMigrations } from './index.ts';
+import { lostError } from './provider/errors.ts';
+import { createSandboxProvider, type PaymentProvider } from './provider/index.ts';
+import { createMemoryJournal, createSandbox, moneyByOrder, type Sandbox } from './sandbox/index.ts';
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
+const breakerOpenMs = 30_000;
+let offsetMs = 0;
+const system = systemWorld(quiet);
+const clock: Clock = {
+  now: () => system.clock.now() + offsetMs,
+  monotonicMs: () => system.clock.monotonicMs() + offsetMs,
+};
+const world = { ...system, clock };
+
+let database: Database;
+let sandbox: Sandbox;
+let client: ReturnType<typeof createClient<typeof contract>>;
+/** What the network does to replies of the provider. */
+let losesReplies: boolean;
+let calls: number;
+let orders = 0;
+
+beforeAll(async () => {
+  const { url } = await createTestDatabase();
+  await migrate(url, paymentsMigrations);
+  database = createDatabase({ url, ...world });
+  return () => database.close();
+});
+
+beforeEach(async () => {
+  losesReplies = false;
+  calls = 0;
+  sandbox = await createSandbox({ ...world, journal: createMemoryJournal() });
+  const real = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_test' });
+  const provider: PaymentProvider = { ...real, authorize: (request) => overTheWire(real.authorize(request)) };
+  const { server } = createPayments({ world, database, provider, server: { checkReplies: true } });
+  const transport = createLocalTransport(world.timers);
+  transport.attach(server);
+  client = createClient(contract, { transport, clock });
+});
+
+/** The provider has done it; whether we are told is another thing. */
+async function overTheWire<T>(answer: Promise<T>): Promise<T> {
+  calls += 1;
+  const value = await answer;
+  if (losesReplies) throw lostError('connection_lost');
+  return value;
+}
+
+const context = (): CallContext => ({
+  caller: { kind: 'service', id: 'orders' },
+  correlationId: 'test',
+  step: 0,
+  traceparent: undefined,
+  idempotencyKey: undefined,
+  deadlineAtMs: clock.monotonicMs() + 10_000,
+  signal: new AbortController().signal,
+  headers: {},
+});
+
+const newOrder = () => {
+  orders += 1;
+  return `ord_${String(orders).padStart(26, '0')}`;
+};
+
+function authorize(orderId: string) {
+  const body = { orderId, amountMinor: 1_000, currency: 'EUR', method: 'pm_card_visa' };
+  return client.authorize({ body, key: `${orderId}:authorize` }, context());
+}
+
+/** Replies of so many authorizations are lost; gives back the orders. */
+async function breakIt(count = 20): Promise<string[]> {
+  losesReplies = true;
+  const ids = Array.from({ length: count }, newOrder);
+  for (const id of ids) await expect(authorize(id)).rejects.toMatchObject({ code: 'payments/provider-unavailable' });
+  losesReplies = false;
+  return ids;
+}
+
+test('while the provider is left alone a payment is known not to be made, and says when to come back', async () => {
+  await breakIt();
+  const before = calls;
+  const orderId = newOrder();
+  const refusal = await authorize(orderId).catch((error) => error);
+  expect(refusal).toMatchObject({ code: 'payments/provider-unavailable', status: 503, category: 'unavailable' });
+  expect(refusal.retry.afterMs).toBeGreaterThan(breakerOpenMs / 2);
+  expect(refusal.detail).toMatch(/sandbox failed too often lately; not called/);
+  expect(calls).toBe(before);
+  expect(sandbox.ledger.ofOrder(orderId)).toEqual([]);
+
+  offsetMs += breakerOpenMs;
+  expect((await authorize(orderId)).body).toMatchObject({ status: 'authorized' });
+});
+
+test('what was unknown before the provider was left alone stays unknown, and is settled afterwards without a second charge', async () => {
+  const [lost = ''] = await breakIt();
+  await expect(authorize(lost)).rejects.toMatchObject({ code: 'payments/provider-unavailable' });
+  await expect(client.void({ params: { orderId: lost } }, context())).rejects.toMatchObject({
+    category: 'unavailable',
+  });
+  const known = await client.get({ params: { orderId: lost } }, context());
+  expect(known.body.status).toBe('voiding');
+
+  offsetMs += breakerOpenMs;
+  expect((await client.void({ params: { orderId: lost } }, context())).body.status).toBe('voided');
+  expect(moneyByOrder(sandbox.ledger.entries()).get(lost)).toMatchObject({ authorizedMinor: 1_000, heldMinor: 0 });
+});
