@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Logger, systemWorld } from '#kit/runtime';
 import { type ChaosCommandOptions, chaos, type Status, statusText, type VerifyResult, verifyBooks } from '#lab/chaos';
 import { pickDataDir } from './data-dir.ts';
-import { exitCodes } from './failure.ts';
+import { exitCodes, Failure } from './failure.ts';
 import { createLog, logLevel } from './log.ts';
 import { createScreen } from './screen.ts';
 
@@ -28,7 +28,29 @@ export function runChaosCommand(options: Omit<ChaosCommandOptions, 'report'> & {
     say: (text: string) => line.say(elapsed() + text),
     show: (status: Status) => line.show(elapsed() + statusText(status)),
   };
-  return chaos({ ...options, report }, screen, systemWorld(log)).finally(() => line.end());
+  const interrupt = new AbortController();
+  const stopListening = onInterrupt((signal) => {
+    line.say(`${elapsed()}${signal}: healing and stopping; once more ends at once`);
+    interrupt.abort(new Failure(exitCodes.internal, `Interrupted by ${signal}: everything is healed and stopped.`));
+  });
+  return chaos({ ...options, report, signal: interrupt.signal }, screen, systemWorld(log)).finally(() => {
+    stopListening();
+    line.end();
+  });
+}
+
+/** The first signal is told, the next one does what it always does. */
+function onInterrupt(tell: (signal: NodeJS.Signals) => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const stop = () => {
+    for (const signal of signals) process.off(signal, heard);
+  };
+  const heard = (signal: NodeJS.Signals) => {
+    stop();
+    tell(signal);
+  };
+  for (const signal of signals) process.on(signal, heard);
+  return stop;
 }
 
 /** A line that stands below all others and changes, on a terminal; elsewhere there is none. */

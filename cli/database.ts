@@ -23,6 +23,8 @@ export interface DatabasesOptions {
   readonly topology: Topology;
   readonly dataDir: string;
   readonly world: World;
+  /** Added to the environment of the embedded server, for the fault lab. Default: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const restartDelayMsFirst = 100;
@@ -33,7 +35,7 @@ export function createDatabases(options: DatabasesOptions): Databases {
 }
 
 /** Keeps the embedded server running: when it ends unasked it is started again, on the same port. */
-function createEmbedded({ topology, dataDir, world }: DatabasesOptions): Databases {
+function createEmbedded({ topology, dataDir, world, environment = {} }: DatabasesOptions): Databases {
   const { port, settings = {} } = topology.database;
   let server: EmbeddedPostgres | undefined;
   let down: string | undefined = 'not started';
@@ -45,6 +47,7 @@ function createEmbedded({ topology, dataDir, world }: DatabasesOptions): Databas
       dataDir,
       world,
       settings,
+      environment,
       ...(onPort === undefined ? {} : { port: onPort }),
       onCrash(how) {
         down = `the database server ${how}`;

@@ -32,6 +32,8 @@ export interface ChaosCommandOptions {
   readonly json?: boolean;
   /** Folder of the report. */
   readonly report: string;
+  /** Ends the run early: all is healed and stopped. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosScreen {
@@ -70,7 +72,7 @@ export async function chaos(options: ChaosCommandOptions, screen: ChaosScreen, w
   }
   const chosen = chooseFaults(allFaults, options.scenario, options.privileged ?? false);
   if ('mistake' in chosen) throw mistake(chosen.mistake);
-  const { seed, clients, bug } = options;
+  const { seed, clients, bug, signal } = options;
   const run = {
     seed,
     forMs,
@@ -79,6 +81,7 @@ export async function chaos(options: ChaosCommandOptions, screen: ChaosScreen, w
     world,
     ...(clients === undefined ? {} : { clients }),
     ...(bug === undefined ? {} : { bug }),
+    ...(signal ? { signal } : {}),
     onProgress: screen.say,
     onStatus: screen.show,
   };

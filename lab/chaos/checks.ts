@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { World } from '#kit/runtime';
 import { allChecks, type Evidence, runChecks, type Violation } from '../checkers/index.ts';
 import { type Findings, readFindings, type Sources } from './evidence.ts';
@@ -13,8 +14,13 @@ export interface CheckResult {
 }
 
 const quietPollMs = 250;
+/** What has not changed for so long will not: longer than any pause of a relay or a saga that still has something to do. */
+const restMs = 15_000;
 
-/** Reads what is left until all is at rest, then judges it. What never comes to rest is judged as it stands. */
+/**
+ * Reads what is left until every check holds, for what is still under way looks like a violation. What has come to rest
+ * otherwise, or never does, is judged as it stands.
+ */
 export async function checkWhenQuiet(
   sources: Sources,
   operations: readonly Operation[],
@@ -24,6 +30,8 @@ export async function checkWhenQuiet(
   const untilMs = world.clock.monotonicMs() + patienceMs;
   const history = historyOf(operations);
   const refusals = checkRefusals(operations);
+  let changedMs = world.clock.monotonicMs();
+  let last = '';
   for (;;) {
     let result: CheckResult;
     try {
@@ -31,7 +39,12 @@ export async function checkWhenQuiet(
     } catch (error) {
       result = { checks: {}, violations: [{ guarantee: 'the system comes back', detail: String(error) }] };
     }
-    if (result.violations.length === 0 || world.clock.monotonicMs() > untilMs) return result;
+    const nowMs = world.clock.monotonicMs();
+    const { operations: _, ...left } = result.evidence ?? { operations: [] };
+    const print = hash('sha256', JSON.stringify([left, result.violations]));
+    if (print !== last) changedMs = nowMs;
+    last = print;
+    if (result.violations.length === 0 || nowMs > untilMs || nowMs - changedMs > restMs) return result;
     await world.timers.sleep(quietPollMs);
   }
 }

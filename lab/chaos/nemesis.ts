@@ -29,6 +29,8 @@ export interface NemesisOptions {
   readonly onChange: (change: FaultChange) => void;
   /** When the run began, on the monotonic clock: what the times of the records count from. */
   readonly startedMs: number;
+  /** Ends it early: what is in force is healed at once. */
+  readonly signal: AbortSignal;
 }
 
 /** A fault that nobody has felt yet is kept up for so long. */
@@ -37,20 +39,20 @@ const lookEveryMs = 100;
 
 /** Injects what is planned when its time has come, and heals it. Resolves when all is healed. */
 export async function runNemesis(options: NemesisOptions): Promise<FaultRecord[]> {
-  const { rig, schedule, startedMs } = options;
+  const { rig, schedule, startedMs, signal } = options;
   const { clock, timers } = rig.world;
   const sinceStart = () => clock.monotonicMs() - startedMs;
   const records = await Promise.all(
     schedule.map(async (planned) => {
-      await timers.sleep(planned.atMs);
-      return strike(options, planned, sinceStart);
+      await timers.sleep(planned.atMs, signal).catch(() => {});
+      return signal.aborted ? [] : [await strike(options, planned, sinceStart)];
     }),
   );
-  return records.toSorted((a, b) => a.startMs - b.startMs);
+  return records.flat().toSorted((a, b) => a.startMs - b.startMs);
 }
 
 async function strike(
-  { rig, seed, faults, onChange }: NemesisOptions,
+  { rig, seed, faults, onChange, signal }: NemesisOptions,
   planned: PlannedFault,
   sinceStart: () => number,
 ): Promise<FaultRecord> {
@@ -65,12 +67,12 @@ async function strike(
     onChange({ planned, state: 'injected', detail });
     // Some effects can be seen only while they last, of others more are seen later: the most counts.
     let felt = await effects();
-    await timers.sleep(planned.durationMs);
+    await timers.sleep(planned.durationMs, signal);
     const untilMs = sinceStart() + biteWithinMs;
     for (;;) {
       felt = Math.max(felt, await effects());
       if (felt > 0 || sinceStart() > untilMs) break;
-      await timers.sleep(lookEveryMs);
+      await timers.sleep(lookEveryMs, signal);
     }
     await heal();
     onChange({ planned, state: 'healed', detail });

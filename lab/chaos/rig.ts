@@ -17,7 +17,7 @@ import type { Fault } from './faults/fault.ts';
 import { createProviderControl, type ProviderControl } from './provider-control.ts';
 import type { LabConfig } from './seams.ts';
 import { createWays, type Ways } from './ways.ts';
-import { clients, rewire, wayName, waysOf } from './wiring.ts';
+import { clients, databaseServer, rewire, wayName, waysOf } from './wiring.ts';
 
 /** A topology of real processes on a data directory of its own, with everything that faults take hold of. */
 export interface Rig {
@@ -26,6 +26,8 @@ export interface Rig {
   /** Where clients knock: a proxy before the gateway. */
   readonly origin: string;
   readonly processes: ReadonlyMap<string, RigProcess>;
+  /** Where `faketime` is told the time of a process or of the database server. */
+  readonly timeFileOf: (target: string) => string;
   readonly ways: Ways;
   readonly provider: ProviderControl;
   readonly admin: AdminAccount;
@@ -92,9 +94,15 @@ async function build({ seed, world, bug, faults, ...options }: RigOptions, undo:
   undo.push(() => mails.close());
   const mail = { url: `smtp://127.0.0.1:${mails.port}`, from: 'Shop <orders@shop.example>' };
   const topology: Topology = { ...options.topology, mail };
+  const lab = join(dataDir, 'lab');
+  mkdirSync(lab, { recursive: true });
+  const timeFileOf = (target: string) => join(lab, `${target}.time`);
+  const environmentOf = (target: string) =>
+    Object.assign({}, ...faults.map((fault) => fault.environment?.(timeFileOf(target)) ?? {}));
   prepare(faults, dataDir, 'empty', undo);
   if (faults.some((fault) => fault.prepare)) await prepareMade(faults, { topology, dataDir, world }, undo);
-  const databases = createDatabases({ topology, dataDir, world });
+  const environment = environmentOf(databaseServer);
+  const databases = createDatabases({ topology, dataDir, world, environment });
   await databases.start?.();
   undo.push(() => databases.stop?.());
   const urls = await databases.provision();
@@ -109,12 +117,10 @@ async function build({ seed, world, bug, faults, ...options }: RigOptions, undo:
   const names = new Set(ways.all.map(({ name }) => name));
   const gateway = configs.find(({ services }) => services.includes('gateway'))?.process ?? '';
   const port = await ways.open(wayName(clients, gateway), door);
-  const lab = join(dataDir, 'lab');
-  mkdirSync(lab, { recursive: true });
   const processes = new Map<string, RigProcess>();
   for (const plan of configs) {
     const config = withLab(await rewire(plan, configs, names, ways.open), lab, bug);
-    processes.set(config.process, supervise(config, lab, world, undo));
+    processes.set(config.process, supervise(config, { lab, world, environment: environmentOf(config.process) }, undo));
   }
   undo.push(async () => {
     for (const process of [...processes.values()].toReversed()) await process.stop();
@@ -131,6 +137,7 @@ async function build({ seed, world, bug, faults, ...options }: RigOptions, undo:
     world,
     dataDir,
     origin: `http://127.0.0.1:${port}`,
+    timeFileOf,
     processes,
     ways,
     provider,
@@ -184,10 +191,16 @@ function withLab(config: ServicesConfig, lab: string, bug: string | undefined): 
   };
 }
 
-function supervise(config: LabConfig, lab: string, world: World, undo: (() => unknown)[]): RigProcess {
+interface Surroundings {
+  readonly lab: string;
+  readonly world: World;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+function supervise(config: LabConfig, { lab, world, environment }: Surroundings, undo: (() => unknown)[]): RigProcess {
   const output = openSync(join(lab, `${config.process}.log`), 'a');
   undo.push(() => closeSync(output));
-  const process = superviseProcess({ config, world, entry, output });
+  const process = superviseProcess({ config, world, entry, output, environment });
   const { clockFile, readingsFile } = config.lab;
   // Its pid and restarts change, so they are asked for each time.
   return Object.create(process, {

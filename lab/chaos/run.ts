@@ -23,6 +23,8 @@ export interface ChaosOptions {
   readonly onProgress?: (text: string) => void;
   /** Where it stands, a few times a second. */
   readonly onStatus?: (status: Status) => void;
+  /** Ends the run early: all is healed and stopped, and the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosResult {
@@ -90,7 +92,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 async function runOn(rig: Rig, options: ChaosOptions, say: (text: string) => void): Promise<ChaosResult> {
-  const { seed, forMs, world, faults, clients } = options;
+  const { seed, forMs, world, faults, clients, signal = new AbortController().signal } = options;
+  signal.throwIfAborted();
   const tokens = createSession({ origin: rig.origin, ...rig.admin, clock: world.clock });
   const startedMs = world.clock.monotonicMs();
   const { origin } = rig;
@@ -106,15 +109,16 @@ async function runOn(rig: Rig, options: ChaosOptions, say: (text: string) => voi
   });
   const nemesis = Promise.race([workload.underWay, world.timers.sleep(warmWithinMs)]).then(() => {
     teller.enter('breaking');
-    return runNemesis({ rig, seed, schedule, faults, startedMs, onChange: teller.tell });
+    return runNemesis({ rig, seed, schedule, faults, startedMs, onChange: teller.tell, signal });
   });
   // A fault that takes longer to be felt makes the run longer, so clients work until all are healed.
-  const over = Promise.all([nemesis, world.timers.sleep(forMs)]).then(() => {});
+  const over = Promise.allSettled([nemesis, world.timers.sleep(forMs, signal)]).then(() => {});
   await workload.run(over);
   const records = await nemesis;
+  signal.throwIfAborted();
   teller.enter('waiting for quiet');
   const healedMs = world.clock.monotonicMs();
-  const judged = await judge(rig, workload);
+  const judged = await Promise.race([judge(rig, workload), whenAborted(signal)]);
   const quietAfterMs = world.clock.monotonicMs() - healedMs;
   await workload.close();
   await tokens.close().catch(() => {});
@@ -135,6 +139,12 @@ async function runOn(rig: Rig, options: ChaosOptions, say: (text: string) => voi
     quietAfterMs,
     dataDir: rig.dataDir,
   };
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 async function judge(rig: Rig, workload: Workload): Promise<CheckResult> {

@@ -18,7 +18,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'two-owners',
     does: 'owners who were thought dead come back: asleep, cut off or wrong about the time, and others took over',
-    faults: ['pause', 'partition', 'one-way', 'skew', 'kill'],
+    faults: ['pause', 'partition', 'one-way', 'skew', 'faketime', 'kill'],
   },
   {
     name: 'shaky-network',

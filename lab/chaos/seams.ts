@@ -9,7 +9,7 @@ export interface LabConfig extends ServicesConfig {
   readonly lab: {
     /** The laboratory writes here what is wrong with this process's clock; see `ClockError`. */
     readonly clockFile: string;
-    /** The child writes here how often its wrong clock was read. */
+    /** The child writes its `Reading` here, a few times a second. */
     readonly readingsFile: string;
     /** Name of a planted bug. */
     readonly bug?: string;
@@ -23,6 +23,16 @@ export interface ClockError {
   /** True time, milliseconds since the epoch. */
   readonly sinceMs: number;
 }
+
+/** What a child tells of its clock. */
+export interface Reading {
+  /** How often it was read while the laboratory had it wrong. */
+  readonly wrong: number;
+  /** What the system says the time is. */
+  readonly nowMs: number;
+}
+
+export const readingOf = (path: string): Reading | undefined => readJson<Reading>(path);
 
 const lookEveryMs = 100;
 
@@ -38,32 +48,29 @@ export const surround: Surround = (config, world) => {
 
 function withClockOf({ clockFile, readingsFile }: LabConfig['lab'], world: World): World {
   const trueClock = world.clock;
-  let error = readClockError(clockFile);
-  let readings = 0;
-  let told = 0;
+  let error = readJson<ClockError>(clockFile);
+  let wrong = 0;
   world.timers.every(lookEveryMs, () => {
-    error = readClockError(clockFile);
-    if (readings === told) return;
-    told = readings;
-    writeFileSync(readingsFile, String(readings));
+    error = readJson<ClockError>(clockFile);
+    writeFileSync(readingsFile, JSON.stringify({ wrong, nowMs: trueClock.now() } satisfies Reading));
   });
   const clock = {
     ...trueClock,
     now() {
       const nowMs = trueClock.now();
       if (!error) return nowMs;
-      readings += 1;
+      wrong += 1;
       return Math.round(nowMs + error.offsetMs + (error.rate - 1) * (nowMs - error.sinceMs));
     },
   };
   return { ...world, clock, ids: createIds(clock, world.random) };
 }
 
-function readClockError(path: string): ClockError | undefined {
+function readJson<T>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ClockError;
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch {
-    // There is no such file while the clock is right; half a file is read again a moment later.
+    // There is no such file while all is right; half a file is read again a moment later.
     return undefined;
   }
 }

@@ -25,6 +25,8 @@ export interface Fault {
   readonly missing?: () => string | undefined;
   /** Prepares what a run needs for it; the answer undoes that. Before there is a database, and after it was made. */
   readonly prepare?: (dataDir: string, stage: 'empty' | 'made') => (() => void) | undefined;
+  /** What every process and the database server are started with; each has a file of its own to be told by. */
+  readonly environment?: (file: string) => Readonly<Record<string, string>>;
   readonly targets: (shape: Shape) => readonly string[];
   readonly inject: (rig: Rig, target: string, random: Random) => Promise<Injection>;
 }

@@ -3,6 +3,7 @@ import { cut } from './cut.ts';
 import { delay } from './delay.ts';
 import { diskFull } from './disk-full.ts';
 import { duplicate } from './duplicate.ts';
+import { faketime } from './faketime.ts';
 import type { Fault } from './fault.ts';
 import { fileLimit } from './file-limit.ts';
 import { fsyncError } from './fsync-error.ts';
@@ -57,6 +58,7 @@ export const faults: readonly Fault[] = [
   slowFsync,
   fsyncError,
   skew,
+  faketime,
   chargedUnheard,
   providerStalls,
   providerFails,
