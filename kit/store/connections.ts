@@ -29,6 +29,7 @@ export interface PoolStatus {
 export interface Connections {
   readonly status: PoolStatus;
   take(signal?: AbortSignal): Promise<Connection>;
+  /** Resolves when every connection has ended at the server too, so that it may be stopped. */
   close(): Promise<void>;
 }
 
@@ -53,16 +54,44 @@ interface ClientInside {
 }
 
 const looksMax = 4;
+/** A server that says nothing to our goodbye is not waited for any longer. */
+const goodbyeMsMax = 2_000;
 
 export function createConnections(options: ConnectionsOptions): Connections {
   const { name, settings, connectionsMax, waitingMax, silenceMsMax, timers, log } = options;
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
   const connections = new WeakMap<pg.PoolClient, Connection>();
+  const open = new Set<Connection>();
   let closing: Promise<void> | undefined;
+  let lastHasEnded: () => void = () => {};
 
-  pool.on('connect', (client) => connections.set(client, connectionOf(client)));
+  pool.on('connect', (client) => {
+    const connection = connectionOf(client);
+    connections.set(client, connection);
+    open.add(connection);
+    client.on('end', () => {
+      open.delete(connection);
+      if (open.size === 0) lastHasEnded();
+    });
+  });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
-  pool.on('error', (error) => log.warn('idle database connection lost', { database: name, error: error.message }));
+  pool.on('error', (error) => {
+    const tell = closing ? log.debug : log.warn;
+    tell('idle database connection lost', { database: name, error: error.message });
+  });
+
+  /** The pool's own `end` is done when it has said goodbye, not when the server has heard it. */
+  async function endAll(): Promise<void> {
+    await pool.end();
+    if (open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lastHasEnded = resolve;
+    const cancel = timers.after(goodbyeMsMax, () => {
+      for (const connection of open) connection.cut(new Error(`no answer to goodbye for ${goodbyeMsMax} ms`));
+    });
+    await promise;
+    cancel();
+  }
 
   function connectionOf(client: pg.PoolClient): Connection {
     const inside = client as unknown as ClientInside;
@@ -164,7 +193,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       }
     },
     close() {
-      closing ??= pool.end();
+      closing ??= endAll();
       return closing;
     },
   };
