@@ -1,4 +1,5 @@
 import { analytics as analyticsContract } from '#contracts/analytics';
+import { carts as cartsContract } from '#contracts/carts';
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { notifications as notificationsContract } from '#contracts/notifications';
 import { orders as ordersContract } from '#contracts/orders';
@@ -18,6 +19,7 @@ import type { Component, Database, Transport, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { measureEvents, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { analyticsMigrations, createAnalytics } from '#services/analytics';
+import { cartsMigrations, createCarts } from '#services/carts';
 import { createInventory, inventoryMigrations } from '#services/inventory';
 import {
   createNotifications,
@@ -44,6 +46,7 @@ export const composedServices = [
   'inventory',
   'payments',
   'orders',
+  'carts',
   'notifications',
   'analytics',
 ] as const;
@@ -56,6 +59,7 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   inventory: [...inventoryMigrations, outboxMigrations],
   payments: paymentsMigrations,
   orders: [...ordersMigrations, outboxMigrations],
+  carts: cartsMigrations,
   notifications: notificationsMigrations,
   analytics: analyticsMigrations,
 };
@@ -229,6 +233,19 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     });
     return { server: orders.server, components: [outbox.component, orders.component], outbox };
   },
+  carts(options) {
+    const { world, server } = options;
+    const carts = createCarts({
+      world,
+      database: options.databaseOf('carts'),
+      products: clientOf(productsContract, options),
+      inventory: clientOf(inventoryContract, options),
+      orders: clientOf(ordersContract, options),
+      server,
+      telemetry: telemetryOf(options),
+    });
+    return { server: carts.server, components: [carts.component] };
+  },
   notifications(options) {
     const database = options.databaseOf('notifications');
     const users = clientOf(usersContract, options);
@@ -291,6 +308,7 @@ export const publicContracts: readonly ServiceContract[] = [
   productsContract,
   inventoryContract,
   ordersContract,
+  cartsContract,
   paymentsContract,
   notificationsContract,
   analyticsContract,

@@ -1,27 +1,50 @@
+import type { PricingRules } from '#contracts/carts';
 import { headerNames, type ServiceServer } from '#kit/contract';
 import { seedCatalogue } from '#services/products';
+import { seedPromotions, seedShipping, seedTaxClasses, seedTaxes } from './seed-pricing.ts';
 
+/** Of the receipt that opens the shop; the other operations are idempotent as they are. */
+const seedKey = 'seed-stock-1';
 const unitsPerSku = 1_000;
 const skus = seedCatalogue.flatMap((product) => product.variants.map((variant) => variant.sku));
 
+/** Asks a service of this process on the shop's behalf. */
+async function ask(
+  server: ServiceServer,
+  operation: string,
+  body?: unknown,
+  params: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
+  const { service } = server.contract;
+  const headers = {
+    [headerNames.caller]: 'service:seed',
+    [headerNames.correlationId]: 'seed',
+    [headerNames.idempotencyKey]: seedKey,
+  };
+  const request = { service, operation, params, query: {}, headers, ...(body === undefined ? {} : { body }) };
+  const reply = await server.handle(request, new AbortController().signal);
+  if (reply.status >= 300) {
+    throw new Error(`${service} could not be seeded: ${operation} answered ${JSON.stringify(reply.body)}`);
+  }
+  return reply.body;
+}
+
 /** Receives goods for our own small catalogue, once: the key makes every later start a repeat. */
 export async function seedStock(server: ServiceServer): Promise<void> {
-  const reply = await server.handle(
-    {
-      service: 'inventory',
-      operation: 'receive',
-      params: {},
-      query: {},
-      headers: {
-        [headerNames.caller]: 'service:seed',
-        [headerNames.correlationId]: 'seed',
-        [headerNames.idempotencyKey]: 'seed-stock-1',
-      },
-      body: { lines: skus.map((sku) => ({ sku, quantity: unitsPerSku })), note: 'the shop is opened' },
-    },
-    new AbortController().signal,
-  );
-  if (reply.status !== 201) throw new Error(`stock could not be seeded: ${JSON.stringify(reply.body)}`);
+  const lines = skus.map((sku) => ({ sku, quantity: unitsPerSku }));
+  await ask(server, 'receive', { lines, note: 'the shop is opened' });
+}
+
+/** Taxes, ways of shipping and codes, where the shop has none at all: what people have set stays. */
+export async function seedPricing(server: ServiceServer): Promise<void> {
+  const { taxes, shippingMethods } = (await ask(server, 'rules')) as PricingRules;
+  if (taxes.length > 0 || shippingMethods.length > 0) return;
+  await Promise.all([
+    ...seedTaxes.map((rule) => ask(server, 'putTaxes', rule)),
+    ...seedTaxClasses.map((row) => ask(server, 'putTaxClass', row)),
+    ...seedShipping.map((method) => ask(server, 'putShippingMethod', method)),
+    ...Object.entries(seedPromotions).map(([code, promotion]) => ask(server, 'putPromotion', promotion, { code })),
+  ]);
 }
 
 /** A first order to paste. Run again it gives the same order, because the key is the same. */

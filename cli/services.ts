@@ -18,10 +18,9 @@ import { exitCodes, Failure } from './failure.ts';
 import { connectGateway } from './gateway.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
-import { boundHeapGrowth } from './memory.ts';
 import { observeTransport } from './observe.ts';
 import { connectProvider, startSandbox } from './provider.ts';
-import { demoOrder, seedStock } from './seed.ts';
+import { demoOrder, seedPricing, seedStock } from './seed.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
 import { createTraceCollector } from './traces.ts';
@@ -108,7 +107,6 @@ const eventsKeptMsDefault = 30 * 86_400_000;
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
   const { world, services } = options;
   const here = composedServices.filter((service) => services.includes(service));
-  boundHeapGrowth();
   await migrateAll(options, here);
 
   const host = createHost({ log: world.log, timers: world.timers });
@@ -158,6 +156,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (products) host.add({ name: 'seed catalogue', start: async () => void (await seedProducts(products.server)) });
   const inventory = parts.get('inventory');
   if (inventory) host.add({ name: 'seed stock', start: () => seedStock(inventory.server) });
+  const carts = parts.get('carts');
+  if (carts) host.add({ name: 'seed prices', start: () => seedPricing(carts.server) });
   if (transports.internalServer) host.add(transports.internalServer);
 
   if (!services.includes('gateway')) {

@@ -19,6 +19,7 @@ export const serviceNames = [
   'inventory',
   'payments',
   'orders',
+  'carts',
   'notifications',
   'analytics',
   'gateway',

@@ -302,9 +302,8 @@ export const carts = defineService({
     create: {
       method: 'POST',
       path: '/carts',
-      summary: 'A new cart for a guest; for a customer the one there is, or a new one.',
+      summary: 'A new cart for a guest; for whoever is signed in the one there is, or a new one.',
       access: ['anonymous'],
-      idempotency: 'required',
       body: closed({ currency: Type.Optional(Currency), destination: Type.Optional(Destination) }),
       responses: { 201: Cart },
     },
@@ -362,6 +361,7 @@ export const carts = defineService({
       summary:
         'Places the cart as an order, once for each round. 200: confirmed or refused. 202: saved, will end by itself.',
       access: ['anonymous'],
+      priority: 'critical',
       params: ofCheckout,
       body: CheckoutInput,
       responses: { 200: Checkout, 202: Checkout },

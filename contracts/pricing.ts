@@ -165,9 +165,10 @@ function shippingPart(choice: ShippingChoice, taxes: TaxTable | undefined, goods
 }
 
 function taxOf(taxes: TaxTable | undefined, taxClass: string, amountMinor: number): LineTax | undefined {
-  const ratePpm = taxes?.rates[taxClass] ?? taxes?.rates['standard'];
-  if (!taxes || ratePpm === undefined) return undefined;
-  const { name, included } = taxes;
+  if (!taxes) return undefined;
+  const { name, included, rates } = taxes;
+  const ratePpm = Object.hasOwn(rates, taxClass) ? rates[taxClass] : rates['standard'];
+  if (ratePpm === undefined) return undefined;
   return { name, ratePpm, included, amountMinor: share(amountMinor, ratePpm, included ? ppm + ratePpm : ppm) };
 }
 

@@ -1,12 +1,14 @@
 /** What the reference is made of: every contract, every table of problems, every type of event, by name. */
 import type { TSchema } from 'typebox';
 import * as analyticsModule from '#contracts/analytics';
+import * as cartsModule from '#contracts/carts';
 import * as commonModule from '#contracts/common';
 import * as inventoryModule from '#contracts/inventory';
 import * as notificationsModule from '#contracts/notifications';
 import * as ordersModule from '#contracts/orders';
 import * as paymentsModule from '#contracts/payments';
 import * as productsModule from '#contracts/products';
+import * as totalsModule from '#contracts/totals';
 import * as usersModule from '#contracts/users';
 import { gateway } from '#edge/gateway';
 import { contractProblems, describeProblems, type ProblemDescription, type ServiceContract } from '#kit/contract';
@@ -20,6 +22,7 @@ export interface Chapter {
 
 /** In the order of an order's way. */
 export const chapters: readonly Chapter[] = [
+  { contract: cartsModule.carts, shapes: { ...schemasOf(cartsModule), ...schemasOf(totalsModule) } },
   { contract: ordersModule.orders, shapes: schemasOf(ordersModule) },
   { contract: inventoryModule.inventory, shapes: schemasOf(inventoryModule) },
   { contract: paymentsModule.payments, shapes: schemasOf(paymentsModule) },

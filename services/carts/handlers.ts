@@ -1,0 +1,200 @@
+import { type Cart, type carts, cartsProblems, type Promotion, type TaxRule } from '#contracts/carts';
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import { type CallContext, type Handlers, invalidInput, type ProblemPlace } from '#kit/contract';
+import { fingerprintOf } from '#kit/idempotency';
+import type { Database, World } from '#kit/runtime';
+import type { BatchWriter } from '#kit/store';
+import { type Checkouts, checkoutView } from './checkout.ts';
+import { type Command, type CommandResult, visible } from './commands.ts';
+import type { Seen } from './lines.ts';
+import type { MarketPlace } from './market.ts';
+import { quoteCart } from './quote.ts';
+import { businessKeyOf, type CartRecord, isOpen, type PromotionRecord } from './records.ts';
+import { listPromotions, putPromotion, putShippingMethod, putTaxClass, putTaxRule } from './rules-store.ts';
+import { readCart, readCheckout } from './store.ts';
+
+export interface HandlerOptions {
+  readonly world: World;
+  readonly database: Database;
+  readonly writer: BatchWriter<Command, CommandResult>;
+  readonly market: MarketPlace;
+  readonly checkouts: Checkouts;
+}
+
+const currencyDefault = 'EUR';
+const pageSizeDefault = 20;
+
+export function createHandlers(options: HandlerOptions): Handlers<typeof carts> {
+  const { world, database, writer, market, checkouts } = options;
+  const { clock, ids } = world;
+
+  async function change(command: Command, context: CallContext): Promise<Cart> {
+    const result = await writer.submit(command);
+    if (!('cart' in result)) throw new Error(`a ${command.kind} gave no cart`);
+    return show(result.cart, context);
+  }
+
+  async function show(cart: CartRecord, context: CallContext): Promise<Cart> {
+    const [seen, checkout] = await Promise.all([
+      market.lookAt(cart, context),
+      readCheckout(database, businessKeyOf(cart.id, cart.round)),
+    ]);
+    const quote = quoteCart(cart, seen);
+    return {
+      id: cart.id,
+      ...(cart.customerId === null ? {} : { customerId: cart.customerId }),
+      seen: seenText(cart.lines.seen),
+      round: cart.round,
+      currency: cart.currency,
+      ...(cart.destination === null ? {} : { destination: cart.destination }),
+      ...(cart.shippingMethod === null ? {} : { shippingMethod: cart.shippingMethod }),
+      codes: [...cart.codes],
+      lines: [...quote.lines],
+      ...(quote.totals ? { totals: quote.totals } : {}),
+      shippingOptions: [...quote.shippingOptions],
+      notes: [...quote.notes],
+      ...(checkout && isOpen(checkout) ? { checkout: checkoutView(checkout) } : {}),
+      updatedAt: new Date(cart.updatedAtMs).toISOString(),
+    };
+  }
+
+  return {
+    create: async ({ body }, context) => {
+      const { caller } = context;
+      const { currency = currencyDefault, destination = null } = body;
+      const customerId = caller.kind === 'anonymous' ? null : caller.id;
+      const cartId = ids.next('crt');
+      const nowMs = clock.now();
+      const cart = await change({ kind: 'create', nowMs, cartId, customerId, currency, destination }, context);
+      return { status: 201, headers: { location: `/carts/${cart.id}` }, body: cart };
+    },
+    get: async ({ params }, context) => {
+      const cart = visible(await readCart(database, params.cartId), context.caller);
+      return { status: 200, body: await show(cart, context) };
+    },
+    edit: async ({ params: { cartId }, body }, context) => {
+      const { caller, idempotencyKey = '' } = context;
+      const claim = { scope: `cart:${cartId}`, key: idempotencyKey, fingerprint: fingerprintOf(body.edits) };
+      const seen = body.seen === undefined ? undefined : seenOf(body.seen);
+      const command = { kind: 'edit', nowMs: clock.now(), cartId, caller, claim, edits: body.edits, seen } as const;
+      return { status: 200, body: await change(command, context) };
+    },
+    configure: async ({ params: { cartId }, body: settings }, context) => {
+      const { caller } = context;
+      const command = { kind: 'configure', nowMs: clock.now(), cartId, caller, settings } as const;
+      return { status: 200, body: await change(command, context) };
+    },
+    join: async ({ params: { cartId } }, context) => {
+      const { caller } = context;
+      const newCartId = ids.next('crt');
+      const customerId = caller.id;
+      const command = { kind: 'join', nowMs: clock.now(), cartId, caller, customerId, newCartId } as const;
+      return { status: 200, body: await change(command, context) };
+    },
+    checkout: async ({ params, body }, context) => {
+      const begun = await checkouts.begin(params.cartId, Number(params.round), body, context);
+      const checkout = await checkouts.drive(begun, context);
+      const { cartId, round } = checkout;
+      const headers = { location: `/carts/${cartId}/checkouts/${round}` };
+      return { status: isOpen(checkout) ? 202 : 200, headers, body: checkoutView(checkout) };
+    },
+    getCheckout: async ({ params }, context) => {
+      const { cartId, round } = params;
+      const [cart, checkout] = await Promise.all([
+        readCart(database, cartId),
+        readCheckout(database, businessKeyOf(cartId, Number(round))),
+      ]);
+      visible(cart, context.caller);
+      if (!checkout) throw cartsProblems['not-found']({ detail: `round ${round} has not been checked out` });
+      return { status: 200, body: checkoutView(checkout) };
+    },
+    destinations: async () => ({ status: 200, body: { items: destinationsOf(await market.rules()) } }),
+    rules: async () => ({ status: 200, body: await market.rules() }),
+    putTaxes: async ({ body }) => {
+      checkTaxes(body);
+      await putTaxRule(database, body);
+      market.forgetRules();
+      return { status: 200, body };
+    },
+    putTaxClass: async ({ body }) => {
+      await putTaxClass(database, body.sku, body.taxClass);
+      market.forgetRules();
+      return { status: 200, body };
+    },
+    putShippingMethod: async ({ body }) => {
+      await putShippingMethod(database, body);
+      market.forgetRules();
+      return { status: 200, body };
+    },
+    listPromotions: async ({ query }) => {
+      const { limit = pageSizeDefault, cursor } = query;
+      const [after = ''] = cursor === undefined ? [] : positionOf(cursor);
+      const rows = await listPromotions(database, after, limit + 1);
+      const items = rows.slice(0, limit).map(promotionView);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.code]) } : {};
+      return { status: 200, body: { items, ...more } };
+    },
+    putPromotion: async ({ params, body }) => {
+      checkTimes(body);
+      const record = await putPromotion(database, params.code, body);
+      if (!record) throw new Error(`promotion ${params.code} was not written`);
+      return { status: 200, body: promotionView(record) };
+    },
+  };
+}
+
+const promotionView = ({ code, body, used }: PromotionRecord): Promotion => ({ code, ...body, used });
+
+function seenText(seen: Seen): string {
+  return Buffer.from(JSON.stringify(seen)).toString('base64url');
+}
+
+function seenOf(text: string): Seen {
+  try {
+    const seen: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    if (typeof seen === 'object' && seen !== null && Object.values(seen).every(Number.isInteger)) return seen as Seen;
+  } catch {
+    // Falls through to the problem.
+  }
+  throw invalidInput([{ pointer: '/seen', detail: 'is not `seen` of a cart' }]);
+}
+
+function positionOf(cursor: string): string[] {
+  const position = decodeCursor(cursor);
+  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  return position.map(String);
+}
+
+function checkTaxes({ rates }: TaxRule): void {
+  if (!Object.hasOwn(rates, 'standard')) refuse([{ pointer: '/rates', detail: 'needs a rate for standard' }]);
+}
+
+function checkTimes({ startsAt, endsAt }: { readonly startsAt?: string; readonly endsAt?: string }): void {
+  const times = Object.entries({ startsAt, endsAt }).filter(([, text]) => text !== undefined);
+  const wrong = times.filter(([, text]) => Number.isNaN(Date.parse(text as string)));
+  if (wrong.length > 0) refuse(wrong.map(([name]) => ({ pointer: `/${name}`, detail: 'is not an RFC 3339 time' })));
+  if (startsAt !== undefined && endsAt !== undefined && Date.parse(endsAt) <= Date.parse(startsAt)) {
+    refuse([{ pointer: '/endsAt', detail: 'must be after startsAt' }]);
+  }
+}
+
+function refuse(errors: ProblemPlace[]): never {
+  throw cartsProblems['not-valid']({ detail: `${errors[0]?.pointer} ${errors[0]?.detail}`, errors });
+}
+
+/** Countries that a way of shipping names, with what is known of their taxes. */
+function destinationsOf({ taxes, shippingMethods }: Awaited<ReturnType<MarketPlace['rules']>>) {
+  const named = shippingMethods.flatMap(({ rates }) => rates.flatMap(({ countries }) => countries));
+  const countries = [...new Set([...named, ...taxes.map(({ country }) => country)])].sort();
+  return countries.map((country) => {
+    const rules = taxes.filter((rule) => rule.country === country);
+    const whole = rules.find(({ region }) => region === undefined) ?? rules[0];
+    return {
+      country,
+      regions: rules.flatMap(({ region }) => region ?? []),
+      taxIncluded: whole?.included ?? false,
+      ...(whole ? { taxName: whole.name } : {}),
+    };
+  });
+}

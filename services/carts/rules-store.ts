@@ -1,0 +1,121 @@
+import type { PricingRules, PromotionInput, ShippingMethod, TaxRule } from '#contracts/carts';
+import type { Queryable, Transaction } from '#kit/runtime';
+import type { PromotionRecord } from './records.ts';
+
+export async function readRules(database: Queryable): Promise<PricingRules> {
+  const [taxes, taxClasses, shippingMethods] = await Promise.all([
+    database.query<{ body: TaxRule }>('select body from tax_rule order by country, region'),
+    database.query<PricingRules['taxClasses'][number]>(
+      'select sku, tax_class as "taxClass" from tax_class order by sku',
+    ),
+    database.query<{ body: ShippingMethod }>('select body from shipping_method order by id'),
+  ]);
+  return {
+    taxes: taxes.rows.map(({ body }) => body),
+    taxClasses: [...taxClasses.rows],
+    shippingMethods: shippingMethods.rows.map(({ body }) => body),
+  };
+}
+
+export async function putTaxRule(database: Queryable, rule: TaxRule): Promise<void> {
+  await database.query(
+    `insert into tax_rule (country, region, body) values ($1, $2, $3)
+     on conflict (country, region) do update set body = excluded.body`,
+    [rule.country, rule.region ?? '', rule],
+  );
+}
+
+export async function putTaxClass(database: Queryable, sku: string, taxClass: string): Promise<void> {
+  await database.query(
+    `insert into tax_class (sku, tax_class) values ($1, $2) on conflict (sku) do update set tax_class = excluded.tax_class`,
+    [sku, taxClass],
+  );
+}
+
+export async function putShippingMethod(database: Queryable, method: ShippingMethod): Promise<void> {
+  await database.query(
+    'insert into shipping_method (id, body) values ($1, $2) on conflict (id) do update set body = excluded.body',
+    [method.id, method],
+  );
+}
+
+export async function putPromotion(
+  database: Queryable,
+  code: string,
+  body: PromotionInput,
+): Promise<PromotionRecord | undefined> {
+  const { rows } = await database.query<PromotionRecord>(
+    `insert into promotion (code, body) values ($1, $2)
+     on conflict (code) do update set body = excluded.body returning code, body, used`,
+    [code, body],
+  );
+  return rows[0];
+}
+
+export async function listPromotions(
+  database: Queryable,
+  after: string,
+  limit: number,
+): Promise<readonly PromotionRecord[]> {
+  const sql = 'select code, body, used from promotion where code > $1 order by code limit $2';
+  return (await database.query<PromotionRecord>(sql, [after, limit])).rows;
+}
+
+export async function readPromotions(
+  database: Queryable,
+  codes: readonly string[],
+): Promise<Map<string, PromotionRecord>> {
+  if (codes.length === 0) return new Map();
+  const sql = 'select code, body, used from promotion where code = any ($1::text[])';
+  const { rows } = await database.query<PromotionRecord>(sql, [codes]);
+  return new Map(rows.map((row) => [row.code, row]));
+}
+
+export async function lockPromotions(tx: Transaction, codes: readonly string[]): Promise<PromotionRecord[]> {
+  if (codes.length === 0) return [];
+  const sql = 'select code, body, used from promotion where code = any ($1::text[]) order by code for update';
+  return [...(await tx.query<PromotionRecord>(sql, [codes])).rows];
+}
+
+export interface PromotionUse {
+  readonly code: string;
+  readonly customer: string;
+  readonly used: number;
+}
+
+/** Uses by customer. The rows of their promotions are locked already, so nobody else is at them. */
+export async function readUses(tx: Transaction, codes: readonly string[], customers: readonly string[]) {
+  if (codes.length === 0) return [];
+  const { rows } = await tx.query<PromotionUse>(
+    'select code, customer, used from promotion_use where code = any ($1::text[]) and customer = any ($2::text[])',
+    [codes, customers],
+  );
+  return rows;
+}
+
+export async function writeUses(
+  tx: Transaction,
+  promotions: readonly PromotionRecord[],
+  uses: readonly PromotionUse[],
+): Promise<void> {
+  const writes: Promise<unknown>[] = [];
+  if (promotions.length > 0) {
+    writes.push(
+      tx.query(
+        `update promotion set used = new.used from unnest($1::text[], $2::bigint[]) as new (code, used)
+         where promotion.code = new.code`,
+        [promotions.map((row) => row.code), promotions.map((row) => row.used)],
+      ),
+    );
+  }
+  if (uses.length > 0) {
+    writes.push(
+      tx.query(
+        `insert into promotion_use (code, customer, used) select * from unnest($1::text[], $2::text[], $3::bigint[])
+         on conflict (code, customer) do update set used = excluded.used`,
+        [uses.map((row) => row.code), uses.map((row) => row.customer), uses.map((row) => row.used)],
+      ),
+    );
+  }
+  await Promise.all(writes);
+}
