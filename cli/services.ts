@@ -18,6 +18,7 @@ import { exitCodes, Failure } from './failure.ts';
 import { connectGateway } from './gateway.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
+import { boundHeapGrowth } from './memory.ts';
 import { observeTransport } from './observe.ts';
 import { connectProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
@@ -107,6 +108,7 @@ const eventsKeptMsDefault = 30 * 86_400_000;
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
   const { world, services } = options;
   const here = composedServices.filter((service) => services.includes(service));
+  boundHeapGrowth();
   await migrateAll(options, here);
 
   const host = createHost({ log: world.log, timers: world.timers });
