@@ -1,4 +1,5 @@
 import type { GatewayOptions } from '#edge/gateway';
+import { type CacheStore, createValkeyStore } from '#kit/cache';
 import { createValkeySpending } from '#kit/limits';
 import type { Component, World } from '#kit/runtime';
 import { createValkey } from '#kit/valkey';
@@ -6,6 +7,7 @@ import type { GatewaySettings } from './gateway-settings.ts';
 
 export interface GatewayParts {
   readonly options: Pick<GatewayOptions, 'limits' | 'cors' | 'trustedProxies'>;
+  readonly cache: { readonly store?: CacheStore };
   /** Started before the gateway. */
   readonly components: readonly Component[];
 }
@@ -16,6 +18,7 @@ export function connectGateway(settings: GatewaySettings, instances: number, { l
   const valkey = settings.valkey === undefined ? undefined : createValkey({ url: settings.valkey, log });
   return {
     components: valkey ? [valkey.component] : [],
+    cache: valkey ? { store: createValkeyStore({ valkey }) } : {},
     options: {
       limits: {
         ...(limits.perUser === undefined ? {} : { user: { quota: limits.perUser } }),

@@ -172,6 +172,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   for (const component of door.components) host.add(component);
   const gateway = createGateway({
     ...door.options,
+    cache: { events: eventLog, ...door.cache },
     ...(keepsAudit(options) ? { audit: { database: databases.of('gateway') } } : {}),
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),

@@ -226,7 +226,7 @@ export const users = defineService({
     signOutEverywhere: {
       method: 'DELETE',
       path: '/users/me/sessions',
-      summary: 'End all my sessions. Access tokens already issued end by themselves within 15 minutes',
+      summary: 'End all my sessions. Their access tokens are refused within a second',
       access: signedIn,
       responses: { 204: Nothing },
     },
@@ -238,6 +238,20 @@ export const users = defineService({
       params: closed({ sessionId: SessionId }),
       responses: { 204: Nothing },
       problems: ['users/not-found'],
+    },
+    endedSessions: {
+      method: 'GET',
+      path: '/sessions/ended',
+      summary: 'Sessions that ended in the last seconds, for doors that must not take their access tokens any more',
+      access: ['service'],
+      callers: ['gateway'],
+      query: closed({ seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) }),
+      responses: {
+        200: closed({
+          sessionIds: Type.Array(SessionId, { description: 'At most 10,000, the latest' }),
+        }),
+      },
+      consistency: 'strong',
     },
     me: {
       method: 'GET',

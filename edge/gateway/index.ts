@@ -37,6 +37,8 @@ import { createDoorLimits, type LimitsOptions } from './limits.ts';
 import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
 import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
+import { createCachedReplies, type RepliesOptions } from './replies.ts';
+import { createEndedSessions, endsSessions } from './sessions.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
@@ -69,6 +71,8 @@ export interface GatewayOptions {
   readonly limits?: LimitsOptions | false;
   /** Who did what is written down there, and listed by `gateway.audit`. Default: nowhere. */
   readonly audit?: Pick<AuditOptions, 'database' | 'keepDays' | 'waitingMax'>;
+  /** Product reads are answered from memory, or from a store that gateways share, until events say otherwise. Default: none. */
+  readonly cache?: Omit<RepliesOptions, 'world'>;
   /** Prefixes of the path that name a version of the interface. Default `v1`. Without one the latest is meant. */
   readonly versions?: readonly ApiVersion[];
   /** Pages of which other origins may call. Default: none. */
@@ -129,6 +133,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const audit: Audit | undefined = options.audit && createAudit({ world, ...options.audit });
   const pages = createPages({ clock, contracts, unready, title, version, audit });
   const { versions = [{ name: 'v1' }] } = options;
+  const replies = options.cache && createCachedReplies({ world, ...options.cache });
+  const context = () => gatewayContext(world);
+  // Without users behind this door there is nobody to ask, and no tokens that could have ended.
+  const ended = contracts.includes(users) ? createEndedSessions({ world, users: usersClient, context }) : undefined;
   const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
@@ -181,7 +189,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const [, token] = /^Bearer +([\w.~+/-]+=*) *$/i.exec(String(authorization)) ?? [];
     if (token === undefined) throw gatewayProblems['token-refused']({ detail: 'send Authorization: Bearer <token>' });
     try {
-      return await verifier.verify(token, () => limits?.beforeVerifying(source));
+      const identity = await verifier.verify(token, () => limits?.beforeVerifying(source));
+      if (ended?.has(identity)) throw gatewayProblems['token-refused']({ detail: 'its session has ended' });
+      return identity;
     } catch (error) {
       if (isProblem(error) && error.status === 401) limits?.refusedToken(source);
       throw error;
@@ -192,7 +202,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function forward(request: Request, signal: AbortSignal): Promise<Reply> {
     let reply: Reply;
     try {
-      reply = await transport.send(request, signal);
+      reply = await (replies?.answer(request, (one) => transport.send(one, noSignal)) ?? transport.send(request, signal));
+      if (request.service === users.service && endsSessions.has(request.operation)) await ended?.refresh();
     } catch (error) {
       const problem = toProblem(error);
       if (problem.category === 'internal') log.error('request failed', { operation: nameOf(request), error });
@@ -227,6 +238,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
   });
   const internal = options.internal && createInternalDoor(options.internal, pages);
+  const parts = [limits?.component, audit?.component, replies?.component, ended?.component];
   let address: string | undefined;
   let internalAddress: string | undefined;
 
@@ -240,8 +252,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     component: {
       name: 'gateway',
       async start() {
-        await limits?.component?.start?.();
-        await audit?.component.start?.();
+        for (const part of parts) await part?.start?.();
         address = await listen(app, host, port);
         if (internal)
           internalAddress = await listen(internal, options.internal?.host ?? '127.0.0.1', options.internal?.port ?? 0);
@@ -251,8 +262,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       async stop() {
         await app.close();
         await internal?.close();
-        await limits?.component?.stop?.();
-        await audit?.component.stop?.();
+        for (const part of parts.toReversed()) await part?.stop?.();
       },
     },
   };
@@ -303,6 +313,9 @@ function logRequest({ log }: World, { arrival, request, status, durationMs, abor
   if (status >= 500) log.warn('request', fields);
   else log.info('request', fields);
 }
+
+/** What many wait for is not called off by one who goes away; its deadline ends it. */
+const noSignal = new AbortController().signal;
 
 /** The context of the gateway's own calls. */
 function gatewayContext({ clock, ids }: World): CallContext {

@@ -106,6 +106,7 @@ export async function createGatewayForTest(options: Partial<GatewayOptions> = {}
   const state = {
     keyFetches: 0,
     keysAway: false,
+    endedSessions: [] as string[],
     unready: {} as Record<string, string>,
     started: 0,
     aborted: 0,
@@ -141,6 +142,9 @@ export async function createGatewayForTest(options: Partial<GatewayOptions> = {}
   const transport: Transport = {
     async send(request, signal) {
       if (request.service !== 'users') return local.send(request, signal);
+      if (request.operation === 'endedSessions') {
+        return { status: 200, headers: {}, body: { sessionIds: [...state.endedSessions] } };
+      }
       state.keyFetches += 1;
       if (state.keysAway) throw new Error('users is away');
       return { status: 200, headers: {}, body: { keys: [...keys] } };

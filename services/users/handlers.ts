@@ -5,7 +5,7 @@ import { accountHandlers } from './accounts.ts';
 import { addressHandlers } from './addresses.ts';
 import type { Deps } from './deps.ts';
 import { resetHandlers } from './resets.ts';
-import { endAllSessions, endOwnSession, listSessions } from './store.ts';
+import { endAllSessions, endedSessions, endOwnSession, listSessions } from './store.ts';
 
 /** How long verifiers keep the public keys: shorter than new keys are published ahead. */
 const jwksCacheSec = 300;
@@ -47,6 +47,11 @@ export function createHandlers(deps: Deps): Handlers<typeof users> {
         throw usersProblems['not-found']();
       }
       return { status: 204, body: undefined };
+    },
+
+    async endedSessions({ query }) {
+      const sinceMs = world.clock.now() - query.seconds * 1_000;
+      return { status: 200, body: { sessionIds: await endedSessions(database, sinceMs) } };
     },
 
     async jwks() {

@@ -278,6 +278,14 @@ export async function endAllSessions(
   await tx.query(endAllSql, [userId, options.except ?? null, new Date(options.nowMs), options.why]);
 }
 
+const endedMax = 10_000;
+const endedSql = `select id from session where ended_at > $1 order by ended_at desc limit ${endedMax}`;
+
+export async function endedSessions(database: Database, sinceMs: number): Promise<string[]> {
+  const { rows } = await database.query<{ id: string }>(endedSql, [new Date(sinceMs)]);
+  return rows.map(({ id }) => id);
+}
+
 const listSessionsSql = `
   select id, device, created_at, rotated_at, expires_at from session
   where user_id = $1 and ended_at is null and expires_at > $2 order by rotated_at desc, id`;

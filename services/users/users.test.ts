@@ -47,6 +47,26 @@ test('an account is opened once per e-mail, whatever its case', async () => {
   );
 });
 
+test('whoever verifies tokens is told which sessions have ended, however they ended', async () => {
+  const { signIn, refresh, me } = await newUser();
+  const ended = async (seconds = 60) => {
+    const { body } = await house.client.endedSessions({ query: { seconds } }, house.as({ kind: 'service', id: 'gateway' }));
+    return body.sessionIds;
+  };
+  const [one, two, three, kept] = [await signIn(), await signIn(), await signIn(), await signIn()];
+  await house.client.signOut({ body: { refreshToken: one.refreshToken } }, house.as(anonymous));
+  await house.client.endSession({ params: { sessionId: two.sessionId } }, me);
+  expect(await ended()).toEqual(expect.arrayContaining([one.sessionId, two.sessionId]));
+  expect(await ended()).not.toContain(three.sessionId);
+  await house.client.changePassword(
+    { body: { currentPassword: password, newPassword: 'another one entirely' }, headers: { [sessionHeader]: kept.sessionId } },
+    me,
+  );
+  expect(await ended()).toContain(three.sessionId);
+  expect(await ended()).not.toContain(kept.sessionId);
+  await expect(refresh(three.refreshToken)).rejects.toEqual(refused('users/refresh-refused'));
+});
+
 test('opening the same account again with the same password answers the same account', async () => {
   const { user, email, headers } = await newUser();
   const again = await house.client.register({ body: { email, password }, headers }, house.as(anonymous));
