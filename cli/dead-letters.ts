@@ -126,7 +126,7 @@ async function withLetters(options: DeadLettersOptions, work: Work): Promise<Exi
 
 function connect({ origin, session }: Reached, { clock }: World): Letters & { close(): Promise<void> } {
   const contracts: readonly ServiceContract[] = Object.values(readers);
-  const transport = createHttpTransport({ contracts, resolve: () => [origin], connectionsMax: 2 });
+  const transport = createHttpTransport({ contracts, origin, connectionsMax: 2 });
   // Each has the four operations under the same names.
   const clientOf = (service: Reader) => createClient(readers[service] as typeof notifications, { transport, clock });
   const headers = async () => ({ authorization: `Bearer ${await session.token()}` });

@@ -12,8 +12,8 @@ export interface GatewayParts {
   readonly components: readonly Component[];
 }
 
-/** The settings as options. `instances` is how many gateways the topology has. */
-export function connectGateway(settings: GatewaySettings, instances: number, { log }: World): GatewayParts {
+/** The settings as options. `instances` tells how many gateways there are now. */
+export function connectGateway(settings: GatewaySettings, instances: () => number, { log }: World): GatewayParts {
   const { limits = {}, cors, trustedProxies } = settings;
   const valkey = settings.valkey === undefined ? undefined : createValkey({ url: settings.valkey, log });
   return {
@@ -23,7 +23,7 @@ export function connectGateway(settings: GatewaySettings, instances: number, { l
       limits: {
         ...(limits.perUser === undefined ? {} : { user: { quota: limits.perUser } }),
         ...(limits.perAddress === undefined ? {} : { address: { quota: limits.perAddress } }),
-        instances: () => instances,
+        instances,
         ...(valkey ? { shared: createValkeySpending({ valkey }) } : {}),
       },
       ...(cors === undefined ? {} : { cors: { origins: cors } }),

@@ -98,7 +98,7 @@ function createChildren(options: ProcessesOptions): Processes {
 const dayMs = 86_400_000;
 const internalHost = '127.0.0.1';
 
-/** One configuration for each instance: ports are handed out here, so that everyone knows everyone from the start. */
+/** One configuration for each instance. A process is told where it listens itself; the others it finds by the mesh. */
 export async function planProcesses(options: ProcessesOptions): Promise<ServicesConfig[]> {
   const { topology, dataDir } = options;
   const databases = options.databases();
@@ -108,18 +108,10 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       runs,
     })),
   );
-  const ports = topology.isOneProcess ? [] : await distinctPorts(instances.length);
-  const addresses: Partial<Record<ServiceName, readonly string[]>> = {};
-  for (const [index, { runs }] of instances.entries()) {
-    const port = ports[index];
-    if (port === undefined) continue;
-    const origin = `http://${internalHost}:${port}`;
-    for (const service of runs) addresses[service] = [...(addresses[service] ?? []), origin];
-  }
+  const ports = topology.isOneProcess ? [] : await distinctPorts(2 * instances.length);
   const sandbox = topology.isOneProcess ? undefined : { host: internalHost, port: await findFreePort() };
   const kept = openSecrets(join(dataDir, 'service-secrets.json'), options.world.random);
   const secrets = {
-    internal: kept.ensure('internal'),
     keyEncryption: kept.ensure('key-encryption'),
     sandboxKey: kept.ensure('payment-sandbox-key'),
     webhook: kept.ensure('payment-webhook'),
@@ -130,15 +122,15 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
   const gateway = withValkey(topology.gateway);
   const apps = options.apps?.();
   return instances.map(({ process, runs }, index) => {
-    const port = ports[index];
+    const [port, operatorPort] = ports.slice(2 * index);
+    const isMeshed = port !== undefined && operatorPort !== undefined;
     return {
       process,
       services: runs,
       databases: Object.fromEntries(
         [...runs.filter(hasDatabase), 'log'].map((service) => [service, databases[service]]),
       ),
-      addresses,
-      ...(port === undefined ? {} : { internal: { host: internalHost, port } }),
+      ...(isMeshed ? { mesh: { host: internalHost, port, operatorPort, ...topology.mesh } } : {}),
       public: options.public,
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
       ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),

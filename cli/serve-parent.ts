@@ -3,6 +3,7 @@ import { exitCodes, explain } from './failure.ts';
 import { createLog, logLevel } from './log.ts';
 import type { ToChild, ToParent } from './process-messages.ts';
 import { type RunningServices, type Seams, type ServicesConfig, startServices } from './services.ts';
+import { signByParent } from './signing.ts';
 
 /** What a laboratory puts round the services of a child: another world, or something between them and what they use. */
 export type Surround = (config: ServicesConfig, world: World) => { readonly world?: World; readonly seams?: Seams };
@@ -13,6 +14,7 @@ export type Surround = (config: ServicesConfig, world: World) => { readonly worl
  */
 export function serveParent(surround: Surround = () => ({})): void {
   let running: Promise<RunningServices> | undefined;
+  const sign = signByParent();
 
   async function stop(): Promise<void> {
     const services = await running;
@@ -26,8 +28,8 @@ export function serveParent(surround: Surround = () => ({})): void {
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', stop);
   process.on('message', (message: ToChild) => {
-    if (message.type === 'start') running = start(message.config, surround);
-    else void stop();
+    if (message.type === 'start') running = start(message.config, sign, surround);
+    if (message.type === 'stop') void stop();
   });
   // The parent is gone without a word, so this is a crash: leave at once, for the next start wants the ports. Whatever
   // was under way is recovered from the database.
@@ -35,10 +37,14 @@ export function serveParent(surround: Surround = () => ({})): void {
   tell({ type: 'here' });
 }
 
-async function start(config: ServicesConfig, surround: Surround): Promise<RunningServices> {
+async function start(
+  config: ServicesConfig,
+  sign: ReturnType<typeof signByParent>,
+  surround: Surround,
+): Promise<RunningServices> {
   const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: config.process }));
   try {
-    const services = await startServices({ ...config, world, ...surround(config, world) });
+    const services = await startServices({ ...config, world, sign, ...surround(config, world) });
     const { urls, demo } = services;
     tell({ type: 'ready', urls, ...(demo === undefined ? {} : { demo }) });
     return services;

@@ -1,9 +1,11 @@
 import { loadApps } from '#edge/apps';
 import { auditMigrations, createGateway } from '#edge/gateway';
-import type { ServiceServer } from '#kit/contract';
+import { createHttpServer, type ServiceServer } from '#kit/contract';
+import { type Identity, type Instance, type Issued, registryMigrations } from '#kit/mesh';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
+import { prometheusContentType } from '#kit/telemetry';
 import { seedProducts } from '#services/products';
 import type { AdminAccount } from './admin.ts';
 import {
@@ -18,6 +20,7 @@ import { exitCodes, Failure } from './failure.ts';
 import { connectGateway } from './gateway.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
+import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { observeTransport } from './observe.ts';
 import { connectProvider, startSandbox } from './provider.ts';
@@ -25,20 +28,18 @@ import { demoOrder, seedPricing, seedStock } from './seed.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
 import { createTraceCollector } from './traces.ts';
-import { createTransports, internalKeyHeader } from './transports.ts';
+import { createTransports } from './transports.ts';
 
 /** What one process is given to run its services. Plain data but for `world`, so that a child gets it by message. */
 export interface ServicesConfig {
   /** Name of this process, unique in the topology: `orders-2`. */
   readonly process: string;
-  /** The services to run here; all others are reached at `addresses`. */
+  /** The services to run here; all others are found by the mesh. */
   readonly services: readonly ServiceName[];
   /** URL of each database that a service here owns, and of the log of events. */
   readonly databases: Readonly<Partial<Record<ServiceName | 'log', string>>>;
-  /** Origins (`http://127.0.0.1:4101`) of the instances of each service that runs in another process. */
-  readonly addresses: Readonly<Partial<Record<ServiceName, readonly string[]>>>;
-  /** Where the services of this process answer other processes; absent when there is only one process. */
-  readonly internal?: { readonly host: string; readonly port: number };
+  /** How this process meets the others; absent when there is only one process. */
+  readonly mesh?: MeshConfig;
   /** Where the gateway listens, if it runs here. */
   readonly public: { readonly host: string; readonly port: number };
   /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
@@ -67,8 +68,6 @@ export interface ServicesConfig {
 }
 
 export interface Secrets {
-  /** Shown by processes of this system to each other. */
-  readonly internal: string;
   /** Seals the keys that sign access tokens. */
   readonly keyEncryption: string;
   readonly sandboxKey: string;
@@ -78,6 +77,8 @@ export interface Secrets {
 
 export interface ServicesOptions extends ServicesConfig {
   readonly world: World;
+  /** Has this process's public key signed by the authority of the system; needed with `mesh`. */
+  readonly sign?: (publicKey: string) => Promise<Issued>;
   /** For the fault lab: puts itself between the services and what they talk to. */
   readonly seams?: Seams;
 }
@@ -88,6 +89,8 @@ export interface Seams {
   /** Calls that arrive at a service. */
   readonly server?: (server: ServiceServer) => ServiceServer;
   readonly database?: (database: Database, service: ComposedService | 'log') => Database;
+  /** Where an instance of the mesh is really reached. */
+  readonly addressOf?: (instance: Instance) => { readonly host: string; readonly port: number };
 }
 
 /** What a process tells when its services are up. */
@@ -109,18 +112,25 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const { world, services } = options;
   const here = composedServices.filter((service) => services.includes(service));
   boundHeapGrowth();
-  await migrateAll(options, here);
+  const [identity] = await Promise.all([identityOf(options), migrateAll(options, here)]);
 
   const host = createHost({ log: world.log, timers: world.timers });
   const urls: Record<string, string> = {};
   const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {});
   const { telemetry } = observed;
   const databases = openDatabases(options, observed);
-  const transports = createTransports(options, observed);
+  const transports = createTransports(options, observed, () => mesh);
+  const mesh = meshOf(options, identity, () => ({
+    contracts: publicContracts,
+    database: databases.of('log'),
+    servers: () => transports.servers,
+    telemetry: observed,
+  }));
   // Stops last: what the others do at their end is told too.
   host.add(observed.component);
   host.add(databases.component);
-  host.add({ name: 'connections', stop: () => transports.close() });
+  if (options.mesh) host.add(operatorPort(options.mesh, observed));
+  if (mesh) host.add(mesh.connections);
 
   const sandbox = services.includes('payment-sandbox') ? await startSandbox(options) : undefined;
   if (sandbox) host.add(sandbox.component);
@@ -160,15 +170,14 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (inventory) host.add({ name: 'seed stock', start: () => seedStock(inventory.server) });
   const carts = parts.get('carts');
   if (carts) host.add({ name: 'seed prices', start: () => seedPricing(carts.server) });
-  if (transports.internalServer) host.add(transports.internalServer);
+  for (const component of mesh?.presence ?? []) host.add(component);
 
   if (!services.includes('gateway')) {
     await host.start();
     return { host, urls, transport: transports.transport };
   }
-  const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed);
-  if (internal) host.add({ name: 'trace collector', stop: () => internal.close() });
-  const door = connectGateway(options.gateway ?? {}, options.addresses.gateway?.length ?? 1, world);
+  const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed, mesh);
+  const door = connectGateway(options.gateway ?? {}, () => countOf(mesh, 'gateway'), world);
   for (const component of door.components) host.add(component);
   const gateway = createGateway({
     ...door.options,
@@ -194,7 +203,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
 /** Each service's database and the log's, brought up to date. Processes that start at once wait for each other. */
 async function migrateAll(options: ServicesOptions, services: readonly ComposedService[]): Promise<void> {
   await Promise.all([
-    migrate(urlOf(options, 'log'), [logMigrations]),
+    migrate(urlOf(options, 'log'), [logMigrations, ...(options.mesh ? [registryMigrations] : [])]),
     ...services.map((service) => migrate(urlOf(options, service), serviceMigrations[service])),
     ...(keepsAudit(options) ? [migrate(urlOf(options, 'gateway'), [auditMigrations])] : []),
   ]);
@@ -242,41 +251,67 @@ function openDatabases(
   };
 }
 
-/** What operators see at the gateway's internal door: this process's metrics, and traces of all processes. */
-function internalDoorOf(
-  { addresses, internal, secrets, world, process: name }: ServicesOptions,
-  at: { readonly host: string; readonly port: number },
-  { telemetry, metricsPage }: ProcessTelemetry,
-) {
-  const here = internal && originOf(internal);
-  const others = new Map<string, string[]>();
-  for (const [service, origins] of Object.entries(addresses)) {
-    for (const origin of origins) if (origin !== here) others.set(origin, [...(others.get(origin) ?? []), service]);
-  }
-  const collector = createTraceCollector({
-    origins: [...others.keys()],
-    headers: { [internalKeyHeader]: secrets.internal },
-    here: telemetry.spans.trace,
-    log: world.log,
+function identityOf(options: ServicesOptions): Promise<Identity | undefined> {
+  const { mesh, sign, process: name } = options;
+  if (!mesh) return Promise.resolve(undefined);
+  if (!sign) throw new Failure(exitCodes.internal, `The process ${name} was given nobody to sign its certificate.`);
+  return openIdentity(options, sign);
+}
+
+type MeshParts = Pick<MeshOptions, 'contracts' | 'database' | 'servers' | 'telemetry'>;
+
+/** Undefined where there is one process: then no call leaves it. */
+function meshOf(options: ServicesOptions, identity: Identity | undefined, parts: () => MeshParts): Mesh | undefined {
+  const { mesh } = options;
+  return mesh && identity && joinMesh({ ...options, mesh, identity, ...parts() });
+}
+
+/** How many instances of a service there are now, this process included. */
+function countOf(mesh: Mesh | undefined, service: ServiceName): number {
+  return Math.max(1, mesh?.directory.instances.filter(({ services }) => services.includes(service)).length ?? 1);
+}
+
+/** Whether this process lives, and its numbers: for Prometheus and for probes, which have no certificates. */
+function operatorPort({ host, operatorPort: port }: MeshConfig, { metricsPage }: ProcessTelemetry): Component {
+  const app = createHttpServer({ routes: [], admit: (request) => request });
+  app.get('/livez', async () => ({ status: 'alive' }));
+  app.get('/metrics', async (_request, reply) => {
+    reply.header('content-type', prometheusContentType);
+    return metricsPage();
   });
-  const targets = [
-    { targets: [hostOf(originOf(at))], labels: { process: name } },
-    ...[...others].map(([origin, services]) => ({
-      targets: [hostOf(origin)],
-      labels: { services: services.join(',') },
-    })),
-  ];
   return {
-    ...at,
-    targets,
-    metrics: metricsPage,
-    trace: collector.trace,
-    recentTraces: () => telemetry.spans.recent(),
-    close: collector.close,
+    name: 'operator port',
+    start: async () => void (await app.listen({ host, port })),
+    stop: () => app.close(),
   };
 }
 
-const hostOf = (origin: string): string => new URL(origin).host;
+/** What operators see at the gateway's internal door: this process's metrics, and traces of all processes. */
+function internalDoorOf(
+  { process: name }: ServicesOptions,
+  at: { readonly host: string; readonly port: number },
+  { telemetry, metricsPage }: ProcessTelemetry,
+  mesh: Mesh | undefined,
+) {
+  const collector = createTraceCollector({
+    elsewhere: (path, timeoutMs) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]),
+    here: telemetry.spans.trace,
+  });
+  const others = () => mesh?.directory.instances.filter(({ process }) => process !== name) ?? [];
+  return {
+    ...at,
+    targets: () => [
+      { targets: [`${at.host}:${at.port}`], labels: { process: name } },
+      ...others().map(({ host, operatorPort: port, process, services }) => ({
+        targets: [`${host}:${port}`],
+        labels: { process, services: services.join(',') },
+      })),
+    ],
+    metrics: metricsPage,
+    trace: collector.trace,
+    recentTraces: () => telemetry.spans.recent(),
+  };
+}
 
 function originOf({ host, port }: ServicesOptions['public']): string {
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;

@@ -22,7 +22,7 @@ const callTimeoutMs = 10_000;
 
 /** Signs in when a token is first asked for and keeps the session alive for as long as tokens are. */
 export function createSession({ origin, email, password, clock }: SessionOptions): Session {
-  const transport = createHttpTransport({ contracts: [users], resolve: () => [origin], connectionsMax: 1 });
+  const transport = createHttpTransport({ contracts: [users], origin, connectionsMax: 1 });
   const client = createClient(users, { transport, clock });
   let current: { access: string; refresh: string; renewAtMs: number } | undefined;
   let renewing: Promise<string> | undefined;

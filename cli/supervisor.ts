@@ -4,6 +4,7 @@ import type { Cancel, World } from '#kit/runtime';
 import { exitCodes, Failure } from './failure.ts';
 import type { ToChild, ToParent } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
+import { answerSigning } from './signing.ts';
 
 /**
  * A child process that is kept running.
@@ -83,6 +84,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
       stdio: ['ignore', output, output, 'ipc'],
       ...(environment ? { env: { ...process.env, ...environment } } : {}),
     });
+    answerSigning(child, config, world);
     let problem: Failure | undefined;
     child.on('message', (message: ToParent) => {
       if (message.type === 'here') tell(child, { type: 'start', config });

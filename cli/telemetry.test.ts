@@ -22,7 +22,7 @@ test('everything that a process measures can stand on one page', async () => {
   const events = measureEvents(telemetry);
   events.relayed({ source: 'orders', count: 2, durationMs: 1 });
   events.failed({ group: 'analytics', type: 'order.confirmed', final: true });
-  onCallEvent('payments', { kind: 'breaker', state: 'open' });
+  onCallEvent('payments', { kind: 'breaker', operation: 'capture', state: 'open' });
   onCallEvent('payments', { kind: 'gave-up', why: 'budget', attempt: 1, error: undefined });
   const pool = { open: 4, idle: 1, waiting: 7, max: 8 };
   observed.watchPool({ name: 'orders', pool } as Parameters<typeof observed.watchPool>[0]);
@@ -37,7 +37,7 @@ test('everything that a process measures can stand on one page', async () => {
     'holdfast_batch_waiting_commands{writer="orders"} 3',
     'holdfast_events_relayed_total{source="orders"} 2',
     'holdfast_event_failures_total{group="analytics",type="order.confirmed",final="true"} 1',
-    'holdfast_breaker_state{callee="payments"} 2',
+    'holdfast_breaker_state{callee="payments",operation="capture"} 2',
     'holdfast_call_events_total{callee="payments",event="gave-up-budget"} 1',
     'holdfast_pool_busy_connections{database="orders"} 3',
     'holdfast_pool_waiting_callers{database="orders"} 7',

@@ -168,17 +168,21 @@ function measureCallEvents(telemetry: TelemetryHost): ProcessTelemetry['onCallEv
     help: 'Retries, hedged calls, refusals by budget, breaker or bulkhead, breakers that changed.',
     labels: ['callee', 'event'],
   });
-  const states = new Map<string, number>();
+  const states = new Map<string, { labels: { callee: string; operation: string }; value: number }>();
   telemetry.gauge(
     {
       name: 'holdfast_breaker_state',
-      help: 'Breaker of a callee: 0 closed, 1 half-open, 2 open. Absent: never changed.',
-      labels: ['callee'],
+      help: 'Breaker of an operation of a callee: 0 closed, 1 half-open, 2 open. Absent: never changed.',
+      labels: ['callee', 'operation'],
     },
-    () => [...states].map(([callee, value]) => ({ labels: { callee }, value })),
+    () => [...states.values()],
   );
   return (callee, event) => {
-    if (event.kind === 'breaker') states.set(callee, breakerStates[event.state] ?? 2);
+    if (event.kind === 'breaker') {
+      const { operation } = event;
+      const value = breakerStates[event.state] ?? 2;
+      states.set(`${callee}.${operation}`, { labels: { callee, operation }, value });
+    }
     const name = event.kind === 'gave-up' ? `gave-up-${event.why}` : event.kind;
     events.add({ callee, event: name });
   };

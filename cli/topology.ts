@@ -73,6 +73,40 @@ const ProviderSchema = Type.Union([
   ),
 ]);
 
+const CallPolicySchema = Type.Object(
+  {
+    tryTimeoutMs: Type.Optional(
+      Type.Integer({ minimum: 10, maximum: 600_000, description: 'For one try; default 2000 or as the contract says' }),
+    ),
+    triesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: 'Tries in all; default 3' })),
+    hedge: Type.Optional(Type.Boolean({ description: 'A second try beside a slow one; for idempotent reads only' })),
+    concurrencyMax: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10_000, description: 'Calls under way from one process; default 512' }),
+    ),
+  },
+  closed,
+);
+
+const placePattern = '^[a-z][a-z0-9-]{0,30}$';
+
+const MeshSchema = Type.Object(
+  {
+    region: Type.Optional(Type.String({ pattern: placePattern, description: 'Default local' })),
+    cell: Type.Optional(Type.String({ pattern: placePattern, description: 'Default main' })),
+    zone: Type.Optional(
+      Type.String({ pattern: placePattern, description: 'Callers prefer instances of their own zone; default a' }),
+    ),
+    policies: Type.Optional(
+      Type.Record(Type.String({ pattern: '^(\\*|[a-z][a-z-]*(\\.[A-Za-z]+)?)$' }), CallPolicySchema, {
+        ...closed,
+        description: 'How operations are called, by orders.place, orders or *: what it says goes before the contract',
+      }),
+    ),
+  },
+  closed,
+);
+export type CallPolicies = NonNullable<Type.Static<typeof MeshSchema>['policies']>;
+
 /** What a topology file holds. */
 export const TopologySchema = Type.Object(
   {
@@ -110,6 +144,7 @@ export const TopologySchema = Type.Object(
     ),
     provider: Type.Optional(ProviderSchema),
     mail: Type.Optional(MailSchema),
+    mesh: Type.Optional(MeshSchema),
     gateway: Type.Optional(GatewaySchema),
     events: Type.Optional(
       Type.Object(
@@ -143,6 +178,12 @@ export interface Topology {
   readonly name: string;
   /** In start order. */
   readonly processes: readonly ProcessTopology[];
+  readonly mesh: {
+    readonly region: string;
+    readonly cell: string;
+    readonly zone: string;
+    readonly policies?: CallPolicies;
+  };
   /** Everything runs in the process that was started. */
   readonly isOneProcess: boolean;
   readonly database: NonNullable<TopologyFile['database']>;
@@ -212,6 +253,7 @@ function toTopology(name: string, file: unknown): Topology {
     name,
     processes,
     isOneProcess: processes.length === 1 && processes[0]?.instances === 1,
+    mesh: { region: 'local', cell: 'main', zone: 'a', ...file.mesh },
     database: file.database ?? {},
     provider: file.provider ?? { kind: 'sandbox' },
     ...(file.mail ? { mail: file.mail } : {}),

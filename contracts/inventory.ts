@@ -124,6 +124,8 @@ export const inventory = defineService({
       path: '/inventory/holds',
       summary: 'Sets stock aside for an order, all lines or none. A repeat for the same order is the same hold.',
       access: ['service'],
+      callers: ['orders'],
+      priority: 'critical',
       body: closed({
         orderId: OrderId,
         lines: stockLines,
@@ -138,6 +140,8 @@ export const inventory = defineService({
       path: '/inventory/holds/{orderId}/commit',
       summary: 'Turns a hold into a sale. An expired hold is taken again if the stock is still there.',
       access: ['service'],
+      callers: ['orders'],
+      priority: 'critical',
       params: ofOrder,
       responses: { 200: Hold },
       problems: ['inventory/hold-ended', 'inventory/out-of-stock'],
@@ -149,6 +153,8 @@ export const inventory = defineService({
       summary:
         'Gives the units of an order back, held or sold. Of an unknown order it leaves word that it may not hold.',
       access: ['service'],
+      callers: ['orders'],
+      priority: 'critical',
       params: ofOrder,
       responses: { 200: Hold },
       deadlineMs: 5_000,
@@ -158,6 +164,8 @@ export const inventory = defineService({
       path: '/inventory/returns',
       summary: 'Takes sold units back, to the shelf or as damaged. A repeat with the same return id changes nothing.',
       access: ['service'],
+      callers: ['orders'],
+      priority: 'critical',
       body: closed({
         returnId: Type.String({ maxLength: 64 }),
         orderId: OrderId,
@@ -204,6 +212,7 @@ export const inventory = defineService({
       path: '/inventory/availability',
       summary: 'What can be sold of each SKU just now.',
       access: ['anonymous'],
+      callers: ['carts'],
       consistency: 'strong',
       query: closed({ sku: Type.Array(Sku, { minItems: 1, maxItems: 100 }) }),
       responses: { 200: closed({ items: Type.Array(StockAnswer) }) },

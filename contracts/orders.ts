@@ -274,6 +274,8 @@ export const orders = defineService({
       summary:
         'Places an order. 201: decided (confirmed, or refused with the reason). 202: accepted, will end by itself.',
       access: ['anonymous'],
+      callers: ['carts'],
+      priority: 'critical',
       idempotency: 'required',
       body: PlaceOrder,
       responses: { 201: Order, 202: accepted },
@@ -293,6 +295,7 @@ export const orders = defineService({
       path: '/orders/{orderId}',
       summary: 'An order. Of a guest: to whoever knows its id.',
       access: ['anonymous'],
+      callers: ['carts'],
       consistency: 'strong',
       params: ofOrder,
       responses: { 200: Order },
@@ -303,6 +306,7 @@ export const orders = defineService({
       path: '/orders',
       summary: 'Orders, newest first: your own, or all for staff.',
       access: ['customer', 'staff', 'service'],
+      callers: ['carts'],
       consistency: 'strong',
       query: closed({
         ...pageQuery,

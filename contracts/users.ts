@@ -297,6 +297,7 @@ export const users = defineService({
       path: '/password-resets/{resetId}/token',
       summary: 'The one-time token of a reset, for the e-mail. The same at each call; 404 once it is of no use',
       access: ['service'],
+      callers: ['notifications'],
       params: closed({ resetId: ResetId }),
       responses: { 200: closed({ token: Type.String(), email: Email, expiresAt: Timestamp }) },
       problems: ['users/not-found'],

@@ -38,7 +38,7 @@ describe.each(['one process', 'processes apart'])('users through the gateway, %s
     } else {
       const server = createHttpServer({ routes: routesOf(service.server), admit: (admitted) => admitted });
       const address = await server.listen({ host: '127.0.0.1', port: 0 });
-      const http = createHttpTransport({ contracts: [users], resolve: () => [address] });
+      const http = createHttpTransport({ contracts: [users], origin: address });
       transport = http;
       closing.push(
         () => server.close(),

@@ -12,6 +12,7 @@ import * as totalsModule from '#contracts/totals';
 import * as usersModule from '#contracts/users';
 import { gateway } from '#edge/gateway';
 import { contractProblems, describeProblems, type ProblemDescription, type ServiceContract } from '#kit/contract';
+import { meshProblems } from '#kit/mesh';
 import { keyOf, type Names } from './schema-text.ts';
 
 export interface Chapter {
@@ -54,6 +55,7 @@ export function namesFor(chapter: Pick<Chapter, 'shapes'>): Names {
 /** Tables of problems by prefix: what any operation may answer first. */
 export const problemTables: ReadonlyMap<string, Readonly<Record<string, ProblemDescription>>> = new Map([
   ['contract', describeProblems(contractProblems)],
+  ['mesh', describeProblems(meshProblems)],
   ...chapters.flatMap(({ contract: { service, problems } }) =>
     problems ? [[service, describeProblems(problems)] as const] : [],
   ),

@@ -114,7 +114,8 @@ const securityHeaders = {
   'cache-control': 'no-store',
 };
 
-const deadlineMsDefault = 2_000;
+/** Longer than one try of the mesh (2,000 ms), so that there is time for another instance. */
+const deadlineMsDefault = 5_000;
 const keyFetchTimeoutMs = 2_000;
 
 /** The only public door: checks who is calling, says so to the services, and keeps to itself what isn't theirs. */

@@ -7,7 +7,7 @@ export interface InternalOptions {
   /** The metrics in Prometheus text format. */
   readonly metrics: () => Promise<string>;
   /** Where other processes show theirs, for Prometheus to find: served at /metrics/targets (`http_sd_config`). */
-  readonly targets?: readonly MetricsTarget[];
+  readonly targets?: () => readonly MetricsTarget[];
   /** All recorded spans of a trace, in the order in which they began. */
   readonly trace?: (traceId: string) => Promise<readonly SpanRecord[]>;
   /** The latest traces that began here. */
@@ -24,14 +24,14 @@ export function createInternalDoor(
   options: InternalOptions,
   pages: ServiceServer,
 ): ReturnType<typeof createHttpServer> {
-  const { metrics, targets = [], trace, recentTraces } = options;
+  const { metrics, targets = () => [], trace, recentTraces } = options;
   const shown = routesOf(pages).filter(({ name }) => name === 'livez' || name === 'readyz');
   const door = createHttpServer({ routes: shown, admit: (request) => request });
   door.get('/metrics', async (_request, reply) => {
     reply.header('content-type', prometheusContentType);
     return metrics();
   });
-  door.get('/metrics/targets', async () => targets);
+  door.get('/metrics/targets', async () => targets());
   if (recentTraces) door.get('/traces', async () => ({ traces: recentTraces() }));
   if (trace) {
     door.get('/traces/:traceId', async (request, reply) => {

@@ -41,6 +41,8 @@ export const headerNames = {
   source: 'holdfast-source',
   /** Set by the public door: the session of the caller's access token. */
   session: 'holdfast-session',
+  /** How much the work matters that this call is part of; see `Priority`. */
+  priority: 'holdfast-priority',
   idempotencyKey: 'idempotency-key',
   traceparent: 'traceparent',
 } as const;
@@ -89,6 +91,8 @@ export function forwardHeaders(
     [headerNames.deadlineMs]: String(Math.floor(remainingMs)),
   };
   if (context.traceparent) headers[headerNames.traceparent] = context.traceparent;
+  const priority = context.headers[headerNames.priority];
+  if (priority) headers[headerNames.priority] = priority;
   if (idempotencyKey) headers[headerNames.idempotencyKey] = idempotencyKey;
   return headers;
 }

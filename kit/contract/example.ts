@@ -51,7 +51,7 @@ const server = implement(greetings, handlers, { clock: systemClock });
 
 const http = createHttpServer({ routes: routesOf(server), admit: (request) => request });
 const origin = await http.listen({ host: '127.0.0.1', port: 0 });
-const transport = createHttpTransport({ contracts: [greetings], resolve: () => [origin] });
+const transport = createHttpTransport({ contracts: [greetings], origin });
 const client = createClient(greetings, { transport, clock: systemClock });
 const context = {
   caller: anonymous,

@@ -335,7 +335,7 @@ test('a stream is sent as lines, and stops being made when the client goes away'
 test('a body that is wanted raw arrives byte for byte, over the transport too', async () => {
   const raw = '{ "b":1,\n"a" : 2 }';
   expect((await ask('POST', '/parcels/signed', raw)).body).toEqual({ text: raw });
-  const transport = createHttpTransport({ contracts: [parcels], resolve: () => [origin] });
+  const transport = createHttpTransport({ contracts: [parcels], origin });
   const send = (operation: string, body: unknown): Promise<unknown> => {
     const headers = { [headerNames.deadlineMs]: '2000' };
     const request: Request = { service: 'parcels', operation, params: {}, query: {}, headers, body };

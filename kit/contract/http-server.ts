@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { TlsOptions } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Reply, Request } from '#kit/runtime';
 import { type CompressionOptions, compressReplies, plainTags, refusesEncoding } from './http-compression.ts';
@@ -17,6 +18,8 @@ export interface Arrival {
   readonly method: string;
   /** Without the query. For routing: it may hold what identifies people, so it is not for logs. */
   readonly path: string;
+  /** The connection, to look up what is known of the peer. */
+  readonly connection: object;
   /** Address of the peer: the client, or the proxy before us. */
   readonly remoteAddress: string;
   /** Lower-case names. */
@@ -61,6 +64,8 @@ export interface HttpServerOptions {
   readonly rewriteUrl?: (request: IncomingMessage) => string;
   /** Called after each reply. */
   readonly onResponded?: (responded: Responded) => void;
+  /** Serves over TLS with these settings. Default: plain. */
+  readonly tls?: TlsOptions;
   /** Largest head in bytes. Default 16 KiB. */
   readonly headSizeBytesMax?: number;
   /** A client that has not sent its whole head after this is cut off. Default 10,000 ms. */
@@ -112,6 +117,14 @@ const visits = new WeakMap<IncomingMessage, Visit>();
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { routes } = options;
   const takesStreams = routes.some((route) => route.operation.stream === 'request');
+  const http = {
+    maxHeaderSize: options.headSizeBytesMax ?? 16 * 1024,
+    headersTimeout: options.headTimeoutMs ?? 10_000,
+    // How often the two time-outs are looked at; Node's default of 30 s would make 10 s into up to 40.
+    connectionsCheckingInterval: 2_000,
+    // Checked in `welcome`, which answers with a problem.
+    requireHostHeader: false,
+  };
   const app = fastify({
     logger: false,
     bodyLimit: bodySizeBytesDefault,
@@ -120,14 +133,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // While closing, requests on open connections are still answered, with Connection: close.
     return503OnClosing: false,
-    http: {
-      maxHeaderSize: options.headSizeBytesMax ?? 16 * 1024,
-      headersTimeout: options.headTimeoutMs ?? 10_000,
-      // How often the two time-outs are looked at; Node's default of 30 s would make 10 s into up to 40.
-      connectionsCheckingInterval: 2_000,
-      // Checked in `welcome`, which answers with a problem.
-      requireHostHeader: false,
-    },
+    ...(options.tls ? { https: { ...http, ...options.tls } } : { http }),
     routerOptions: { maxParamLength: 512 },
     exposeHeadRoutes: false,
     ...(options.rewriteUrl ? { rewriteUrl: options.rewriteUrl } : {}),
@@ -204,6 +210,7 @@ function welcome(options: HttpServerOptions, request: FastifyRequest, reply: Fas
   const head = {
     method: request.method,
     path: request.url.split('?', 1)[0] ?? '',
+    connection: request.raw.socket,
     remoteAddress: request.raw.socket.remoteAddress ?? '',
     headers: plainTags(request.headers),
     route: request.is404 ? undefined : routeOf(request),

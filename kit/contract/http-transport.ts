@@ -1,16 +1,16 @@
 import { Readable } from 'node:stream';
-import { Agent, type Dispatcher } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { Reply, Request, Transport } from '#kit/runtime';
 import { headerNames } from './context.ts';
 import { toLines } from './ndjson.ts';
 import type { OperationDescription, ServiceContract } from './operation.ts';
-import { contractProblems } from './problem.ts';
+import { contractProblems, isProblem } from './problem.ts';
 
 export interface HttpTransportOptions {
   readonly contracts: readonly ServiceContract[];
-  /** Origins (`http://127.0.0.1:4101`) of the instances of a service, in order of preference; asked at each call. */
-  readonly resolve: (service: string) => readonly string[];
-  /** Connections kept to one instance. More help only while the instance has idle cores. Default 32. */
+  /** Where all services are found: `http://127.0.0.1:8080`, a gateway or one process. */
+  readonly origin: string;
+  /** Connections kept. More help only while the other side has idle cores. Default 32. */
   readonly connectionsMax?: number;
 }
 
@@ -18,58 +18,53 @@ export interface HttpTransport extends Transport {
   close(): Promise<void>;
 }
 
-/**
- * Carries requests over pooled HTTP/1.1 (undici `request`; `fetch` costs eight times as much a call).
- * When an instance refuses the connection the next one is tried: nothing can have happened there. A connection lost
- * after the request was sent is not repeated here, because its effect is unknown: that is for the caller's policy.
- */
-export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
-  const { contracts, resolve, connectionsMax = 32 } = options;
-  const agent = new Agent({
+/** Carries requests to one origin over pooled HTTP/1.1 (undici `request`; `fetch` costs eight times as much a call). */
+export function createHttpTransport({ contracts, origin, connectionsMax = 32 }: HttpTransportOptions): HttpTransport {
+  const exchange = createHttpExchange(contracts);
+  const pool = new Pool(origin, {
     connections: connectionsMax,
     pipelining: 1,
     keepAliveTimeout: 60_000,
     connect: { timeout: 1_000 },
   });
-  const operations = new Map(
-    contracts.map((contract) => [contract.service, new Map(Object.entries(contract.operations))]),
-  );
-
   return {
-    async send(request, signal) {
-      const operation = operations.get(request.service)?.get(request.operation);
-      if (!operation) throw contractProblems['not-found']({ detail: `${request.service} has no ${request.operation}` });
-      const path = pathOf(operation.path, request);
-      let refused: unknown;
-      for (const origin of resolve(request.service)) {
-        try {
-          return await sendTo(agent, origin, operation, path, request, signal);
-        } catch (error) {
-          if (!isConnectFailure(error)) throw sendProblem(request, error, signal);
-          refused = error;
-        }
-      }
-      throw contractProblems.unavailable({
-        detail: `no instance of ${request.service} accepts connections`,
-        cause: refused,
-      });
-    },
-    close: () => agent.close(),
+    send: (request, signal) => exchange(pool, request, signal),
+    close: () => pool.close(),
   };
 }
 
+/** One request and its reply over the connections of `pool`. Rejects with a `Problem` that says whether it was sent. */
+export type HttpExchange = (pool: Dispatcher, request: Request, signal: AbortSignal) => Promise<Reply>;
+
+export function createHttpExchange(contracts: readonly ServiceContract[]): HttpExchange {
+  const operations = new Map(
+    contracts.map((contract) => [contract.service, new Map(Object.entries(contract.operations))]),
+  );
+  return async (pool, request, signal) => {
+    const operation = operations.get(request.service)?.get(request.operation);
+    if (!operation) throw contractProblems['not-found']({ detail: `${request.service} has no ${request.operation}` });
+    try {
+      return await sendTo(pool, operation, request, signal);
+    } catch (error) {
+      throw isProblem(error) ? error : sendProblem(request, error, signal);
+    }
+  };
+}
+
+/** Whether the other side was not reached at all, so that nothing can have happened there. */
+export function isNotSent(error: unknown): boolean {
+  return isProblem(error) && isConnectFailure(error.cause);
+}
+
 async function sendTo(
-  agent: Agent,
-  origin: string,
+  pool: Dispatcher,
   operation: OperationDescription,
-  path: string,
   request: Request,
   signal: AbortSignal,
 ): Promise<Reply> {
   const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0) || 30_000;
-  const response = await agent.request({
-    origin,
-    path,
+  const response = await pool.request({
+    path: pathOf(operation.path, request),
     method: operation.method as Dispatcher.HttpMethod,
     ...wireBody(operation, request),
     signal,
@@ -122,13 +117,17 @@ function pathOf(pattern: string, request: Request): string {
 const connectFailures = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
 function isConnectFailure(error: unknown): boolean {
-  return connectFailures.has((error as { code?: string }).code ?? '');
+  return connectFailures.has((error as { code?: string } | undefined)?.code ?? '');
 }
 
 function sendProblem(request: Request, error: unknown, signal: AbortSignal): Error {
   const what = `${request.service}.${request.operation}`;
   if (signal.aborted) return contractProblems.timeout({ detail: `${what} was abandoned`, cause: error });
   const code = (error as { code?: string }).code ?? '';
+  if (isConnectFailure(error)) {
+    const detail = `no connection for ${what} (${code})`;
+    return contractProblems.unavailable({ detail, retry: 'same-key', cause: error });
+  }
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     return contractProblems.timeout({ detail: `${what} did not answer in time`, cause: error });
   }

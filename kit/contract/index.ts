@@ -20,16 +20,25 @@ export {
   type Responded,
   routesOf,
 } from './http-server.ts';
-export { createHttpTransport, type HttpTransport, type HttpTransportOptions } from './http-transport.ts';
+export {
+  createHttpExchange,
+  createHttpTransport,
+  type HttpExchange,
+  type HttpTransport,
+  type HttpTransportOptions,
+  isNotSent,
+} from './http-transport.ts';
 export { createLocalTransport, type LocalTransport } from './local-transport.ts';
 export { type OpenApiOptions, openApi } from './openapi.ts';
 export {
   type Access,
+  type CallPolicy,
   type Consistency,
   defineService,
   type Input,
   type OperationDescription,
   type Output,
+  type Priority,
   type ServiceContract,
 } from './operation.ts';
 export {

@@ -7,12 +7,35 @@ export type Access = 'anonymous' | 'customer' | 'staff' | 'admin' | 'service';
 /** What a read promises about age; what a write promises about order (REQUIREMENTS R1). */
 export type Consistency = 'strong' | 'session' | 'causal' | 'eventual';
 
+/** What is refused last when there is too much to do: `critical` work after all else. */
+export type Priority = 'critical' | 'normal' | 'low';
+
+/** How an operation is called from another process. A topology may say otherwise for its own. */
+export interface CallPolicy {
+  /** Longest time for one try; then another instance is tried. Default `deadlineMs`, or 2,000 ms where there is none. */
+  readonly tryTimeoutMs?: number;
+  /** Tries in all, the repeats within the retry budget. Default 3. 1: never repeated. */
+  readonly triesMax?: number;
+  /** A second try beside a slow first one. For idempotent reads only. Default false. */
+  readonly hedge?: boolean;
+  /** Calls of it under way from one process at a time. Default 512. */
+  readonly concurrencyMax?: number;
+}
+
 export interface OperationDescription {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `{name}` for path parameters, as in OpenAPI. */
   readonly path: string;
   readonly summary: string;
   readonly access: readonly Access[];
+  /**
+   * Services whose processes may call this over the mesh, by their certificates. The public door needs no mention where
+   * `access` lets people in. Default: nobody else.
+   */
+  readonly callers?: readonly string[];
+  /** Default `normal`. Inherited by what it calls, unless that matters more. */
+  readonly priority?: Priority;
+  readonly calls?: CallPolicy;
   /**
    * `ignored`: the public door doesn't look at the Authorization header. For operations that bring their own proof
    * (signing in, refreshing a token): a stale access token in the request must not keep the caller from renewing it.
@@ -30,7 +53,7 @@ export interface OperationDescription {
   /** The change needs If-Match with the ETag that was read. */
   readonly conditional?: boolean;
   readonly consistency?: Consistency;
-  /** How long a caller waits by default, in ms. Default 2000. */
+  /** How long a caller waits by default, in ms. Default 2000 between services, 5000 at the public door. */
   readonly deadlineMs?: number;
   /** Largest body in bytes. Default 256 KiB. */
   readonly bodySizeBytesMax?: number;

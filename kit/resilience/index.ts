@@ -31,5 +31,12 @@ export {
   retryOf,
 } from './errors.ts';
 export { HedgeLost } from './hedge.ts';
+export { type AdaptiveLimit, type AdaptiveLimitOptions, createAdaptiveLimit, type Priority } from './limit.ts';
 export { createPolicy, type Policy, type PolicyEvent, type PolicyOptions, type Work } from './policy.ts';
-export { type BreakerEvent, createResilientTransport, type ResilientTransportOptions } from './transport.ts';
+export {
+  type BreakerEvent,
+  createResilientTransport,
+  type OperationPolicy,
+  type ResilientTransportOptions,
+  type TryTransport,
+} from './transport.ts';

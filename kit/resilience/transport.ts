@@ -1,26 +1,45 @@
 import type { Clock, Random, Reply, Request, Timers, Transport } from '#kit/runtime';
 import { type BreakerOptions, createBreaker } from './breaker.ts';
-import { createRetryBudget } from './budget.ts';
-import { type BulkheadOptions, createBulkhead } from './bulkhead.ts';
+import { createRetryBudget, type RetryBudget } from './budget.ts';
+import { createBulkhead } from './bulkhead.ts';
 import { deadlineHeader } from './deadline.ts';
 import type { Category, Retry } from './errors.ts';
 import { createPolicy, type Policy, type PolicyEvent } from './policy.ts';
 
+/** How one operation is called. Everything may be left out. */
+export interface OperationPolicy {
+  /** Longest time for one try; then another instance is tried. Default 2,000 ms; no limit but the deadline for streams. */
+  readonly tryTimeoutMs?: number;
+  /** Tries of a request that may be repeated. Default 3. */
+  readonly triesMax?: number;
+  /** A second try beside a slow first one, for idempotent reads. Default false. */
+  readonly hedge?: boolean;
+  /** Calls under way at a time. Default 512; four times as many may wait. */
+  readonly concurrencyMax?: number;
+  /** Its request or reply is a stream: it takes its time, and can't be repeated. */
+  readonly streams?: boolean;
+}
+
+/** Carries one try. `tried` is one set for all tries of a call: whoever chooses instances notes there which it took. */
+export interface TryTransport {
+  send(request: Request, signal: AbortSignal, tried: Set<string>): Promise<Reply>;
+}
+
 export interface ResilientTransportOptions {
-  readonly transport: Transport;
+  readonly transport: TryTransport;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
-  /** Attempts of a request that may be repeated. Default 2: sagas and clients repeat on top of it. */
-  readonly attemptsMax?: number;
+  /** Asked once for each operation. Default: the defaults. */
+  readonly policyOf?: (service: string, operation: string) => OperationPolicy;
   readonly breaker?: Omit<BreakerOptions, 'clock' | 'name'>;
-  readonly bulkhead?: Omit<BulkheadOptions, 'name'>;
   /** Told of retries, open breakers and refused calls, for logs and metrics. */
   readonly onEvent?: (service: string, event: PolicyEvent | BreakerEvent) => void;
 }
 
 export interface BreakerEvent {
   readonly kind: 'breaker';
+  readonly operation: string;
   readonly state: string;
 }
 
@@ -40,50 +59,76 @@ class FailedReply extends Error {
 }
 
 const timeoutMsDefault = 30_000;
+const tryTimeoutMsDefault = 2_000;
+/** So that a service that fails gets at most 1.2 times its load, from 40 calls a second on. */
+const budgetOptions = { share: 0.15, minPerSecond: 2 };
 
 /**
- * Every call of another service through a deadline, a budget for retries, a breaker and a bulkhead of that service.
- * Reads and requests that carry an idempotency key are repeated where the answer allows it; anything else never is.
+ * Every call of another service through a deadline, tries within a retry budget, a breaker and a bulkhead. The budget is
+ * the service's, as it is the service that retries would overload; breaker and bulkhead are the operation's, so that one
+ * that waits for something slow takes no other along. Reads and requests that carry an idempotency key are repeated
+ * where the answer allows it; anything else never is.
  */
 export function createResilientTransport(options: ResilientTransportOptions): Transport {
-  const { transport, clock, timers, random, attemptsMax = 2, onEvent } = options;
-  const policies = new Map<string, { readonly repeatable: Policy; readonly once: Policy }>();
+  const { transport, clock, timers, random, policyOf = () => defaults, onEvent } = options;
+  const policies = new Map<string, OperationPolicies>();
+  const budgets = new Map<string, RetryBudget>();
 
-  function policiesFor(service: string) {
-    const breaker = createBreaker({
-      ...options.breaker,
-      clock,
-      name: service,
-      onChange: (to) => onEvent?.(service, { kind: 'breaker', state: to.kind }),
-    });
+  function budgetOf(service: string): RetryBudget {
+    const budget = budgets.get(service) ?? createRetryBudget({ clock, ...budgetOptions });
+    budgets.set(service, budget);
+    return budget;
+  }
+
+  function policiesFor(service: string, operation: string): OperationPolicies {
+    const { tryTimeoutMs, triesMax = 3, hedge, concurrencyMax = 512, streams } = policyOf(service, operation);
+    const name = `${service}.${operation}`;
     const common = {
       clock,
       timers,
       random,
       timeoutMs: timeoutMsDefault,
-      breaker,
-      bulkhead: createBulkhead({ concurrencyMax: 512, queueMax: 4096, ...options.bulkhead, name: service }),
+      breaker: createBreaker({
+        ...options.breaker,
+        clock,
+        name,
+        onChange: (to) => onEvent?.(service, { kind: 'breaker', operation, state: to.kind }),
+      }),
+      bulkhead: createBulkhead({ concurrencyMax, queueMax: concurrencyMax * 4, name }),
       onEvent: (event: PolicyEvent) => onEvent?.(service, event),
     };
-    return {
-      repeatable: createPolicy({ ...common, attemptsMax, budget: createRetryBudget({ clock }) }),
-      once: createPolicy({ ...common, attemptsMax: 1 }),
-    };
+    const once = createPolicy({ ...common, attemptsMax: 1 });
+    if (streams) return { repeatable: once, once };
+    const budget = budgetOf(service);
+    const repeatable = createPolicy({
+      ...common,
+      attemptTimeoutMs: tryTimeoutMs ?? tryTimeoutMsDefault,
+      attemptsMax: triesMax,
+      budget,
+      ...(hedge ? { hedge: {} } : {}),
+    });
+    return { repeatable, once };
+  }
+
+  function knownPolicies(service: string, operation: string): OperationPolicies {
+    const key = `${service}.${operation}`;
+    let known = policies.get(key);
+    if (!known) {
+      known = policiesFor(service, operation);
+      policies.set(key, known);
+    }
+    return known;
   }
 
   return {
     async send(request, signal) {
-      let known = policies.get(request.service);
-      if (!known) {
-        known = policiesFor(request.service);
-        policies.set(request.service, known);
-      }
-      const { repeatable, once } = known;
+      const { repeatable, once } = knownPolicies(request.service, request.operation);
       const deadlineMs = Number(request.headers[deadlineHeader] ?? timeoutMsDefault);
       const bound = { deadlineAtMs: clock.monotonicMs() + deadlineMs, signal };
+      const tried = new Set<string>();
       try {
         return await (mayRepeat(request) ? repeatable : once).run(async (deadline) => {
-          const reply = await transport.send(request, deadline.signal);
+          const reply = await transport.send(request, deadline.signal, tried);
           if (reply.status >= 500) throw new FailedReply(reply);
           return reply;
         }, bound);
@@ -93,6 +138,13 @@ export function createResilientTransport(options: ResilientTransportOptions): Tr
       }
     },
   };
+}
+
+const defaults: OperationPolicy = {};
+
+interface OperationPolicies {
+  readonly repeatable: Policy;
+  readonly once: Policy;
 }
 
 function mayRepeat(request: Request): boolean {

@@ -11,13 +11,14 @@ import type { ServicesConfig } from '../../cli/services.ts';
 import { type SupervisedProcess, superviseProcess } from '../../cli/supervisor.ts';
 import type { ServiceName, Topology } from '../../cli/topology.ts';
 import { type MailServer, startMailServer } from '../../services/notifications/testing.ts';
+import { createCredentials } from './credentials.ts';
 import { openSources, urlsOf } from './data-sources.ts';
 import type { Sources } from './evidence.ts';
 import type { Fault } from './faults/fault.ts';
 import { createProviderControl, type ProviderControl } from './provider-control.ts';
 import type { LabConfig } from './seams.ts';
 import { createWays, type Ways } from './ways.ts';
-import { clients, databaseServer, rewire, wayName, waysOf } from './wiring.ts';
+import { clients, type Detours, databaseServer, rewire, wayName, waysOf } from './wiring.ts';
 
 /** A topology of real processes on a data directory of its own, with everything that faults take hold of. */
 export interface Rig {
@@ -112,14 +113,15 @@ async function build({ seed, world, bug, faults, ...options }: RigOptions, undo:
   const sandbox = plans[0]?.sandbox ?? { host: '127.0.0.1', port: await findFreePort() };
   const configs = plans.map((plan) => ({ ...plan, sandbox, recovery }));
 
-  const ways = createWays(waysOf(configs), seed, world);
+  const ways = createWays(waysOf(configs), seed, world, createCredentials(configs, dataDir, world));
   undo.push(() => ways.close());
   const names = new Set(ways.all.map(({ name }) => name));
   const gateway = configs.find(({ services }) => services.includes('gateway'))?.process ?? '';
   const port = await ways.open(wayName(clients, gateway), door);
   const processes = new Map<string, RigProcess>();
   for (const plan of configs) {
-    const config = withLab(await rewire(plan, configs, names, ways.open), lab, bug);
+    const { config: rewired, detours } = await rewire(plan, configs, names, ways.open);
+    const config = withLab(rewired, detours, lab, bug);
     processes.set(config.process, supervise(config, { lab, world, environment: environmentOf(config.process) }, undo));
   }
   undo.push(async () => {
@@ -183,11 +185,11 @@ async function prepareMade(
   prepare(faults, options.dataDir, 'made', undo);
 }
 
-function withLab(config: ServicesConfig, lab: string, bug: string | undefined): LabConfig {
+function withLab(config: ServicesConfig, detours: Detours, lab: string, bug: string | undefined): LabConfig {
   const file = (what: string) => join(lab, `${config.process}.${what}`);
   return {
     ...config,
-    lab: { clockFile: file('clock'), readingsFile: file('readings'), ...(bug === undefined ? {} : { bug }) },
+    lab: { detours, clockFile: file('clock'), readingsFile: file('readings'), ...(bug === undefined ? {} : { bug }) },
   };
 }
 

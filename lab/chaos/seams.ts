@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { Instance } from '#kit/mesh';
 import { createIds, type Database, type World } from '#kit/runtime';
 import type { Surround } from '../../cli/serve-parent.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
@@ -7,6 +8,8 @@ import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
 /** What the laboratory tells a child beside what the services need. */
 export interface LabConfig extends ServicesConfig {
   readonly lab: {
+    /** By process: the port on this machine where it is reached. */
+    readonly detours: Readonly<Record<string, number>>;
     /** The laboratory writes here what is wrong with this process's clock; see `ClockError`. */
     readonly clockFile: string;
     /** The child writes its `Reading` here, a few times a second. */
@@ -43,7 +46,11 @@ const lookEveryMs = 100;
 export const surround: Surround = (config, world) => {
   const { lab } = config as LabConfig;
   const planted = lab.bug === undefined ? undefined : plantedBugs[lab.bug];
-  return { world: withClockOf(lab, world), ...(planted ? { seams: seamsOf(planted, world) } : {}) };
+  const addressOf = ({ process, host, port }: Instance) => {
+    const detour = lab.detours[process];
+    return detour === undefined ? { host, port } : { host: '127.0.0.1', port: detour };
+  };
+  return { world: withClockOf(lab, world), seams: { addressOf, ...(planted ? seamsOf(planted, world) : {}) } };
 };
 
 function withClockOf({ clockFile, readingsFile }: LabConfig['lab'], world: World): World {

@@ -1,5 +1,6 @@
 import { seededRandom, type World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
+import type { CredentialsOf } from './credentials.ts';
 import { createHttpProxy, type HttpFault, type HttpProxy } from './proxy/http.ts';
 import { type ActiveFault, createTcpProxy, type TcpFault, type TcpProxy } from './proxy/tcp.ts';
 import type { Address, Way } from './wiring.ts';
@@ -19,14 +20,15 @@ interface Opened {
   readonly http?: HttpProxy;
 }
 
-export function createWays(all: readonly Way[], seed: number, world: World): Ways {
+export function createWays(all: readonly Way[], seed: number, world: World, credentials: CredentialsOf): Ways {
   const opening = new Map<string, Promise<Opened>>();
   const opened = new Map<string, Opened>();
 
   async function build(name: string, target: Address): Promise<Opened> {
     const random = seededRandom(seed, `way ${name}`);
-    const isHttp = all.some((way) => way.name === name && way.protocol === 'http');
-    const http = isHttp ? await createHttpProxy({ port: await findFreePort(), target, world, random }) : undefined;
+    const way = all.find((each) => each.name === name && each.protocol === 'http');
+    const secured = way?.isSecured ? { caller: credentials(way.from), callee: credentials(way.to) } : undefined;
+    const http = way && (await createHttpProxy({ port: await findFreePort(), target, world, random, secured }));
     const behind = http ? { host: '127.0.0.1', port: http.port } : target;
     const tcp = await createTcpProxy({ port: await findFreePort(), target: behind, world: { ...world, random } });
     const built = { tcp, ...(http ? { http } : {}) };

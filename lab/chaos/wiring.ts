@@ -21,6 +21,8 @@ export interface Way {
   readonly from: string;
   readonly to: string;
   readonly protocol: Protocol;
+  /** Over mutual TLS: who wants to look into messages there needs to be both ends. */
+  readonly isSecured: boolean;
 }
 
 /** Who calls whom, by service. */
@@ -40,18 +42,20 @@ type Plain = Pick<ServicesConfig, 'process' | 'services'>;
 
 /** Every way of a topology. */
 export function waysOf(processes: readonly Plain[]): Way[] {
-  const way = (from: string, to: string, protocol: Protocol): Way => ({ name: wayName(from, to), from, to, protocol });
+  const way = (from: string, to: string, protocol: Protocol, isSecured = false): Way => ({
+    ...{ name: wayName(from, to), from, to, protocol, isSecured },
+  });
   const running = (service: ServiceName) => processes.filter(({ services }) => services.includes(service));
   const ways: Way[] = running('gateway').map((gateway) => way(clients, gateway.process, 'http'));
   for (const { process, services } of processes) {
-    const called = new Set(services.flatMap((service) => callees[service] ?? []));
-    if (services.includes('payments')) called.add('payment-sandbox');
-    if (services.includes('payment-sandbox')) called.add('gateway');
-    for (const service of called) {
+    const reach = (service: ServiceName, isSecured: boolean) => {
       for (const callee of running(service)) {
-        if (callee.process !== process) ways.push(way(process, callee.process, 'http'));
+        if (callee.process !== process) ways.push(way(process, callee.process, 'http', isSecured));
       }
-    }
+    };
+    for (const service of new Set(services.flatMap((each) => callees[each] ?? []))) reach(service, true);
+    if (services.includes('payments')) reach('payment-sandbox', false);
+    if (services.includes('payment-sandbox')) reach('gateway', false);
     ways.push(way(process, databaseServer, 'postgres'));
     if (services.includes('notifications')) ways.push(way(process, mailServer, 'smtp'));
   }
@@ -61,14 +65,16 @@ export function waysOf(processes: readonly Plain[]): Way[] {
 /** The port of the proxy on a way, which leads to the address given. */
 export type Detour = (way: string, target: Address) => Promise<number>;
 
-/** A configuration whose process reaches all others through proxies. */
+/** By process: the port of the proxy on the way to it. */
+export type Detours = Readonly<Record<string, number>>;
+
+/** A configuration whose process reaches all others through proxies, and where it is to reach those of the mesh. */
 export async function rewire<C extends ServicesConfig>(
   config: C,
   all: readonly ServicesConfig[],
   ways: ReadonlySet<string>,
   detour: Detour,
-): Promise<C> {
-  const owner = new Map(all.flatMap((other) => (other.internal ? [[originOf(other.internal), other.process]] : [])));
+): Promise<{ readonly config: C; readonly detours: Detours }> {
   const via = async (to: string, target: Address): Promise<Address> => {
     const name = wayName(config.process, to);
     return ways.has(name) ? { host: '127.0.0.1', port: await detour(name, target) } : target;
@@ -79,26 +85,25 @@ export async function rewire<C extends ServicesConfig>(
     url.port = String(port);
     return url.href.replace(/\/$/, text.endsWith('/') ? '/' : '');
   };
-  const addresses: Record<string, string[]> = {};
-  for (const [service, origins] of Object.entries(config.addresses)) {
-    // The doors of these two are elsewhere: what is here is only where they show their metrics.
-    if (service === 'gateway' || service === 'payment-sandbox') addresses[service] = [...origins];
-    else addresses[service] = await Promise.all(origins.map((origin) => viaUrl(owner.get(origin) ?? '', origin)));
+  const detours: Record<string, number> = {};
+  // The doors of these two are elsewhere: in the mesh they only show what they know.
+  const hasOtherDoor = ({ services }: Plain) => services.includes('gateway') || services.includes('payment-sandbox');
+  for (const other of all) {
+    if (!other.mesh || hasOtherDoor(other) || !ways.has(wayName(config.process, other.process))) continue;
+    detours[other.process] = (await via(other.process, other.mesh)).port;
   }
   const databases: Record<string, string> = {};
   for (const [service, url] of Object.entries(config.databases)) databases[service] = await viaUrl(databaseServer, url);
   const runs = (service: ServiceName) => config.services.includes(service);
   const processOf = (service: ServiceName) => all.find(({ services }) => services.includes(service))?.process ?? '';
   const { sandbox, mail } = config;
-  return {
+  const rewired = {
     ...config,
-    addresses,
     databases,
     ...(sandbox && !runs('payment-sandbox') ? { sandbox: await via(processOf('payment-sandbox'), sandbox) } : {}),
     // The door is where the provider sends its webhooks; only the gateway's own process listens there.
     ...(runs('payment-sandbox') && !runs('gateway') ? { public: await via(processOf('gateway'), config.public) } : {}),
     ...(mail ? { mail: { ...mail, url: await viaUrl(mailServer, mail.url) } } : {}),
   };
+  return { config: rewired, detours };
 }
-
-const originOf = ({ host, port }: Address): string => `http://${host}:${port}`;

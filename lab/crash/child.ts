@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { type Database, type Logger, systemWorld } from '#kit/runtime';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { startServices } from '../../cli/services.ts';
+import { signByParent } from '../../cli/signing.ts';
 import type { FromLab, Moment, Trap } from './points.ts';
 
 const verbose = process.env['HOLDFAST_LOG'] !== undefined;
@@ -58,6 +59,7 @@ process.on('message', async (message: FromLab | { type: 'start'; config: Service
   } else if (message.type === 'go-on') goOn();
   else if (message.type === 'start') await start(message.config);
 });
+const sign = signByParent();
 process.on('disconnect', () => process.exit(1));
 process.send?.({ type: 'here' });
 
@@ -65,6 +67,7 @@ async function start(config: ServicesConfig): Promise<void> {
   const { host } = await startServices({
     ...config,
     world: systemWorld(silent),
+    sign,
     seams: {
       transport: (inner) => ({
         async send(request, signal) {

@@ -229,6 +229,7 @@ async function startLab(): Promise<Lab> {
     processes: new Map(
       configs.map((config) => {
         const process = createLabProcess({
+          world,
           config: { ...config, recovery: { breakerOpenMs: 500, sagaLeaseMs: 1_000 } },
           onSprung: () => lab.onSprung(),
           onKilled: () => lab.onKilled(),

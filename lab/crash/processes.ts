@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { World } from '#kit/runtime';
 import type { ServicesConfig } from '../../cli/services.ts';
+import { answerSigning } from '../../cli/signing.ts';
 import type { Trap } from './points.ts';
 
 /** A service's process, started again whenever it ends. */
@@ -17,6 +19,7 @@ export interface LabProcess {
 }
 
 export interface LabProcessOptions {
+  readonly world: World;
   readonly config: ServicesConfig;
   /** The trap has sprung, and the process waits for `goOn`. */
   readonly onSprung: () => void;
@@ -26,7 +29,7 @@ export interface LabProcessOptions {
 
 const entry = join(import.meta.dirname, 'child.ts');
 
-export function createLabProcess({ config, onSprung, onKilled }: LabProcessOptions): LabProcess {
+export function createLabProcess({ config, world, onSprung, onKilled }: LabProcessOptions): LabProcess {
   let child: ChildProcess | undefined;
   let ready = Promise.withResolvers<void>();
   let stopping = false;
@@ -35,6 +38,7 @@ export function createLabProcess({ config, onSprung, onKilled }: LabProcessOptio
   function launch(): void {
     const mine = spawn(process.execPath, [entry], { stdio: ['ignore', 'ignore', 2, 'ipc'] });
     child = mine;
+    answerSigning(mine, config, world);
     mine.on('message', (message: { type: string }) => {
       if (message.type === 'here') mine.send({ type: 'start', config });
       if (message.type === 'ready') ready.resolve();

@@ -79,7 +79,7 @@ interface PaidOrder {
 export function createHttpShop(options: HttpShopOptions): HttpShop {
   const { origin, tokens, clock, sleep, paymentMethod = 'pm_card_visa', connectionsMax = 64 } = options;
   const contracts = [inventory, orders, payments, products];
-  const transport = createHttpTransport({ contracts, resolve: () => [origin], connectionsMax });
+  const transport = createHttpTransport({ contracts, origin, connectionsMax });
   const client = { transport, clock };
   const api = {
     inventory: createClient(inventory, client),

@@ -99,7 +99,15 @@ test('when the database is away entries wait within a bound, and the loss of mor
   };
   const audit = createAudit({ world, database: { query } as unknown as Database, waitingMax: 3 });
   const route = { service: 's', name: 'n', operation: { method: 'POST', access: ['staff'] } } as unknown as HttpRoute;
-  const arrival = { route, method: 'POST', path: '/', headers: {}, remoteAddress: '', correlationId: 'c' };
+  const arrival = {
+    route,
+    method: 'POST',
+    path: '/',
+    headers: {},
+    connection: {},
+    remoteAddress: '',
+    correlationId: 'c',
+  };
   const call = { service: 's', operation: 'n', params: {}, query: {}, headers: { 'holdfast-caller': 'staff:usr_1' } };
   for (let i = 0; i < 5; i++) audit.responded({ arrival, request: call, status: 200, durationMs: 1, aborted: false });
   await expect(audit.component.stop?.()).rejects.toThrow('no database');

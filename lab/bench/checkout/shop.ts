@@ -16,12 +16,11 @@ export async function startShop(server: BenchServer): Promise<Server> {
       // All clients are one address here. The limit is looked at all the same.
       gateway: { limits: { perAddress: 1_000_000_000 } },
       databases: server.urls,
-      addresses: {},
       public: { host: '127.0.0.1', port: await findFreePort() },
       provider: { kind: 'sandbox' },
       // The provider stands for someone else's computer: its disk is not measured here.
       sandboxJournal: 'memory',
-      secrets: { internal: 'bench', keyEncryption: 'bench-bench-bench-bench', sandboxKey: 'bench', webhook: 'bench' },
+      secrets: { keyEncryption: 'bench-bench-bench-bench', sandboxKey: 'bench', webhook: 'bench' },
       dataDir: server.dataDir,
     },
   });

@@ -1,4 +1,5 @@
-import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
 import type { Random, World } from '#kit/runtime';
 import type { ActiveFault } from './tcp.ts';
 
@@ -28,6 +29,14 @@ export interface HttpProxyOptions {
   readonly world: Pick<World, 'timers'>;
   /** Which requests are struck. */
   readonly random: Random;
+  /** Where both ends show certificates: the caller's is shown to the callee, and the other way round. */
+  readonly secured?: { readonly caller: TlsCredentials; readonly callee: TlsCredentials } | undefined;
+}
+
+export interface TlsCredentials {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
 }
 
 interface Entry {
@@ -47,8 +56,12 @@ const connectionHeaders = new Set(['connection', 'keep-alive', 'transfer-encodin
 
 /** A proxy that knows HTTP/1.1 messages. TCP faults belong in front of it. */
 export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpProxy> {
-  const { target, world, random } = options;
-  const agent = new Agent({ keepAlive: true });
+  const { target, world, random, secured } = options;
+  // Whom it wants to reach it knows by the port.
+  const agent = secured
+    ? new https.Agent({ keepAlive: true, ...secured.caller, checkServerIdentity: () => undefined })
+    : new http.Agent({ keepAlive: true });
+  const { request } = secured ? https : http;
   const active = new Set<Entry>();
   let arrived = 0;
   const arrivals = new Set<() => void>();
@@ -112,10 +125,13 @@ export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpPr
     });
   }
 
-  const server = createServer((incoming, outgoing) => {
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // The other end is gone, or broke off: the caller must see the same, not an answer of ours.
     handle(incoming, outgoing).catch(() => incoming.socket.resetAndDestroy());
-  });
+  };
+  const server = secured
+    ? https.createServer({ ...secured.callee, requestCert: true, rejectUnauthorized: true }, serve)
+    : http.createServer(serve);
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,0 +1,113 @@
+import type { ServiceContract, ServiceServer } from '#kit/contract';
+import {
+  createDirectory,
+  createIdentity,
+  createMeshClient,
+  createMeshServer,
+  createPostgresRegistry,
+  type Directory,
+  type Identity,
+  type Instance,
+  type Issued,
+  type MeshClient,
+  shedLoad,
+} from '#kit/mesh';
+import type { Component, Database } from '#kit/runtime';
+import type { ServicesOptions } from './services.ts';
+import { nameOf } from './signing.ts';
+import type { ProcessTelemetry } from './telemetry.ts';
+import type { CallPolicies } from './topology.ts';
+
+/** What a process is told of the mesh: of itself only, never where others are. */
+export interface MeshConfig {
+  /** Where it answers other processes. */
+  readonly host: string;
+  readonly port: number;
+  /** On the same host: /livez and /metrics, for operators. */
+  readonly operatorPort: number;
+  readonly region: string;
+  readonly cell: string;
+  readonly zone: string;
+  /** What the topology changes in how operations are called. */
+  readonly policies?: CallPolicies;
+}
+
+/** The processes of this system, as one of them sees and serves them. */
+export interface Mesh {
+  readonly client: MeshClient;
+  readonly directory: Directory;
+  /** Begins before whatever calls, ends after it. */
+  readonly connections: Component;
+  /** Begins after whatever serves: answers others, and is found by them. */
+  readonly presence: readonly Component[];
+}
+
+export interface MeshOptions extends Omit<ServicesOptions, 'telemetry' | 'mesh'> {
+  readonly mesh: MeshConfig;
+  readonly contracts: readonly ServiceContract[];
+  readonly identity: Identity;
+  readonly database: Database;
+  /** What this process serves; asked when it starts. */
+  readonly servers: () => readonly ServiceServer[];
+  readonly telemetry: ProcessTelemetry;
+}
+
+/** Leaves callers the time to hear that this process is about to go. */
+const goneAfterMs = 300;
+const door = 'gateway';
+
+export function openIdentity(
+  options: ServicesOptions,
+  sign: (publicKey: string) => Promise<Issued>,
+): Promise<Identity> {
+  return createIdentity({ ...options.world, name: nameOf(options), sign });
+}
+
+export function joinMesh(options: MeshOptions): Mesh {
+  const { world, mesh, identity, contracts, servers, telemetry, seams } = options;
+  const { host, port, operatorPort, zone } = mesh;
+  const registry = createPostgresRegistry({ database: options.database });
+  const directory = createDirectory({ ...world, registry });
+  const client = createMeshClient({
+    ...{ ...world, identity, directory, contracts, zone },
+    ...(seams?.addressOf ? { addressOf: seams.addressOf } : {}),
+  });
+  const server = createMeshServer({
+    ...{ ...world, identity, directory, door, host, port },
+    servers: () => servers().map((each) => shedLoad(each, world)),
+    pages: {
+      '/traces/:traceId': async ({ traceId = '' }) => ({ spans: telemetry.telemetry.spans.trace(traceId) }),
+    },
+  });
+  const self: Instance = {
+    ...{ process: options.process, startId: world.ids.next('start'), services: options.services },
+    ...{ host, port, operatorPort, zone },
+  };
+  return {
+    client,
+    directory,
+    connections: {
+      name: 'mesh connections',
+      async start() {
+        await directory.start();
+        client.start();
+      },
+      async stop() {
+        await client.close();
+        directory.stop();
+        identity.stop();
+      },
+    },
+    presence: [
+      server,
+      {
+        name: 'registration',
+        start: () => directory.join(self),
+        async drain() {
+          await directory.leave();
+          await world.timers.sleep(goneAfterMs);
+        },
+      },
+    ],
+  };
+}
