@@ -11,6 +11,5 @@ export const pages = {
   order: '/order/{orderId}',
   signIn: '/sign-in',
   account: '/account',
-  accountOrders: '/account/orders',
   accountSessions: '/account/sessions',
 } as const;

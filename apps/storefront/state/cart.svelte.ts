@@ -1,0 +1,201 @@
+import { isApiProblem } from '#api';
+import type { Cart, CartEdit, CartSettings } from '#contracts/carts';
+import { api, session } from '../shop.ts';
+import { type Batch, enqueue, type KnownItem, movedInto, shownLines } from './cart-model.ts';
+import { currency } from './currency.svelte.ts';
+import { stored } from './stored.ts';
+
+/** What the browser keeps of the cart, so that a reload or a lost network loses nothing. */
+interface Kept {
+  /** The cart at the server, once there is one. */
+  readonly id?: string;
+  /** Names the wish for a cart, so that a repeated wish is the same cart. */
+  readonly createKey: string;
+  readonly cart?: Cart;
+  readonly batches: readonly Batch[];
+  readonly known: Readonly<Record<string, KnownItem>>;
+}
+
+const file = stored<Kept>('cart');
+const newKey = (): string => crypto.randomUUID();
+const fresh = (): Kept => ({ createKey: newKey(), batches: [], known: {} });
+/** Product data kept for lines; beyond that the oldest go. */
+const knownMax = 300;
+/** Clicks that follow each other closely travel together. */
+const gatherMs = 120;
+const retryMsMin = 1_000;
+const retryMsMax = 30_000;
+
+let kept = $state.raw<Kept>(file.read() ?? fresh());
+let trouble = $state.raw<unknown>(undefined);
+let timer: ReturnType<typeof setTimeout> | undefined;
+let sending: Promise<void> | undefined;
+let retryMs = retryMsMin;
+
+const lines = $derived(shownLines(kept.cart, kept.batches, kept.known));
+
+function keep(change: Partial<Kept>): void {
+  kept = { ...kept, ...change };
+  file.write(kept);
+}
+
+file.onElsewhere(() => {
+  kept = file.read() ?? fresh();
+});
+
+function wake(afterMs: number): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void sync(), afterMs);
+}
+
+/** Sends what waits. One at a time, also among tabs: what one has sent the other need not. */
+function sync(): Promise<void> {
+  sending ??= locked(sendAll).finally(() => {
+    sending = undefined;
+  });
+  return sending;
+}
+
+async function locked(work: () => Promise<void>): Promise<void> {
+  if (navigator.locks) await navigator.locks.request('holdfast.storefront.cart', work);
+  else await work();
+}
+
+async function sendAll(): Promise<void> {
+  kept = file.read() ?? kept;
+  try {
+    while (kept.batches.length > 0) await sendNext();
+    trouble = undefined;
+    retryMs = retryMsMin;
+  } catch (error) {
+    trouble = error;
+    // Without a connection the browser says when it is back; the timer is for everything else.
+    wake(retryMs);
+    retryMs = Math.min(retryMsMax, retryMs * 2);
+  }
+}
+
+async function sendNext(): Promise<void> {
+  const cartId = await ensureCart();
+  const [next, ...others] = kept.batches;
+  if (!next) return;
+  keep({ batches: [{ ...next, isSent: true }, ...others] });
+  const seen = kept.cart?.seen;
+  try {
+    const body = { edits: [...next.edits], ...(seen === undefined ? {} : { seen }) };
+    const reply = await api.carts.edit({ params: { cartId }, body, key: next.key });
+    keep({ cart: reply.body, batches: kept.batches.filter(({ key }) => key !== next.key) });
+  } catch (error) {
+    if (isApiProblem(error, 'carts/not-found')) startAnew();
+    // What the server will never take is given up and said, rather than sent for ever.
+    else if (isApiProblem(error) && !error.mayRepeat) {
+      keep({ batches: kept.batches.filter(({ key }) => key !== next.key) });
+      throw error;
+    } else throw error;
+  }
+}
+
+async function ensureCart(): Promise<string> {
+  if (kept.id !== undefined) return kept.id;
+  const { body } = await api.carts.create({ body: { currency: currency.current }, key: kept.createKey });
+  keep({ id: body.id, cart: body });
+  return body.id;
+}
+
+/** The cart is gone (it was another customer's, or too old): what was in it goes into a new one. */
+function startAnew(): void {
+  const batches = movedInto(lines, newKey);
+  const { known } = kept;
+  kept = { ...fresh(), known, batches };
+  file.write(kept);
+}
+
+function change(edit: CartEdit): void {
+  keep({ batches: enqueue(kept.batches, edit, newKey) });
+  wake(gatherMs);
+}
+
+/** Brings the shown cart up to date: prices, stock, what other devices added. */
+async function refresh(): Promise<void> {
+  await sync();
+  if (kept.id === undefined) return;
+  try {
+    keep({ cart: (await api.carts.get({ params: { cartId: kept.id } })).body });
+  } catch (error) {
+    if (!isApiProblem(error, 'carts/not-found')) throw error;
+    startAnew();
+    await sync();
+  }
+}
+
+addEventListener('online', () => void sync());
+addEventListener('visibilitychange', () => {
+  if (!document.hidden && kept.batches.length > 0) wake(0);
+});
+if (kept.batches.length > 0) wake(0);
+
+/**
+ * The cart. What a shopper does shows at once and is kept in the browser; it reaches the server as soon as it can, each
+ * change once (a batch of changes bears a key). Prices and totals are the server's.
+ */
+export const cart = {
+  get lines() {
+    return lines;
+  },
+  get count(): number {
+    return lines.reduce((sum, { quantity }) => sum + quantity, 0);
+  },
+  /** The server's view: totals, notes, ways of shipping. It may be a moment behind `lines`. */
+  get view(): Cart | undefined {
+    return kept.cart;
+  },
+  /** The server's view has everything that is shown. */
+  get isCurrent(): boolean {
+    return kept.cart !== undefined && kept.batches.length === 0;
+  },
+  /** What kept the last attempt from reaching the server; it is tried again by itself. */
+  get trouble(): unknown {
+    return trouble;
+  },
+  itemOf: (sku: string): KnownItem | undefined => kept.known[sku],
+  add(sku: string, quantity: number, item: KnownItem): void {
+    const { [sku]: _, ...others } = kept.known;
+    keep({ known: Object.fromEntries([...Object.entries(others).slice(1 - knownMax), [sku, item]]) });
+    change({ kind: 'add', sku, quantity });
+  },
+  set: (sku: string, quantity: number): void => change({ kind: 'set', sku, quantity }),
+  remove: (sku: string): void => change({ kind: 'remove', sku }),
+  refresh,
+  async configure(settings: CartSettings): Promise<Cart> {
+    await sync();
+    const cartId = await ensureCart();
+    const { body } = await api.carts.configure({ params: { cartId }, body: settings });
+    keep({ cart: body });
+    return body;
+  },
+  /** After signing in: what the guest had comes into the customer's cart. After signing out: an empty one. */
+  async join(): Promise<void> {
+    await sync();
+    if (kept.id !== undefined && kept.cart?.customerId === undefined) {
+      const { body } = await api.carts.join({ params: { cartId: kept.id } });
+      keep({ id: body.id, cart: body });
+    } else {
+      const { body } = await api.carts.create({ body: { currency: currency.current }, key: newKey() });
+      keep({ id: body.id, cart: body });
+    }
+  },
+  leave(): void {
+    kept = fresh();
+    file.write(kept);
+  },
+  /** Its checkout has ended: the server has taken out what was bought. */
+  async bought(): Promise<void> {
+    await refresh().catch(() => {});
+  },
+};
+
+currency.onChange((code) => {
+  if (kept.id !== undefined) void cart.configure({ currency: code }).catch(() => {});
+});
+
+session.onSignedOut(() => cart.leave());
