@@ -1,9 +1,9 @@
-import type { StockAnswer, StockEvent, StockLine } from '#contracts/inventory';
+import type { StockAnswer, StockLine } from '#contracts/inventory';
 import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
-import type { EventDraft } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
 import type { Verdict } from '#kit/store';
+import { changed, type Publish } from './events.ts';
 import {
   adjustStock,
   answersOf,
@@ -17,7 +17,6 @@ import {
   receiveStock,
   releaseHold,
   restockReturn,
-  type Stock,
   type StockChange,
 } from './model.ts';
 import {
@@ -62,9 +61,6 @@ export interface CommandResult {
   /** The stored answer, when the key had been used before. */
   readonly replayed?: unknown;
 }
-
-/** Writes events to the outbox in the transaction of what they tell. */
-export type Publish = (tx: Transaction, events: readonly EventDraft<StockEvent>[]) => Promise<unknown>;
 
 type KeyedCommand = Extract<Command, Claim>;
 
@@ -216,12 +212,6 @@ export async function applyCommands(
   tx.seal();
   await Promise.all(writes);
   return verdicts;
-}
-
-/** One event a version of a SKU, ever: a batch that is applied again makes none twice. */
-function changed(holder: string, { sku, version, onHand }: Stock): EventDraft<StockEvent> {
-  const data = { sku, holder, available: onHand > 0, version };
-  return { id: `evt_stock_${holder}_${sku}_${version}`, type: 'stock.changed', key: sku, data };
 }
 
 function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }[] = hold.lines): CommandResult {

@@ -1,11 +1,20 @@
 import { decodeCursor, encodeCursor } from '#contracts/common';
-import type { Hold, inventory, Movement, MovementKind, StockAnswer } from '#contracts/inventory';
+import {
+  type Hold,
+  type inventory,
+  inventoryProblems,
+  type Movement,
+  type MovementKind,
+  type ShareChange,
+  type StockAnswer,
+} from '#contracts/inventory';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import { type Command, type CommandResult, holdExpiryMsDefault } from './commands.ts';
 import { outOfStock } from './model.ts';
+import type { ShareCommand } from './shares.ts';
 import {
   exportMovements,
   type LevelRow,
@@ -25,6 +34,8 @@ const exportPageSize = 1000;
 export function createHandlers(
   database: Database,
   writer: BatchWriter<Command, CommandResult>,
+  shares: BatchWriter<ShareCommand, ShareChange>,
+  holder: string,
 ): Handlers<typeof inventory> {
   async function holdReply(command: Command): Promise<{ status: 200; body: Hold }> {
     const { hold, stock } = await writer.submit(command);
@@ -63,15 +74,34 @@ export function createHandlers(
       const command = { kind: 'adjust', ...claim, ...remarksOf(body), changes: body.lines } as const;
       return { status: 201, body: await changed(command) };
     },
+    transfer: async ({ body }, { idempotencyKey: reference = '' }) => {
+      if (body.from === body.to) throw inventoryProblems['same-holder']();
+      const command = { kind: 'transfer', reference, fingerprint: fingerprintOf(body), ...body } as const;
+      return { status: 201, body: await shares.submit(command) };
+    },
+    sell: async ({ body }) => {
+      const change = await shares.submit({ kind: 'sell', fingerprint: fingerprintOf(body), ...body });
+      return { status: 200, body: change };
+    },
+    takeBack: async ({ body }) => {
+      const change = await shares.submit({ kind: 'take-back', fingerprint: fingerprintOf(body), ...body });
+      return { status: 200, body: change };
+    },
     availability: async ({ query }) => {
-      const known = new Map((await readAvailability(database, query.sku)).map((row) => [row.sku, row]));
+      const known = new Map((await readAvailability(database, holder, query.sku)).map((row) => [row.sku, row]));
       const items = query.sku.map((sku) => known.get(sku) ?? { sku, available: 0, version: 0 });
       return { status: 200, body: { items } };
     },
     levels: async ({ query }) => {
       const { limit = pageSizeDefault } = query;
       const after = positionOf(query.cursor) ?? ['', ''];
-      const rows = await readLevels(database, [String(after[0]), String(after[1])], limit + 1, query.sku ?? null);
+      const rows = await readLevels(
+        database,
+        [String(after[0]), String(after[1])],
+        limit + 1,
+        query.sku ?? null,
+        query.holder,
+      );
       const items = rows.slice(0, limit);
       const last = items.at(-1);
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.sku, last.holder]) } : {};
@@ -80,8 +110,7 @@ export function createHandlers(
     exportLevels: async () => ({ status: 200, body: exportLevels(database) }),
     movements: async ({ query }) => {
       const { limit = pageSizeDefault } = query;
-      const [before = null] = positionOf(query.cursor) ?? [];
-      const rows = await readMovements(database, query.sku, before === null ? null : Number(before), limit + 1);
+      const rows = await readMovements(database, query.sku, versionOf(query.cursor), limit + 1);
       const items = rows.slice(0, limit).map(movementView);
       const last = items.at(-1);
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version]) } : {};
@@ -101,7 +130,8 @@ const changeScope = 'stock';
 function remarksOf(body: { readonly reason?: string; readonly note?: string; readonly occurredAt?: string }): Remarks {
   const { reason = null, note = null, occurredAt } = body;
   const occurredAtMs = occurredAt === undefined ? null : Date.parse(occurredAt);
-  if (Number.isNaN(occurredAtMs)) {
+  // JavaScript reads years of six digits, PostgreSQL does not keep them all.
+  if (Number.isNaN(occurredAtMs) || (occurredAt !== undefined && !/^\d{4}-/.test(occurredAt))) {
     throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
   }
   return { reason, note, occurredAtMs };
@@ -120,9 +150,20 @@ function movementView({ at, reason, note, occurredAt, ...row }: MovementRow): Mo
 function positionOf(cursor: string | undefined): (string | number | null)[] | undefined {
   if (cursor === undefined) return undefined;
   const position = decodeCursor(cursor);
-  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  if (!position) throw foreignCursor();
   return position;
 }
+
+/** Where a page of movements ended. */
+function versionOf(cursor: string | undefined): number | null {
+  const position = positionOf(cursor);
+  if (!position) return null;
+  const [version] = position;
+  if (!Number.isSafeInteger(version)) throw foreignCursor();
+  return version as number;
+}
+
+const foreignCursor = () => invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
 
 async function* exportLevels(database: Database): AsyncIterable<LevelRow> {
   let after: readonly [string, string] = ['', ''];

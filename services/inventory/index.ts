@@ -1,11 +1,13 @@
-import { inventory } from '#contracts/inventory';
+import { inventory, type ShareChange } from '#contracts/inventory';
 import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
-import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
+import { applyCommands, type Command, type CommandResult } from './commands.ts';
+import type { Publish } from './events.ts';
 import { createHandlers } from './handlers.ts';
+import { applyShareCommands, type ShareCommand } from './shares.ts';
 import { dueHolds } from './store.ts';
 
 export const inventoryMigrations: readonly Migrations[] = [
@@ -63,6 +65,16 @@ export function createInventory(options: InventoryOptions): Service {
       hasPublished = false;
     },
   });
+  // Apart from the holds of orders, which are many and hurried.
+  const shares: BatchWriter<ShareCommand, ShareChange> = createBatchWriter<ShareCommand, ShareChange>({
+    name: 'inventory shares',
+    database,
+    clock,
+    timers,
+    log,
+    apply: (tx, commands) => applyShareCommands(tx, { holder, publish }, commands),
+    onCommit: () => onPublished?.(),
+  });
   let cancels: Cancel[] = [];
 
   async function expire(): Promise<void> {
@@ -80,7 +92,7 @@ export function createInventory(options: InventoryOptions): Service {
   };
 
   return {
-    server: implement(inventory, createHandlers(database, writer), { clock, ...options.server }),
+    server: implement(inventory, createHandlers(database, writer, shares, holder), { clock, ...options.server }),
     component: {
       name: 'inventory',
       async start() {
@@ -92,7 +104,9 @@ export function createInventory(options: InventoryOptions): Service {
           ),
         ];
       },
-      drain: () => writer.drain(),
+      async drain() {
+        await Promise.all([writer.drain(), shares.drain()]);
+      },
       async stop() {
         for (const cancel of cancels) cancel();
       },

@@ -266,10 +266,13 @@ export async function dueHolds(database: Queryable, max: number): Promise<readon
   return rows.map((row) => row.id);
 }
 
-const levelColumns = `sku, holder, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version`;
+const levelColumns = `sku, holder, received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived,
+  version`;
 
 export interface LevelRow extends Readonly<Stock> {
   readonly holder: string;
+  readonly sent: number;
+  readonly arrived: number;
 }
 
 export async function readLevels(
@@ -277,23 +280,26 @@ export async function readLevels(
   after: readonly [string, string],
   limit: number,
   skus: readonly string[] | null,
+  holder: string | null = null,
 ): Promise<readonly LevelRow[]> {
   const { rows } = await database.query<LevelRow>(
     `select ${levelColumns} from stock
-     where (sku, holder) > ($1, $2) and ($3::text[] is null or sku = any ($3)) order by sku, holder limit $4`,
-    [after[0], after[1], skus, limit],
+     where (sku, holder) > ($1, $2) and ($3::text[] is null or sku = any ($3)) and ($5::text is null or holder = $5)
+     order by sku, holder limit $4`,
+    [after[0], after[1], skus, limit, holder],
   );
   return rows;
 }
 
+/** What one holder can sell: the share of another is nothing that it could promise. */
 export async function readAvailability(
   database: Queryable,
+  holder: string,
   skus: readonly string[],
 ): Promise<readonly { sku: string; available: number; version: number }[]> {
   const { rows } = await database.query<{ sku: string; available: number; version: number }>(
-    `select sku, sum(on_hand)::bigint as available, sum(version)::bigint as version
-     from stock where sku = any ($1::text[]) group by sku`,
-    [skus],
+    'select sku, on_hand as available, version from stock where holder = $1 and sku = any ($2::text[])',
+    [holder, skus],
   );
   return rows;
 }
@@ -349,12 +355,13 @@ export interface Totals {
   readonly onHand: number;
   readonly held: number;
   readonly sold: number;
+  readonly inTransfer: number;
   readonly writtenOff: number;
 }
 
 export async function readTotals(database: Queryable): Promise<Totals> {
   const { rows } = await database.query<Totals>(
-    `select count(*)::bigint as skus, coalesce(sum(received), 0)::bigint as received,
+    `select count(distinct sku)::bigint as skus, coalesce(sum(sent - arrived), 0)::bigint as "inTransfer", coalesce(sum(received), 0)::bigint as received,
        coalesce(sum(on_hand), 0)::bigint as "onHand", coalesce(sum(held), 0)::bigint as held,
        coalesce(sum(sold), 0)::bigint as sold, coalesce(sum(written_off), 0)::bigint as "writtenOff"
      from stock`,
@@ -372,9 +379,10 @@ export async function readViolations(database: Queryable): Promise<readonly Leve
        select holder, sku, max(version) as version, count(*) as changes,
          sum(quantity) filter (where kind in ('receive', 'find')) as received
        from movement group by holder, sku)
-     select sku, holder, stock.received, on_hand as "onHand", held, sold, written_off as "writtenOff", stock.version
+     select sku, holder, stock.received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived,
+       stock.version
      from stock left join journal using (holder, sku)
-     where stock.received <> stock.on_hand + stock.held + stock.sold + stock.written_off
+     where stock.received + arrived <> stock.on_hand + stock.held + stock.sold + stock.written_off + sent
         or coalesce(journal.version, 0) <> stock.version or coalesce(journal.changes, 0) <> stock.version
         or coalesce(journal.received, 0) <> stock.received
      limit 100`,

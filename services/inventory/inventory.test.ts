@@ -1,0 +1,247 @@
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { inventory as contract, type StockEvent } from '#contracts/inventory';
+import { type CallContext, type Client, createClient, createLocalTransport } from '#kit/contract';
+import type { EventDraft } from '#kit/messaging';
+import { type Component, type Database, type Logger, systemWorld } from '#kit/runtime';
+import { createDatabase, migrate } from '#kit/store';
+import { createTestDatabase } from '#kit/store/embedded/testing';
+import { createInventory, inventoryMigrations } from './index.ts';
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
+const world = systemWorld(quiet);
+
+let database: Database;
+/** Two instances on one database, as in production. */
+let here: Client<typeof contract>;
+let there: Client<typeof contract>;
+let components: Component[];
+let events: EventDraft<StockEvent>[];
+let count = 0;
+
+beforeAll(async () => {
+  const { url } = await createTestDatabase();
+  await migrate(url, inventoryMigrations);
+  database = createDatabase({ url, ...world });
+  return () => database.close();
+});
+
+beforeEach(async () => {
+  await database.query('truncate stock, hold, movement, stock_return, stock_change, idempotency_key');
+  events = [];
+  components = [];
+  here = instance();
+  there = instance();
+  return async () => {
+    const { body } = await here.conservation({}, as());
+    expect(body.violations).toEqual([]);
+    expect(body.onHand + body.held + body.sold + body.writtenOff).toBe(body.received);
+  };
+});
+
+function instance(): Client<typeof contract> {
+  const { server, component } = createInventory({
+    world,
+    database,
+    server: { checkReplies: true },
+    expiryPeriodMs: 20,
+    publish: async (_tx, published) => void events.push(...published),
+  });
+  components.push(component);
+  const transport = createLocalTransport(world.timers);
+  transport.attach(server);
+  return createClient(contract, { transport, clock: world.clock });
+}
+
+const as = (): CallContext => ({
+  caller: { kind: 'service', id: 'orders' },
+  correlationId: 'test',
+  step: 0,
+  traceparent: undefined,
+  idempotencyKey: undefined,
+  deadlineAtMs: world.clock.monotonicMs() + 60_000,
+  signal: new AbortController().signal,
+  headers: {},
+});
+
+const newOrder = () => {
+  count += 1;
+  return `ord_${String(count).padStart(26, '0')}`;
+};
+const line = (sku: string, quantity = 1) => ({ sku, quantity });
+const receive = (key: string, ...lines: { sku: string; quantity: number }[]) =>
+  here.receive({ key, body: { lines } }, as());
+const hold = (orderId: string, ...lines: { sku: string; quantity: number }[]) =>
+  here.hold({ body: { orderId, lines } }, as());
+const of = (orderId: string) => ({ params: { orderId } });
+
+async function level(sku: string) {
+  const { body } = await here.levels({ query: { sku: [sku] } }, as());
+  const { received, onHand, held, sold, writtenOff, version } = body.items[0] ?? {};
+  return { received, onHand, held, sold, writtenOff, version };
+}
+
+test('two hundred orders at two instances share fifty units: fifty hold them, the others are told what is left', async () => {
+  await receive('in', line('HOT', 50));
+  const asked = Array.from({ length: 200 }, (_, i) =>
+    (i % 2 ? here : there).hold({ body: { orderId: newOrder(), lines: [line('HOT')] } }, as()).then(
+      ({ body }) => body.lines[0]?.version,
+      (error) => error.code as string,
+    ),
+  );
+  const answers = await Promise.all(asked);
+  const versions = answers.filter((answer) => typeof answer === 'number').sort((a, b) => a - b);
+  // The receipt was version 1; each hold made the next, and no two the same.
+  expect(versions).toEqual(Array.from({ length: 50 }, (_, i) => i + 2));
+  expect(answers.filter((answer) => answer === 'inventory/out-of-stock').length).toBe(150);
+  expect(await level('HOT')).toMatchObject({ onHand: 0, held: 50, version: 51 });
+});
+
+test('a hold takes all its lines or none, and names all that is short; lines of one SKU count together', async () => {
+  await receive('in', line('A', 5), line('B', 1));
+  await expect(hold(newOrder(), line('A', 2), line('B', 2), line('NEVER-SEEN'))).rejects.toMatchObject({
+    code: 'inventory/out-of-stock',
+    data: {
+      shortages: [
+        { sku: 'B', wanted: 2, available: 1 },
+        { sku: 'NEVER-SEEN', wanted: 1, available: 0 },
+      ],
+    },
+  });
+  await expect(hold(newOrder(), line('A', 3), line('A', 3))).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
+  expect(await level('A')).toMatchObject({ onHand: 5, held: 0, version: 1 });
+});
+
+test('a repeat is the same hold at whichever instance, even at the same moment, and stays what it was', async () => {
+  await receive('in', line('A', 5));
+  const orderId = newOrder();
+  const ask = (client: typeof here) => client.hold({ body: { orderId, lines: [line('A', 2)] } }, as());
+  const twins = await Promise.all([ask(here), ask(there), ask(here), ask(there)]);
+  expect(new Set(twins.map(({ body }) => JSON.stringify(body.lines))).size).toBe(1);
+  await here.commit(of(orderId), as());
+  expect((await ask(there)).body.status).toBe('sold');
+  expect((await there.commit(of(orderId), as())).body.status).toBe('sold');
+  expect(await level('A')).toMatchObject({ onHand: 3, held: 0, sold: 2, version: 3 });
+});
+
+test('a refusal is for ever: units that come in later do not turn it into a hold', async () => {
+  const orderId = newOrder();
+  await expect(hold(orderId, line('A'))).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
+  await receive('in', line('A', 5));
+  await expect(hold(orderId, line('A'))).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
+  await expect(here.commit(of(orderId), as())).rejects.toMatchObject({ code: 'inventory/hold-ended' });
+});
+
+test('an order that was released before its hold arrived may not hold any more', async () => {
+  await receive('in', line('A', 5));
+  const orderId = newOrder();
+  expect((await here.release(of(orderId), as())).body).toMatchObject({ status: 'released', lines: [] });
+  await expect(there.hold({ body: { orderId, lines: [line('A')] } }, as())).rejects.toMatchObject({
+    code: 'inventory/hold-ended',
+    retry: 'never',
+  });
+  expect(await level('A')).toMatchObject({ onHand: 5, held: 0 });
+});
+
+test('a release gives back held units and sold ones, once, and never what a return brought back before', async () => {
+  await receive('in', line('A', 5));
+  const [held, sold] = [newOrder(), newOrder()];
+  await hold(held, line('A', 1));
+  await hold(sold, line('A', 3));
+  await here.commit(of(sold), as());
+  const back = { returnId: 'ret_1', orderId: sold, lines: [line('A', 1)], sellable: false };
+  await Promise.all([here.restock({ body: back }, as()), there.restock({ body: back }, as())]);
+  await Promise.all([held, sold, held, sold].map((id, i) => (i < 2 ? here : there).release(of(id), as())));
+  expect(await level('A')).toMatchObject({ onHand: 4, held: 0, sold: 0, writtenOff: 1 });
+});
+
+test('only what an order has bought can come back, in parts, and never more', async () => {
+  await receive('in', line('A', 5));
+  const orderId = newOrder();
+  await hold(orderId, line('A', 3));
+  const restock = (returnId: string, quantity: number) =>
+    here.restock({ body: { returnId, orderId, lines: [line('A', quantity)], sellable: true } }, as());
+  await expect(restock('early', 1)).rejects.toMatchObject({ code: 'inventory/not-sold' });
+  await here.commit(of(orderId), as());
+  await restock('first', 2);
+  await restock('first', 2);
+  const answers = await Promise.allSettled([restock('second', 1), restock('third', 1), restock('fourth', 1)]);
+  expect(answers.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+  expect(await level('A')).toMatchObject({ onHand: 5, sold: 0 });
+});
+
+test('a hold whose time is up is on sale again, and can still be bought while nobody else has the units', async () => {
+  await receive('in', line('A', 1));
+  const [late, quick] = [newOrder(), newOrder()];
+  await hold(late, line('A'));
+  await database.query(`update hold set expires_at = now() - interval '1 second'`);
+  for (const component of components) await component.start?.();
+  await expect.poll(async () => (await level('A')).onHand).toBe(1);
+  for (const component of components) await component.stop?.();
+  await hold(quick, line('A'));
+  await expect(here.commit(of(late), as())).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
+  await here.release(of(quick), as());
+  expect(await level('A')).toMatchObject({ onHand: 1, held: 0, sold: 0, version: 5 });
+});
+
+test('a receipt or an adjustment is booked once under its key, and another one under that key is refused', async () => {
+  const body = { lines: [line('A', 5)] };
+  const twins = await Promise.all(
+    [here, there, here].map((client) => client.receive({ key: 'delivery-1', body }, as())),
+  );
+  expect(new Set(twins.map((reply) => JSON.stringify(reply.body))).size).toBe(1);
+  await expect(receive('delivery-1', line('A', 6))).rejects.toMatchObject({ status: 422 });
+  // Its answer is forgotten after a while; that it was booked is not.
+  await database.query('truncate idempotency_key');
+  await receive('delivery-1', line('A', 5));
+  await expect(receive('delivery-1', line('A', 6))).rejects.toMatchObject({ status: 422 });
+  expect(await level('A')).toMatchObject({ received: 5, onHand: 5, version: 1 });
+});
+
+test('an adjustment of several SKUs is booked whole or not at all, and its key may be used again when it was refused', async () => {
+  await receive('in', line('A', 5), line('B', 1));
+  const adjust = (...lines: { sku: string; change: number }[]) =>
+    here.adjust({ key: 'count-1', body: { lines, reason: 'counted' } }, as());
+  await expect(adjust({ sku: 'A', change: 2 }, { sku: 'B', change: -2 })).rejects.toMatchObject({
+    code: 'inventory/not-enough-on-hand',
+    detail: 'B: 2 to write off, 1 on hand',
+  });
+  expect(await level('A')).toMatchObject({ onHand: 5, version: 1 });
+  await adjust({ sku: 'A', change: 2 }, { sku: 'B', change: -1 });
+  expect(await level('A')).toMatchObject({ received: 7, onHand: 7, version: 2 });
+  expect(await level('B')).toMatchObject({ received: 1, onHand: 0, writtenOff: 1 });
+});
+
+test('it is told once when a SKU sells out and once when it is back, with the version of it', async () => {
+  await receive('in', line('A', 2));
+  const orderId = newOrder();
+  await hold(orderId, line('A', 2));
+  await hold(newOrder(), line('A')).catch(() => {});
+  await here.release(of(orderId), as());
+  expect(events.map(({ data }) => [data.sku, data.available, data.version])).toEqual([
+    ['A', true, 1],
+    ['A', false, 2],
+    ['A', true, 3],
+  ]);
+  expect(new Set(events.map(({ id }) => id)).size).toBe(3);
+});
+
+test('the journal has every change of a SKU, newest first, page by page, and a cursor that is none is refused', async () => {
+  await receive('in', line('A', 5));
+  for (let i = 0; i < 3; i++) await hold(newOrder(), line('A'));
+  const first = await here.movements({ query: { sku: 'A', limit: 3 } }, as());
+  const cursor = first.body.nextCursor as string;
+  const second = await here.movements({ query: { sku: 'A', limit: 3, cursor } }, as());
+  const all = [...first.body.items, ...second.body.items];
+  expect(all.map(({ version, kind }) => `${version} ${kind}`)).toEqual(['4 hold', '3 hold', '2 hold', '1 receive']);
+  expect(second.body.nextCursor).toBeUndefined();
+  for (const forged of ['x', Buffer.from('["soon"]').toString('base64url')]) {
+    await expect(here.movements({ query: { sku: 'A', cursor: forged } }, as())).rejects.toMatchObject({ status: 400 });
+  }
+});
+
+test('a time that is none, or that PostgreSQL can not keep, is refused as input', async () => {
+  for (const occurredAt of ['soon', '-200000-01-01T00:00:00Z', '+200000-01-01T00:00:00Z']) {
+    const body = { lines: [line('A')], occurredAt };
+    await expect(here.receive({ key: 'k', body }, as())).rejects.toMatchObject({ status: 400 });
+  }
+});
