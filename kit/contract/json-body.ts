@@ -1,4 +1,4 @@
-import { contractProblems } from './problem.ts';
+import { contractProblems, isProblem } from './problem.ts';
 
 const nestingMax = 32;
 
@@ -22,11 +22,25 @@ export function parseJson(body: Buffer, contentType: string): unknown {
   const text = decode(body);
   checkNesting(text);
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, unkeepableEscape.test(text) ? refuseUnkeepable : undefined);
   } catch (error) {
+    if (isProblem(error)) throw error;
     throw contractProblems['malformed-json']({ detail: parserWords(error) });
   }
 }
+
+/** Escapes of which text can come that no database here keeps: NUL, and surrogates, which may stand alone. */
+const unkeepableEscape = /\\u(?:0000|d[89a-f])/i;
+
+/** PostgreSQL's text knows no NUL, its jsonb no half of a surrogate pair: refused here, before it is in a batch with others. */
+function refuseUnkeepable(key: string, value: unknown): unknown {
+  if (!isKeepable(key) || (typeof value === 'string' && !isKeepable(value))) {
+    throw contractProblems['malformed-json']({ detail: 'a text holds NUL (\\u0000) or half of a surrogate pair' });
+  }
+  return value;
+}
+
+const isKeepable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 /** What the parser says without the piece of the body that it quotes: a detail may be logged, and a body holds secrets. */
 export function parserWords(error: unknown): string {

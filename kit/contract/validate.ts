@@ -47,6 +47,7 @@ function compile(operation: OperationDescription): OperationValidator {
   return {
     checkRequest(paramValues, queryValues, bodyValue) {
       const typedQuery = query ? convertQuery(queryValues, converters) : empty;
+      refuseNul(queryValues);
       if (
         (!params || params.Check(paramValues)) &&
         (query ? query.Check(typedQuery) : isEmpty(queryValues)) &&
@@ -105,6 +106,15 @@ function collect(places: ProblemPlace[], errors: Iterable<SchemaError>, prefix: 
         places.push({ pointer: prefix ? `${prefix}${field}` : `${pointer}/${field}`, detail: 'is required' });
       }
     } else places.push({ pointer, detail: error.message });
+  }
+}
+
+/** No database here keeps it in a text. Path parameters have patterns, bodies are looked at as they are read. */
+function refuseNul(queryValues: Readonly<Record<string, string | readonly string[]>>): void {
+  for (const name in queryValues) {
+    const value = queryValues[name] ?? '';
+    const isOdd = typeof value === 'string' ? value.includes('\0') : value.some((one) => one.includes('\0'));
+    if (isOdd) throw invalidInput([{ pointer: `query:${name}`, detail: 'holds NUL' }]);
   }
 }
 
