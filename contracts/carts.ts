@@ -362,7 +362,6 @@ export const carts = defineService({
         'Places the cart as an order, once for each round. 200: confirmed or refused. 202: saved, will end by itself.',
       access: ['anonymous'],
       priority: 'critical',
-      priority: 'critical',
       params: ofCheckout,
       body: CheckoutInput,
       responses: { 200: Checkout, 202: Checkout },
