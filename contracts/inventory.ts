@@ -212,6 +212,7 @@ export const inventory = defineService({
       path: '/inventory/availability',
       summary: 'What can be sold of each SKU just now.',
       access: ['anonymous'],
+      calls: { hedge: true },
       callers: ['carts'],
       consistency: 'strong',
       query: closed({ sku: Type.Array(Sku, { minItems: 1, maxItems: 100 }) }),

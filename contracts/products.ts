@@ -304,6 +304,7 @@ export const products = defineService({
       path: '/products/{idOrSlug}',
       summary: 'A product with its variants. 304 when If-None-Match names the current ETag.',
       access: ['anonymous'],
+      calls: { hedge: true },
       consistency: 'strong',
       params: closed({ idOrSlug: Type.String({ maxLength: 120, pattern: '^[A-Za-z0-9_-]+$' }) }),
       responses: { 200: Product, 304: NotModified },

@@ -97,6 +97,12 @@ export interface TransactionOptions {
 
 export interface Database extends Queryable {
   readonly name: string;
+  /** As `Queryable.query`; when the signal aborts, the statement is cancelled and its connection given up. */
+  query<R extends object = Row>(
+    text: string,
+    values?: readonly SqlValue[],
+    signal?: AbortSignal,
+  ): Promise<QueryResult<R>>;
   /**
    * Runs `work` in a transaction. `work` may run more than once (see `retries`), so it must have no effect but SQL.
    * Throws `CommitOutcomeUnknown` when the connection was lost while COMMIT was under way: the caller must find out

@@ -94,16 +94,25 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     }
   }
 
-  async function queryOnce<R extends object>(text: string, values?: readonly SqlValue[]): Promise<QueryResult<R>> {
-    const connection = await connections.take();
+  async function queryOnce<R extends object>(
+    text: string,
+    values: readonly SqlValue[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<QueryResult<R>> {
+    const connection = await connections.take(signal);
+    const stopCancelling = signal ? cancelWhenAborted(connection, signal) : undefined;
     try {
-      return await run<R>(connection, text, values);
+      const answer = run<R>(connection, text, values);
+      return await (signal ? orAborted(answer, signal) : answer);
     } catch (error) {
+      if (signal?.aborted) throw signal.reason;
       // It was on its way, and commits by itself: nobody knows whether it did.
       if (isConnectionLoss(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
       throw error;
     } finally {
-      connection.release();
+      stopCancelling?.();
+      // Nobody waits for what it may still be doing, and a late cancel request must not meet its next user.
+      connection.release(signal?.aborted ? new Error('aborted') : undefined);
     }
   }
 
@@ -221,8 +230,8 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     get pool() {
       return connections.status;
     },
-    query: <R extends object>(text: string, values?: readonly SqlValue[]) =>
-      repeated(() => queryOnce<R>(text, values), defaultRetries),
+    query: <R extends object>(text: string, values?: readonly SqlValue[], signal?: AbortSignal) =>
+      repeated(() => queryOnce<R>(text, values, signal), defaultRetries, signal),
     transaction(work, options = {}) {
       const { isolation = 'read committed', readOnly = false, retries = defaultRetries, signal } = options;
       const begin = `begin isolation level ${isolation}${readOnly ? ' read only' : ''}`;

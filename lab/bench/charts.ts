@@ -20,6 +20,7 @@ const titles: Readonly<Record<string, string>> = {
   search: 'Search, typos and facets included',
   memory: 'Memory of one process with all services',
   checkers: 'Time to check a long history',
+  mesh: 'A call between processes, and a slow service at the end of a chain',
 };
 
 const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel | RowsPanel)[]>> = {
@@ -80,6 +81,22 @@ const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel
     {
       ...{ kind: 'rows', title: 'milliseconds for the whole history', unit: 'ms' },
       rows: runs.map(({ name, p50Ms }) => ({ name, value: p50Ms })),
+    },
+  ],
+  mesh: ({ runs, bars }) => [
+    columns(
+      'calls a second, by clients',
+      runs.filter(({ name }) => name === 'mesh' || name === 'bare'),
+      [
+        ['mesh', 'mesh: identity, TLS, trace, policies'],
+        ['bare', 'bare undici over mutual TLS'],
+      ],
+      ({ perSec }) => perSec,
+    ),
+    {
+      ...{ kind: 'rows', title: '99th percentile of calls that do not need C', unit: 'ms' },
+      rows: runs.filter(({ name }) => name.startsWith('near')).map(({ name, p99Ms }) => ({ name, value: p99Ms })),
+      ...(bars[1] ? { rule: 'below' } : {}),
     },
   ],
   memory: ({ bars, details }) => {

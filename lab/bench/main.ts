@@ -6,6 +6,7 @@ import { chartOf } from './charts.ts';
 import { benchCheckers } from './checkers.ts';
 import { benchCheckout } from './checkout.ts';
 import { benchMemory } from './memory.ts';
+import { benchMesh } from './mesh.ts';
 import { benchMessaging } from './messaging.ts';
 import { type BenchName, type BenchOptions, readOptions, usage } from './options.ts';
 import type { Report } from './report.ts';
@@ -13,7 +14,7 @@ import { benchSaga } from './saga.ts';
 import { benchSearch } from './search.ts';
 import { tableOf } from './table.ts';
 
-/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|all`: see README.md, or `--help`. */
+/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|all`: see README.md, or `--help`. */
 const benches: Readonly<
   Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
 > = {
@@ -23,6 +24,7 @@ const benches: Readonly<
   search: benchSearch,
   memory: benchMemory,
   checkers: benchCheckers,
+  mesh: benchMesh,
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

@@ -4,6 +4,7 @@ import { type Handlers, invalidInput } from '#kit/contract';
 import { PositionOutOfLog, type Subscription } from '#kit/messaging';
 import { deadLetterHandlers } from '#kit/messaging/operations';
 import type { Clock, Database } from '#kit/runtime';
+import { until } from '#kit/store';
 import { readProducts, readSales, type SalesPart } from './store.ts';
 
 const hourMs = 3_600_000;
@@ -45,7 +46,7 @@ export function createHandlers(options: {
   }
 
   return {
-    async sales({ query }) {
+    async sales({ query }, { signal }) {
       const { from, to, lengthMs } = rangeOf(query, hourMs);
       if (lengthMs > rangeMsMax[query.by] + dayMs) {
         throw analyticsProblems['range-too-long']({ detail: `${from} to ${to} by ${query.by}` });
@@ -53,14 +54,24 @@ export function createHandlers(options: {
       const { currency, country, channel } = query;
       // The lag first: figures read after it are at least as complete as it says.
       const lag = await lagEvents();
-      const items = await readSales(database, query.by, { from, to, currency, country, channel }, rowsMax);
+      const items = await readSales(
+        until(signal, database),
+        query.by,
+        { from, to, currency, country, channel },
+        rowsMax,
+      );
       return { status: 200, body: { from, to, items: [...items], lagEvents: lag } };
     },
-    async products({ query }) {
+    async products({ query }, { signal }) {
       const { currency, limit = 20 } = query;
       const { from, to } = rangeOf(query, dayMs);
       const lag = await lagEvents();
-      const rows = await readProducts(database, { currency, from, to }, positionOf(query.cursor), limit + 1);
+      const rows = await readProducts(
+        until(signal, database),
+        { currency, from, to },
+        positionOf(query.cursor),
+        limit + 1,
+      );
       const items = rows.slice(0, limit);
       const last = items.at(-1);
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.grossMinor, last.sku]) } : {};

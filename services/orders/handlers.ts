@@ -4,7 +4,7 @@ import { type CallContext, contractProblems, type Handlers, invalidInput } from 
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
-import type { BatchWriter } from '#kit/store';
+import { type BatchWriter, until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
 import { createFollowers } from './follow.ts';
@@ -212,7 +212,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       }
       const { limit = pageSizeDefault, cursor, email, state } = query;
       const [before] = positionOf(cursor);
-      const rows = await listOrders(database, {
+      const rows = await listOrders(until(context.signal, database), {
         ...(caller.kind === 'customer' ? { customerId: caller.id } : {}),
         ...(email === undefined ? {} : { email: email.toLowerCase() }),
         ...(state === undefined ? {} : { state: state === 'held' || state === 'authorized' ? 'received' : state }),

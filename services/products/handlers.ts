@@ -4,7 +4,7 @@ import { fingerprintOf } from '#kit/idempotency';
 import type { DeadLetters } from '#kit/messaging';
 import { deadLetterHandlers } from '#kit/messaging/operations';
 import type { Database, Ids } from '#kit/runtime';
-import type { BatchWriter } from '#kit/store';
+import { type BatchWriter, until } from '#kit/store';
 import type { Command, Edit, Outcome } from './commands.ts';
 import { importLines } from './import.ts';
 import { bodyIn, etagOf } from './model.ts';
@@ -59,7 +59,7 @@ export function createHandlers({
       if (query.status !== undefined && query.status !== 'active' && !seesAll(context)) {
         throw productsProblems['not-found']({ detail: 'only staff can look for drafts and archived products' });
       }
-      return { status: 200, body: await search(database, query, candidatesMax) };
+      return { status: 200, body: await search(until(context.signal, database), query, candidatesMax) };
     },
     async get({ params }, context) {
       const product = await productBy(database, params.idOrSlug);

@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor } from '#contracts/common';
 import { type ProductCard, productsProblems, type SearchQuery, type SearchReply } from '#contracts/products';
-import type { Database } from '#kit/runtime';
+import type { Queryable } from '#kit/runtime';
 import { type Asked, askedOf, priceBoundsOf, textQueriesOf } from './query.ts';
 import {
   candidatesMaxDefault,
@@ -20,7 +20,7 @@ const correctionsMax = 4;
 
 /** Looks for what was typed; failing that, for codes that look like it; failing that, for some of its words. */
 export async function search(
-  database: Database,
+  database: Queryable,
   query: SearchQuery,
   candidatesMax: number = candidatesMaxDefault,
 ): Promise<SearchReply> {
