@@ -39,6 +39,8 @@ const StockLevel = closed({
   held: Type.Integer(),
   sold: Type.Integer(),
   writtenOff: Type.Integer(),
+  sent: Type.Integer({ description: 'To other holders, ever' }),
+  arrived: Type.Integer({ description: 'From other holders, ever' }),
   version: Type.Integer(),
 });
 export type StockLevel = Static<typeof StockLevel>;
@@ -52,8 +54,16 @@ export const MovementKind = Type.Enum([
   'restock',
   'write-off',
   'find',
+  'send',
+  'arrive',
+  'sell',
 ]);
 export type MovementKind = Static<typeof MovementKind>;
+
+/** Who may sell stock without asking anyone: `main` is the shop itself, each till is another. */
+const Holder = Type.String({ minLength: 1, maxLength: 40, pattern: '^[a-z][\\w-]*$' });
+
+const ShareReference = Type.String({ minLength: 1, maxLength: 64, description: 'Names this change for ever' });
 
 /** Of receipts and adjustments: what staff said about it. */
 const remarks = {
@@ -76,6 +86,14 @@ export type Movement = Static<typeof Movement>;
 
 const Changed = closed({ reference: Type.String(), stock: Type.Array(StockAnswer) });
 
+/** `stock`: what each holder has of each SKU now. */
+const ShareChange = closed({
+  reference: Type.String(),
+  stock: Type.Array(closed({ holder: Type.String(), sku: Sku, available: Type.Integer(), version: Type.Integer() })),
+  shortages: Type.Array(closed({ sku: Sku, wanted: Type.Integer(), available: Type.Integer() })),
+});
+export type ShareChange = Static<typeof ShareChange>;
+
 export const inventoryProblems = problemTable('inventory', {
   'out-of-stock': {
     status: 409,
@@ -97,6 +115,13 @@ export const inventoryProblems = problemTable('inventory', {
     category: 'conflict',
     retry: 'never',
     hint: 'Count again, or wait until holds on these units have ended.',
+  },
+  'same-holder': {
+    status: 422,
+    title: 'The holders of a transfer are the same',
+    category: 'input',
+    retry: 'never',
+    hint: 'Name two different holders in from and to.',
   },
   'not-sold': {
     status: 409,
@@ -207,10 +232,51 @@ export const inventory = defineService({
       deadlineMs: 10_000,
       bodySizeBytesMax: linesSizeBytesMax,
     },
+    transfer: {
+      method: 'POST',
+      path: '/inventory/transfers',
+      summary: 'Hands stock from one holder to another, all lines or none. The Idempotency-Key names it for ever.',
+      access: ['staff', 'service'],
+      callers: ['tills'],
+      idempotency: 'required',
+      body: closed({ from: Holder, to: Holder, lines: stockLines }),
+      responses: { 201: ShareChange },
+      problems: ['inventory/out-of-stock', 'inventory/same-holder'],
+      deadlineMs: 5_000,
+    },
+    sell: {
+      method: 'POST',
+      path: '/inventory/sales',
+      summary:
+        'Books what a holder has sold out of its share: a fact, so it is never refused. `shortages` is what the share lacked.',
+      access: ['service'],
+      callers: ['tills'],
+      body: closed({ reference: ShareReference, holder: Holder, lines: stockLines }),
+      responses: { 200: ShareChange },
+      deadlineMs: 5_000,
+    },
+    takeBack: {
+      method: 'POST',
+      path: '/inventory/sales/returns',
+      summary: 'Takes units back that a holder has sold, to its shelf or as damaged.',
+      access: ['service'],
+      callers: ['tills'],
+      body: closed({
+        reference: ShareReference,
+        holder: Holder,
+        lines: Type.Array(closed({ sku: Sku, quantity: Quantity, sellable: Type.Boolean() }), {
+          minItems: 1,
+          maxItems: 2000,
+        }),
+      }),
+      responses: { 200: ShareChange },
+      problems: ['inventory/not-sold'],
+      deadlineMs: 5_000,
+    },
     availability: {
       method: 'GET',
       path: '/inventory/availability',
-      summary: 'What can be sold of each SKU just now.',
+      summary: 'What the shop itself can sell of each SKU just now.',
       access: ['anonymous'],
       calls: { hedge: true },
       callers: ['carts'],
@@ -223,8 +289,13 @@ export const inventory = defineService({
       path: '/inventory/levels',
       summary: 'Stock by SKU and holder, by SKU.',
       access: ['staff', 'service'],
+      callers: ['tills'],
       consistency: 'strong',
-      query: closed({ ...pageQuery, sku: Type.Optional(Type.Array(Sku, { maxItems: 100 })) }),
+      query: closed({
+        ...pageQuery,
+        sku: Type.Optional(Type.Array(Sku, { maxItems: 100 })),
+        holder: Type.Optional(Holder),
+      }),
       responses: { 200: pageOf(StockLevel) },
     },
     exportLevels: {
@@ -250,7 +321,7 @@ export const inventory = defineService({
       summary: 'The journal of stock as JSON lines, SKU by SKU: all movements, or those of some kinds.',
       access: ['staff', 'service'],
       stream: 'reply',
-      query: closed({ kind: Type.Optional(Type.Array(MovementKind, { maxItems: 8 })) }),
+      query: closed({ kind: Type.Optional(Type.Array(MovementKind, { maxItems: 11 })) }),
       responses: { 200: Movement },
       deadlineMs: 120_000,
     },
@@ -266,6 +337,7 @@ export const inventory = defineService({
           onHand: Type.Integer(),
           held: Type.Integer(),
           sold: Type.Integer(),
+          inTransfer: Type.Integer({ description: 'On the way from one holder to another' }),
           writtenOff: Type.Integer(),
           violations: Type.Array(StockLevel),
         }),
