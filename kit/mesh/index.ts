@@ -1,6 +1,6 @@
 export { type Authority, type AuthorityOptions, createAuthority, type Issued } from './authority/index.ts';
-export type { Endpoint, EndpointOptions } from './balancing/endpoint.ts';
-export type { Balancing } from './balancing/pick.ts';
+export { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from './balancing/endpoint.ts';
+export { type Balancing, pick } from './balancing/pick.ts';
 export { createMeshClient, type MeshClient, type MeshClientOptions } from './calls/client.ts';
 export { createMeshServer, type MeshServerOptions } from './calls/server.ts';
 export { shedLoad } from './calls/shed.ts';

@@ -1,0 +1,275 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { type Dispatcher, Pool } from 'undici';
+import type { Endpoint } from '#kit/mesh';
+import type { Component, World } from '#kit/runtime';
+import { refuse } from '../http/guard.ts';
+import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
+import { bufferBody } from './buffer.ts';
+import type { BalancerPool } from './pool.ts';
+import { choosePool, cookieOf, findRule, type RequestHead, type Rule } from './routes.ts';
+import { tunnel } from './tunnel.ts';
+
+export interface Layer7Options {
+  readonly world: World;
+  /** The first that fits takes the request; none: 404. */
+  readonly rules: readonly Rule[];
+  readonly host?: string;
+  /** 0 takes any free port. Default 0. */
+  readonly port?: number;
+  /** A member that has not begun to answer after this is given up, and another one tried where that is harmless. Default 2,000 ms. */
+  readonly tryTimeoutMs?: number;
+  /** And so long is the last one waited for. Default 30,000 ms. */
+  readonly lastTryTimeoutMs?: number;
+  /** Bodies up to this are held until a member has answered, so that another can be asked. Default 64 KiB. */
+  readonly bufferBytesMax?: number;
+  /** Of all requests together; what comes on top streams, and is tried once. Default 64 MiB. */
+  readonly buffersBytesMax?: number;
+  /** Connections to one member. Default 64. */
+  readonly memberConnectionsMax?: number;
+  /** Default 10,000. */
+  readonly connectionsMax?: number;
+}
+
+export interface Layer7 {
+  readonly component: Component;
+  /** Origin once started. */
+  readonly address: string | undefined;
+}
+
+const triesMax = 3;
+const headSizeBytesMax = 16 * 1024;
+const connectTimeoutMs = 1_000;
+
+/** Repeating these changes nothing, or their key sees to it. */
+function isRepeatable({ method, headers }: RequestHead): boolean {
+  return ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'].includes(method) || headers['idempotency-key'] !== undefined;
+}
+
+/** Balances requests: rules choose a pool, the pool chooses a member, bodies pass through. */
+export function createLayer7(options: Layer7Options): Layer7 {
+  const { world, rules, host = '127.0.0.1', port = 0 } = options;
+  const { tryTimeoutMs = 2_000, lastTryTimeoutMs = 30_000, memberConnectionsMax = 64 } = options;
+  const { bufferBytesMax = 64 * 1024, buffersBytesMax = 64 * 1024 * 1024 } = options;
+  const clients = new Map<string, Pool>();
+  let buffered = 0;
+
+  function clientOf({ instance }: Endpoint): Pool {
+    const origin = `http://${instance.host.includes(':') ? `[${instance.host}]` : instance.host}:${instance.port}`;
+    let client = clients.get(origin);
+    if (!client) {
+      client = new Pool(origin, { connections: memberConnectionsMax, connect: { timeout: connectTimeoutMs } });
+      clients.set(origin, client);
+    }
+    return client;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const head = headOf(request);
+    const refusal = refuse(guardedOf(request));
+    if (refusal) return answer(response, refusal.status, refusal.why, { connection: 'close' });
+    const rule = findRule(rules, head);
+    if (!rule) return answer(response, 404, 'nothing is served here');
+    const key = stickyKey(rule, head, response);
+    const pool = choosePool(rule, key, world.random);
+    if (!pool) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
+    const size = Number(request.headers['content-length'] ?? 0);
+    const hasBody = size > 0 || request.headers['transfer-encoding'] !== undefined;
+    const isHeld = hasBody && size > 0 && size <= bufferBytesMax && buffered + size <= buffersBytesMax;
+    if (!isHeld)
+      return send(request, response, head, { pool, key, body: hasBody ? request : null, mayRepeat: !hasBody });
+    buffered += size;
+    try {
+      const body = await bufferBody(request, size);
+      await send(request, response, head, { pool, key, body, mayRepeat: true });
+    } finally {
+      buffered -= size;
+    }
+  }
+
+  /** A client that is to stay has a cookie, or gets one. */
+  function stickyKey({ sticky }: Rule, { headers }: RequestHead, response: ServerResponse): string | undefined {
+    if (!sticky) return undefined;
+    const known = cookieOf(headers['cookie']?.toString(), sticky.cookie);
+    if (known) return known;
+    const made = Buffer.from(world.random.bytes(12)).toString('base64url');
+    response.setHeader('set-cookie', `${sticky.cookie}=${made}; Path=/; HttpOnly; SameSite=Lax`);
+    return made;
+  }
+
+  interface Work {
+    readonly pool: BalancerPool;
+    readonly key: string | undefined;
+    readonly body: IncomingMessage | Buffer | null;
+    /** The body is still here after a try. */
+    readonly mayRepeat: boolean;
+  }
+
+  async function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    work: Work,
+  ): Promise<void> {
+    const { pool, key, body, mayRepeat } = work;
+    const headers = inwardHeaders(request, false);
+    const tried = new Set<string>();
+    let isGone = false;
+    let attempt = new AbortController();
+    response.once('close', () => {
+      isGone = !response.writableFinished;
+      if (isGone) attempt.abort();
+    });
+    for (let tries = 1; ; tries++) {
+      const endpoint = pool.choose({ key, tried });
+      if (!endpoint) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
+      const isLast = tries >= triesMax || !mayRepeat || !isRepeatable(head) || pool.endpoints.length <= tried.size + 1;
+      tried.add(endpoint.instance.process);
+      const end = pool.begin(endpoint);
+      attempt = new AbortController();
+      let isLate = false;
+      // Not undici's own time-out, which looks once a second.
+      const cancel = world.timers.after(isLast ? lastTryTimeoutMs : tryTimeoutMs, () => {
+        isLate = true;
+        attempt.abort();
+      });
+      try {
+        const reply = await clientOf(endpoint).request({
+          path: request.url ?? '/',
+          method: head.method as Dispatcher.HttpMethod,
+          headers,
+          body,
+          signal: attempt.signal,
+          headersTimeout: 0,
+          // A stream may be quiet for as long as it likes.
+          bodyTimeout: 0,
+        });
+        cancel();
+        // 503 is an instance that asks to be spared; another may have room.
+        if (reply.statusCode === 503 && !isLast) {
+          await reply.body.dump();
+          end(false);
+          continue;
+        }
+        relay(head, reply, response, end);
+        return;
+      } catch (error) {
+        cancel();
+        // A client that goes away says nothing of the member.
+        if (isGone) return end(true);
+        end(false);
+        const another = tries < triesMax && (isNotSent(error) ? mayRepeat || body === null : !isLast);
+        if (another && pool.endpoints.length > tried.size) continue;
+        world.log.warn('no instance answers', { path: head.path, tries, error });
+        return answer(response, isLate ? 504 : 502, isLate ? 'no answer in time' : 'no instance answers', {
+          'retry-after': '1',
+        });
+      }
+    }
+  }
+
+  const server = createServer(
+    {
+      maxHeaderSize: headSizeBytesMax,
+      headersTimeout: 10_000,
+      requestTimeout: 0,
+      keepAliveTimeout: 72_000,
+      noDelay: true,
+    },
+    (request, response) => {
+      response.on('error', () => {});
+      handle(request, response).catch((error) => {
+        world.log.debug('a request was broken off', { error });
+        response.destroy();
+      });
+    },
+  );
+  server.maxConnections = options.connectionsMax ?? 10_000;
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, begun: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    const head = headOf(request);
+    const rule = findRule(rules, head);
+    const key = rule?.sticky && cookieOf(head.headers['cookie']?.toString(), rule.sticky.cookie);
+    const pool = rule && choosePool(rule, key, world.random);
+    if (!pool || refuse(guardedOf(request)))
+      return void socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+    tunnel({ request, socket, begun, pool, key, headers: inwardHeaders(request, false) });
+  });
+  const tunnels = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    tunnels.add(socket);
+    socket.once('close', () => tunnels.delete(socket));
+  });
+  let address: string | undefined;
+
+  return {
+    get address() {
+      return address;
+    },
+    component: {
+      name: 'layer 7 balancer',
+      async start() {
+        await new Promise<void>((resolve, reject) => {
+          server.once('error', reject).listen({ host, port }, () => resolve());
+        });
+        address = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
+      },
+      async drain() {
+        server.close();
+        server.closeIdleConnections();
+      },
+      async stop() {
+        server.close();
+        for (const socket of tunnels) socket.destroy();
+        await Promise.all([...clients.values()].map((client) => client.destroy()));
+      },
+    },
+  };
+}
+
+function guardedOf({ method = '', url = '', rawHeaders, httpVersion }: IncomingMessage) {
+  return { method, target: url, rawHeaders, httpVersion };
+}
+
+function headOf(request: IncomingMessage): RequestHead {
+  const [path = '/'] = (request.url ?? '/').split('?', 1);
+  return { method: request.method ?? 'GET', host: request.headers.host ?? '', path, headers: request.headers };
+}
+
+function relay(
+  { method }: RequestHead,
+  reply: Dispatcher.ResponseData,
+  response: ServerResponse,
+  end: (isWell: boolean) => void,
+): void {
+  const headers = outwardHeaders(reply.headers as Headers);
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    // Its own cookies, and the one that keeps it here.
+    const mine = name === 'set-cookie' ? response.getHeader('set-cookie') : undefined;
+    response.setHeader(name, mine === undefined ? value : [mine, value].flat().map(String));
+  }
+  response.writeHead(reply.statusCode);
+  const isWell = reply.statusCode < 500 || reply.statusCode === 501;
+  reply.body.once('error', () => {
+    end(false);
+    response.destroy();
+  });
+  response.once('close', () => {
+    end(isWell);
+    reply.body.destroy();
+  });
+  if (method === 'HEAD') {
+    reply.body.resume();
+    response.end();
+  } else reply.body.pipe(response);
+}
+
+const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const isNotSent = (error: unknown): boolean => notSent.has((error as { code?: string }).code ?? '');
+
+function answer(response: ServerResponse, status: number, why: string, headers: Record<string, string> = {}): void {
+  response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers })
+    .end(`${why}\n`);
+}

@@ -1,0 +1,159 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import type { World } from '#kit/runtime';
+import { type Refusal, refuse } from '../http/guard.ts';
+import type { Connections } from './connections.ts';
+
+export type FrontRequest = IncomingMessage | Http2ServerRequest;
+export type FrontResponse = ServerResponse | Http2ServerResponse;
+
+export interface TlsKeys {
+  /** PEM, the leaf first. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface FrontOptions {
+  readonly world: World;
+  readonly tls?: TlsKeys;
+  readonly connections: Connections;
+  /** Whether an address has had its share; counts the request. */
+  readonly limited: (address: string) => boolean;
+  readonly onRefused: () => void;
+  readonly handle: (request: FrontRequest, response: FrontResponse) => void;
+  readonly timeouts?: {
+    /** The whole head. Default 10,000 ms. */
+    readonly headMs?: number;
+    /** The whole request with its body. Default 60,000 ms. */
+    readonly requestMs?: number;
+    /** A connection on which nothing happens, and a TLS handshake. Default 30,000 ms. */
+    readonly idleMs?: number;
+  };
+}
+
+const headSizeBytesMax = 16 * 1024;
+const headersMax = 100;
+const streamsMax = 100;
+const requestsPerConnectionMax = 10_000;
+
+/** Forward-secret AEAD suites alone below TLS 1.3 (RFC 9325 §4.2), our order. */
+const ciphers = [
+  ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+  ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+  ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+].join(':');
+
+/** Takes connections, refuses what is not worth more work, and hands on the rest. */
+export function createFront(options: FrontOptions): Server | Http2SecureServer {
+  const { tls, connections, timeouts = {}, world } = options;
+  const { headMs = 10_000, requestMs = 60_000, idleMs = 30_000 } = timeouts;
+  const limits = {
+    maxHeaderSize: headSizeBytesMax,
+    headersTimeout: headMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    connectionsCheckingInterval: Math.max(Math.min(headMs, 2_000) / 4, 50),
+  };
+  const server = tls
+    ? createSecureServer({
+        ...limits,
+        ...tls,
+        allowHTTP1: true,
+        minVersion: 'TLSv1.2',
+        honorCipherOrder: true,
+        ciphers,
+        handshakeTimeout: idleMs,
+        settings: { maxConcurrentStreams: streamsMax, maxHeaderListSize: headSizeBytesMax, enablePush: false },
+        maxHeaderListPairs: headersMax,
+        maxSessionInvalidFrames: 100,
+        maxSessionRejectedStreams: 100,
+      })
+    : createServer(limits);
+  if ('maxHeadersCount' in server) {
+    server.maxHeadersCount = headersMax;
+    server.maxRequestsPerSocket = requestsPerConnectionMax;
+  }
+
+  server.on('connection', (socket: Socket) => {
+    if (!connections.admit(socket)) socket.destroy();
+    socket.on('error', () => socket.destroy());
+  });
+  server.on(
+    'session',
+    (session: {
+      setTimeout(ms: number, then: () => void): void;
+      close(): void;
+      on(e: string, f: () => void): void;
+    }) => {
+      session.setTimeout(idleMs, () => session.close());
+      session.on('error', () => {});
+    },
+  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+    refuseBytes(error, socket, options.onRefused),
+  );
+  server.on('request', (request: FrontRequest, response: FrontResponse) => {
+    response.on('error', () => {});
+    const refusal = refuse({
+      method: request.method ?? '',
+      target: request.url ?? '',
+      rawHeaders: request.rawHeaders.filter((_, i, all) => !(all[i - (i % 2)] as string).startsWith(':')),
+      httpVersion: request.httpVersion,
+    });
+    if (refusal) return answerRefusal(request, response, refusal, options.onRefused);
+    if (options.limited(request.socket.remoteAddress ?? '')) {
+      response.setHeader('retry-after', '1');
+      return answerRefusal(request, response, { status: 429, why: 'too many requests' }, options.onRefused);
+    }
+    // HTTP/1.1 has its own; a stream of HTTP/2 is watched here.
+    if (request.httpVersionMajor === 2) {
+      const cancel = world.timers.after(requestMs, () => request.destroy());
+      request.once('end', cancel).once('close', cancel);
+    }
+    options.handle(request, response);
+  });
+  // CONNECT, Upgrade and Expect ask for what is not spoken here.
+  server.on('connect', (_request: unknown, socket: Socket) => {
+    options.onRefused();
+    socket.destroy();
+  });
+  return server as Server | Http2SecureServer;
+}
+
+/** Whose answer is on its way: the parser's complaint about what follows is not worth another. */
+const refused = new WeakSet<object>();
+
+function answerRefusal(
+  request: FrontRequest,
+  response: FrontResponse,
+  { status, why }: Refusal | { readonly status: 429; readonly why: string },
+  onRefused: () => void,
+): void {
+  onRefused();
+  response.statusCode = status;
+  response.setHeader('content-type', 'text/plain; charset=utf-8');
+  // What follows a refused head can't be trusted to be where it seems to be.
+  if (request.httpVersionMajor === 1) {
+    response.setHeader('connection', 'close');
+    refused.add(request.socket);
+  }
+  response.end(`${why}\n`);
+}
+
+const words: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket, onRefused: () => void): void {
+  onRefused();
+  if (!socket.writable || error.code === 'ECONNRESET' || refused.has(socket)) return void socket.destroy();
+  const status = words[error.code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+
+/** Lower-case names. */
+export type Headers = Record<string, string | string[] | undefined>;
+
+/** Of one connection alone (RFC 9110 §7.6.1). */
+const hopByHop: ReadonlySet<string> = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer'],
+  ...['transfer-encoding', 'upgrade', 'http2-settings', 'expect'],
+]);
+
+/** A client's request headers as the next hop gets them, with our word for where it comes from. */
+export function inwardHeaders(request: IncomingMessage | Http2ServerRequest, isTls: boolean): Headers {
+  const headers: Headers = {};
+  const named = new Set(
+    (request.headers.connection ?? '')
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  );
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (!name.startsWith(':') && !hopByHop.has(name) && !named.has(name) && value !== undefined) headers[name] = value;
+  }
+  const authority = request.headers[':authority']?.toString();
+  if (authority !== undefined) headers['host'] ??= authority;
+  const before = headers['x-forwarded-for'];
+  const address = request.socket.remoteAddress ?? '';
+  headers['x-forwarded-for'] = before === undefined ? address : `${before}, ${address}`;
+  // The first of ours knows; those behind it keep what it said.
+  if (isTls) headers['x-forwarded-proto'] = 'https';
+  else headers['x-forwarded-proto'] ??= 'http';
+  return headers;
+}
+
+/** A reply's headers as the hop before gets them. */
+export function outwardHeaders(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name)));
+}
