@@ -15,9 +15,9 @@ test('work for a caller who has left is cancelled down the chain, with its SQL',
     {
       async weigh(_input, { signal }) {
         await until(signal, database).query('select pg_sleep(60) as weighing');
-        return { status: 200, body: { by: 'scales' } };
+        return { status: 200 as const, body: { by: 'scales' } };
       },
-      open: async () => ({ status: 200, body: { by: 'scales' } }),
+      open: async () => ({ status: 200 as const, body: { by: 'scales' } }),
     },
     { clock },
   );

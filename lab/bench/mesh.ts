@@ -13,7 +13,7 @@ import { echo, middle, order } from './mesh/contract.ts';
 import { contextOf, type NodeWork, openNode } from './mesh/node.ts';
 import type { ServiceWork } from './mesh/service-process.ts';
 import type { BenchOptions } from './options.ts';
-import { barOf, medianBy, openReport, pairedRatio, type Report, type Run, rounded } from './report.ts';
+import { barOf, median, medianBy, openReport, pairedRatio, type Report, type Run, rounded } from './report.ts';
 import { benchWorld } from './server.ts';
 
 const clientsDefault = [1, 32];
@@ -38,7 +38,13 @@ export async function benchMesh(options: BenchOptions, onProgress: (line: string
   const counts = options.clients ?? clientsDefault;
   const ratios: Record<string, number> = {};
   for (const count of counts) {
-    ratios[`mesh/bare@${count}`] = pairedRatio(roundsOf(calls, 'mesh', count), roundsOf(calls, 'bare', count));
+    const [mesh, bare] = [roundsOf(calls, 'mesh', count), roundsOf(calls, 'bare', count)];
+    ratios[`mesh/bare@${count}`] = pairedRatio(mesh, bare);
+    // Hardly changes when others use the machine too.
+    ratios[`bare/mesh@${count}, processor time each`] = rounded(
+      median(mesh.map(({ cpuMsEach = 0 }, i) => (bare[i]?.cpuMsEach ?? 0) / cpuMsEach)),
+      3,
+    );
   }
   ratios['near p99, C slow/healthy, policies'] = rounded(on.slow.p99Ms / on.healthy.p99Ms, 2);
   ratios['near p99, C slow/healthy, none'] = rounded(off.slow.p99Ms / off.healthy.p99Ms, 2);
@@ -104,10 +110,12 @@ async function benchCalls(options: BenchOptions, onProgress: (line: string) => v
       for (const clients of options.clients ?? clientsDefault) {
         for (const [name, call] of Object.entries(contestants)) {
           await load(call, clients, Math.min(1_000, options.measureMs)).ended;
-          const run = { name, ...(await load(call, clients, options.measureMs).ended) };
+          const usedCpuMs = await rig.watchCpu('echo');
+          const measured = await load(call, clients, options.measureMs).ended;
+          const run = { name, ...measured, cpuMsEach: rounded((await usedCpuMs()) / measured.count, 4) };
           runs.push(run);
           onProgress(
-            `round ${round}/${options.rounds}  ${name.padEnd(6)}@${clients}  ${run.perSec}/s  p99 ${run.p99Ms} ms`,
+            `round ${round}/${options.rounds}  ${name.padEnd(6)}@${clients}  ${run.perSec}/s  p99 ${run.p99Ms} ms  cpu ${run.cpuMsEach} ms`,
           );
         }
       }
@@ -132,7 +140,7 @@ async function benchChain(hasPolicies: boolean, { measureMs }: BenchOptions, onP
     await load(near, nearClients, 1_000).ended;
     // Both paths under load, as they will be: what changes is C alone.
     const others = load(far, farClients, Number.POSITIVE_INFINITY, 20);
-    await timers.sleep(1_000);
+    await load(near, nearClients, 2_000, 5).ended;
     const healthy = { name: `near, C healthy, ${suffix}`, ...(await load(near, nearClients, measureMs, 5).ended) };
     rig.tell('end', { workMs: slowMs });
     await timers.sleep(settleMs);
@@ -145,7 +153,7 @@ async function benchChain(hasPolicies: boolean, { measureMs }: BenchOptions, onP
   }
 }
 
-type Measured = Omit<Run, 'name'>;
+type Measured = Omit<Run, 'name'> & { readonly count: number };
 
 /** So many clients that call again and again, `pauseMs` apart; calls that fail are counted as slow as they were. */
 function load(call: () => Promise<void>, clients: number, forMs: number, pauseMs = 0) {
@@ -169,7 +177,13 @@ function load(call: () => Promise<void>, clients: number, forMs: number, pauseMs
     const seconds = (performance.now() - startMs) / 1_000;
     times.sort((a, b) => a - b);
     const at = (share: number) => rounded(times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0, 2);
-    return { clients, perSec: rounded(times.length / seconds, 0), p50Ms: at(0.5), p99Ms: at(0.99) };
+    return {
+      clients,
+      count: times.length,
+      perSec: rounded(times.length / seconds, 0),
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+    };
   });
   return {
     ended,
@@ -209,6 +223,18 @@ async function startRig(
     node,
     work,
     barePort,
+    /** Milliseconds of processor that this process and that one have used since, once asked. */
+    async watchCpu(name: string): Promise<() => Promise<number>> {
+      const child = children.get(name) as ChildProcess;
+      const used = async () => {
+        child.send({ ask: 'cpu' });
+        const [{ user, system }] = (await once(child, 'message')) as [NodeJS.CpuUsage];
+        const own = process.cpuUsage();
+        return (user + system + own.user + own.system) / 1_000;
+      };
+      const before = await used();
+      return async () => (await used()) - before;
+    },
     tell: (name: string, message: object) => void children.get(name)?.send(message),
     async stop() {
       for (const child of children.values()) child.kill('SIGKILL');

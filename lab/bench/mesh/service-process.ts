@@ -21,7 +21,7 @@ let workMs = 1;
 const ok = { status: 200, body: { ok: true } } as const;
 const endClient = createClient(end, { transport: node.transport, clock });
 const servers = {
-  echo: implement(echo, { order: async ({ body }) => ({ status: 200, body }) }, { clock }),
+  echo: implement(echo, { order: async ({ body }) => ({ status: 200 as const, body }) }, { clock }),
   middle: implement(
     middle,
     {
@@ -48,8 +48,9 @@ const servers = {
   ),
 };
 
-process.on('message', (message: { readonly workMs: number }) => {
-  workMs = message.workMs;
+process.on('message', (message: { readonly workMs?: number; readonly ask?: 'cpu' }) => {
+  if (message.workMs !== undefined) workMs = message.workMs;
+  if (message.ask === 'cpu') process.send?.(process.cpuUsage());
 });
 process.on('disconnect', () => process.exit());
 const here = Object.values(servers).filter(({ contract }) => work.self.services.includes(contract.service));
