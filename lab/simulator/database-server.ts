@@ -3,6 +3,7 @@ import type { Cancel, QueryResult, SqlValue } from '#kit/runtime';
 import type { Incarnation, NodeClock } from './node.ts';
 import type { Session } from './pglite/session.ts';
 import { chance, exponential, type Simulation } from './simulation.ts';
+import { idsIn, type TraceEvent } from './trace.ts';
 
 /** What a statement or a commit may run into, as probabilities. */
 export interface DatabaseFaults {
@@ -105,8 +106,8 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     readonly cancelTimeout: Cancel;
   }
 
-  const note = (client: Incarnation, text: string, detail?: string) =>
-    trace.event({ atMs: world.nowMs, kind: 'sql', node: name, from: client.node.name, text, detail });
+  const note = (client: Incarnation, text: string, words: Pick<TraceEvent, 'detail' | 'about'> = {}) =>
+    trace.event({ atMs: world.nowMs, kind: 'sql', node: name, from: client.node.name, text, ...words });
 
   const later = (task: () => void) => world.timers.after(exponential(latencies, latencyMs * slowness), task);
 
@@ -237,7 +238,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
       }
       const answer = session.run(text, values);
       notify(answer.notifications);
-      note(client, `${text.length} ${answer.count}`, trace.isKept ? wordsOf(text) : undefined);
+      note(client, `${text.length} ${answer.count}`, trace.isKept ? wordsOf(text, values) : undefined);
       return strike(fault, 'after') ? answer : undefined;
     }
 
@@ -408,8 +409,14 @@ function connectionLost(message: string): Error {
 }
 
 /** Enough of a statement to know it by. */
-function wordsOf(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 110);
+/** Enough of a statement to know it again. */
+function wordsOf(text: string, values: readonly SqlValue[]): Pick<TraceEvent, 'detail' | 'about'> {
+  return {
+    detail: text.replaceAll(/\s+/g, ' ').trim().slice(0, 110),
+    about: idsIn(JSON.stringify(values, bigintAsText)),
+  };
 }
+
+const bigintAsText = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);
 
 export const noDatabaseFaults: DatabaseFaults = { crash: 0, connectionLoss: 0, unknownCommit: 0, deadlock: 0 };

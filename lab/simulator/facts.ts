@@ -6,6 +6,7 @@ import { type Attempt, operationsOf } from './history.ts';
 import type { MailServer } from './mail.ts';
 import type { Session } from './pglite/session.ts';
 import type { DatabaseName, Plan } from './plan.ts';
+import { type ProductSalesFact, type SalesFact, salesModels } from './sales.ts';
 
 /**
  * What is left when all is quiet: the rows of every database, the provider's books, and what the users saw, in the words
@@ -19,13 +20,10 @@ export interface Facts extends Evidence {
   readonly letters: readonly LetterFact[];
   /** What the mail server has taken. */
   readonly mails: MailServer['taken'];
-  /** The figures of analytics, added up. */
-  readonly sales: SalesFact;
-  readonly productSales: readonly ProductSalesFact[];
-  /** Events that a service has given up. */
-  readonly givenUp: readonly { readonly service: string; readonly eventId: string }[];
-  /** Who follows the log in this run. */
-  readonly followers: { readonly reader: boolean; readonly notifications: boolean; readonly analytics: boolean };
+  /** Events of which notifications has given up to tell. */
+  readonly givenUp: readonly string[];
+  /** Who follows the log in this run. Where analytics does, `models` has its figures. */
+  readonly followers: { readonly reader: boolean; readonly notifications: boolean };
 }
 
 export interface LogFact extends Row<'log'> {
@@ -37,21 +35,7 @@ export interface LetterFact {
   readonly template: string;
   readonly status: string;
 }
-export interface SalesFact {
-  readonly orders: number;
-  readonly units: number;
-  readonly grossMinor: number;
-  readonly refundedMinor: number;
-  readonly returnedUnits: number;
-  readonly cancelledOrders: number;
-  readonly refusedOrders: number;
-}
-export interface ProductSalesFact {
-  readonly sku: string;
-  readonly units: number;
-  readonly grossMinor: number;
-  readonly returnedUnits: number;
-}
+
 const claimsSql = (database: string) =>
   `select '${database}' as database, scope, key, reference, result is not null as done from idempotency_key order by scope, key`;
 
@@ -81,19 +65,9 @@ const queries = {
     coalesce(sum(returned_units), 0)::bigint as "returnedUnits",
     coalesce(sum(cancelled_orders), 0)::bigint as "cancelledOrders",
     coalesce(sum(refused_orders), 0)::bigint as "refusedOrders" from sales_hour`,
-  productSales: `select sku, sum(units)::bigint as units, sum(gross_minor)::bigint as "grossMinor",
+  productSales: `select sku, sum(units)::bigint as units,
     sum(returned_units)::bigint as "returnedUnits" from sales_product group by sku order by sku`,
 } as const;
-
-const noSales: SalesFact = {
-  orders: 0,
-  units: 0,
-  grossMinor: 0,
-  refundedMinor: 0,
-  returnedUnits: 0,
-  cancelledOrders: 0,
-  refusedOrders: 0,
-};
 
 export interface FactSources {
   readonly databases: ReadonlyMap<DatabaseName, DatabaseServer>;
@@ -106,9 +80,8 @@ export interface FactSources {
 export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactSources): Facts {
   const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
-  const givenUpBy = (service: 'notifications' | 'analytics') =>
-    rows<{ eventId: string }>(service, queries.deadLetters).map(({ eventId }) => ({ service, eventId }));
   const { notifications, analytics } = plan.listeners;
+  const log = rows<LogFact>('log', queries.log);
   return {
     orders: rows('orders', queries.orders),
     sagas: rows('orders', queries.sagas),
@@ -123,7 +96,7 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
     returns: rows('inventory', queries.returns),
     payments: rows('payments', queries.payments),
     refunds: rows('payments', queries.refunds),
-    log: rows('log', queries.log),
+    log,
     ...(plan.readers > 0
       ? {
           applied: rows<Row<'applied'>>('log', queries.applied),
@@ -133,12 +106,19 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
       : {}),
     letters: rows('notifications', queries.letters),
     mails: mail.taken,
-    sales: rows<SalesFact>('analytics', queries.sales)[0] ?? noSales,
-    productSales: rows('analytics', queries.productSales),
-    givenUp: [...givenUpBy('notifications'), ...givenUpBy('analytics')],
+    ...(analytics > 0
+      ? {
+          models: salesModels(
+            log,
+            rows<SalesFact>('analytics', queries.sales)[0],
+            rows<ProductSalesFact>('analytics', queries.productSales),
+          ),
+        }
+      : {}),
+    givenUp: rows<{ eventId: string }>('notifications', queries.deadLetters).map(({ eventId }) => eventId),
     ledger: sandbox.ledger.entries(),
     operations: operationsOf(attempts),
-    followers: { reader: plan.readers > 0, notifications: notifications > 0, analytics: analytics > 0 },
+    followers: { reader: plan.readers > 0, notifications: notifications > 0 },
   };
 }
 

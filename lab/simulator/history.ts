@@ -1,9 +1,16 @@
+import { inventory } from '#contracts/inventory';
+import { headerNames } from '#kit/contract';
+import type { Transport } from '#kit/runtime';
 import type { Operation } from '#lab/checkers';
+import type { Incarnation } from './node.ts';
+import type { Simulation } from './simulation.ts';
 
 /** What the users of the shop saw: the only evidence besides the databases and the provider's books. */
 
 export interface Attempt {
-  readonly operation: number;
+  /** To whom its answers must be consistent with one another. */
+  readonly session: string;
+  readonly operation: number | string;
   readonly kind: string;
   /** The Idempotency-Key, where one was sent. */
   readonly key: string | undefined;
@@ -11,6 +18,8 @@ export interface Attempt {
   readonly startMs: number;
   readonly endMs: number;
   readonly outcome: Outcome;
+  /** Hybrid logical time of the answer. */
+  readonly hlc: string | undefined;
 }
 
 export type Outcome =
@@ -27,22 +36,60 @@ export function createHistory(): History {
   return { record: (attempt) => void attempts.push(attempt), attempts };
 }
 
+function outcomeOf(outcome: Outcome, hlc: string | undefined): Operation['outcome'] {
+  const { status } = outcome;
+  if (!('problem' in outcome)) return { type: 'ok', status, value: outcome.body, hlc };
+  return outcome.final
+    ? { type: 'fail', problem: outcome.problem, status }
+    : { type: 'info', problem: outcome.problem };
+}
+
 /**
- * In the words of lab/checkers. Whoever reads an order is its buyer, so they share a session; a refusal for good had no
- * effect, and of anything else that was no answer nobody knows.
+ * In the words of lab/checkers. A refusal for good had no effect, and of anything else that was no answer nobody knows.
  */
 export function operationsOf(attempts: readonly Attempt[]): Operation[] {
-  return attempts.map(({ operation, kind, key, startMs, endMs, outcome }, i) => ({
+  return attempts.map(({ operation, session, kind, key, startMs, endMs, outcome, hlc }, i) => ({
     id: `${operation}/${i}`,
     process: `${i}`,
-    session: `${operation}`,
+    session,
     kind,
     idempotencyKey: key,
     startMs,
     endMs,
-    outcome:
-      'problem' in outcome
-        ? { type: outcome.final ? 'fail' : 'info', problem: outcome.problem, status: outcome.status }
-        : { type: 'ok', status: outcome.status, value: outcome.body },
+    outcome: outcomeOf(outcome, hlc),
   }));
+}
+
+/**
+ * Takes down what inventory answers to other services: holds, commits and releases tell of stock as well, and of more of
+ * it than people ask about. Each answer is a look at the stock, whatever else it did.
+ */
+export function recordStockAnswers(
+  transport: Transport,
+  client: Incarnation,
+  { world }: Simulation,
+  history: History,
+): Transport {
+  const { name } = client.node;
+  return {
+    async send(request, signal) {
+      if (request.service !== inventory.service) return transport.send(request, signal);
+      const startMs = world.nowMs;
+      const reply = await transport.send(request, signal);
+      const { stock } = (reply.body ?? {}) as { stock?: unknown };
+      if (reply.status === 200 && stock !== undefined) {
+        history.record({
+          session: `${name} (${client.number})`,
+          operation: `${name} ${request.operation}`,
+          kind: 'look',
+          key: undefined,
+          startMs,
+          endMs: world.nowMs,
+          outcome: { status: reply.status, body: { items: stock } },
+          hlc: reply.headers[headerNames.logicalTime],
+        });
+      }
+      return reply;
+    },
+  };
 }

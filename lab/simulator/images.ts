@@ -1,8 +1,9 @@
 import { noDatabaseFaults } from './database-server.ts';
+import { drawPlan } from './draw-plan.ts';
 import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import { createImages, type Image } from './pglite/image.ts';
-import { drawPlan, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { runSeed } from './run.ts';
 import { imageDescriptions } from './shop.ts';
 

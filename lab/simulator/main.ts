@@ -9,6 +9,7 @@ const { values } = parseArgs({
     for: { type: 'string' },
     trace: { type: 'boolean' },
     page: { type: 'string' },
+    history: { type: 'string' },
     minimise: { type: 'boolean' },
     bug: { type: 'string' },
     'list-bugs': { type: 'boolean' },

@@ -18,7 +18,10 @@ export function createNemesis(options: NemesisOptions) {
   const { simulation, network, nodes, databases, restart } = options;
   const { world, trace, faults } = simulation;
 
-  const note = (node: string, text: string) => trace.event({ atMs: world.nowMs, kind: 'fault', node, text });
+  const note = (node: string, text: string, forMs?: number) => {
+    const untilMs = forMs === undefined ? undefined : world.nowMs + forMs;
+    trace.event({ atMs: world.nowMs, kind: 'fault', node, text, untilMs });
+  };
   const after = (delayMs: number, task: () => void) => void world.timers.after(delayMs, task);
 
   function strike(event: NemesisEvent): void {
@@ -71,14 +74,14 @@ export function createNemesis(options: NemesisOptions) {
   }
 
   function slowLink(from: string, to: string, factor: number, forMs: number): void {
-    note(to, `${from} reaches it ${factor} times slower`);
+    note(to, `${from} reaches it ${factor} times slower for ${forMs} ms`, forMs);
     network.slow(from, to, factor);
     after(forMs, () => network.slow(from, to, 1));
   }
 
   function cut(links: readonly Link[], forMs: number): void {
     for (const [from, to] of links) {
-      note(to, `can't be reached from ${from} for ${forMs} ms`);
+      note(to, `can't be reached from ${from} for ${forMs} ms`, forMs);
       network.cut(from, to);
       after(forMs, () => network.heal(from, to));
     }
@@ -87,7 +90,7 @@ export function createNemesis(options: NemesisOptions) {
   function slowDatabase(name: string, factor: number, forMs: number): void {
     const server = databases.get(name);
     if (!server) return;
-    note(`db-${name}`, `${factor} times slower for ${forMs} ms`);
+    note(`db-${name}`, `${factor} times slower for ${forMs} ms`, forMs);
     server.slowness = factor;
     after(forMs, () => {
       server.slowness = 1;

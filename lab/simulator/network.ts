@@ -2,6 +2,7 @@ import { contractProblems, headerNames, type ServiceServer } from '#kit/contract
 import type { Cancel, Reply, Request, Transport } from '#kit/runtime';
 import type { Incarnation } from './node.ts';
 import { chance, exponential, pick, type Simulation } from './simulation.ts';
+import { idsIn } from './trace.ts';
 
 /** What a message may run into, as probabilities, and how long it takes. */
 export interface NetworkFaults {
@@ -31,6 +32,13 @@ export interface Network {
   slow(from: string, to: string, factor: number): void;
 }
 
+interface Message {
+  readonly from: string;
+  readonly to: string;
+  readonly what: string;
+  readonly about: readonly string[] | undefined;
+}
+
 interface Seat {
   readonly incarnation: Incarnation;
   readonly servers: Map<string, ServiceServer>;
@@ -53,9 +61,11 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
   const link = (from: string, to: string) => `${from}>${to}`;
 
   /** One copy of a message on its way. `arrive` runs at the far end, if it gets there. */
-  function travel(from: string, to: string, what: string, arrive: (atMs: number) => void): void {
+  function travel({ from, to, what, about }: Message, arrive: () => void): void {
     const stormy = simulation.faultsOn;
     const sentAtMs = world.nowMs;
+    const note = (kind: 'message' | 'lost') =>
+      trace.event({ atMs: world.nowMs, kind, node: to, from, sentAtMs, text: what, about });
     const mean = (stormy ? faults.delayMs : calmNetwork.delayMs) * (slowness.get(link(from, to)) ?? 1);
     let delayMs = 0.05 + exponential(delays, mean);
     if (stormy && chance(stragglers, faults.straggler)) {
@@ -64,17 +74,17 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
     }
     if (stormy && chance(losses, faults.loss)) {
       simulation.faults.add('message lost');
-      trace.event({ atMs: world.nowMs, kind: 'lost', node: to, from, sentAtMs, text: what });
+      note('lost');
       return;
     }
     world.timers.after(delayMs, () => {
       if (blocked.has(link(from, to))) {
         simulation.faults.add('message into a partition');
-        trace.event({ atMs: world.nowMs, kind: 'lost', node: to, from, sentAtMs, text: what });
+        note('lost');
         return;
       }
-      trace.event({ atMs: world.nowMs, kind: 'message', node: to, from, sentAtMs: sentAtMs, text: what });
-      arrive(world.nowMs);
+      note('message');
+      arrive();
     });
   }
 
@@ -84,10 +94,12 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
     return 2;
   }
 
+  /** What a message concerns, where somebody will read it. */
+  const idsOf = (text: string) => (trace.isKept ? idsIn(text) : undefined);
+
   /** Hands a request to the instance; `answer` gets the reply's text, or undefined when the connection was refused. */
   function deliver(
-    from: string,
-    to: string,
+    { from, to, about }: Message,
     service: string,
     text: string,
     answer: (reply: string | undefined) => void,
@@ -95,7 +107,7 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
     const seat = seats.get(to);
     const server = seat?.servers.get(service);
     if (!seat?.incarnation.isAlive || !server) {
-      travel(to, from, `${service} refuses`, () => answer(undefined));
+      travel({ from: to, to: from, what: `${service} refuses`, about }, () => answer(undefined));
       return;
     }
     seat.incarnation.guard(() => {
@@ -104,9 +116,9 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
       const signal = new AbortController().signal;
       void server.handle(request, signal).then((reply) => {
         const replyText = JSON.stringify(reply);
-        for (let i = copies(); i > 0; i--) {
-          travel(to, from, `${service}.${request.operation} ${reply.status}`, () => answer(replyText));
-        }
+        const what = `${service}.${request.operation} ${reply.status}`;
+        const back = { from: to, to: from, what, about: idsOf(text + replyText) };
+        for (let i = copies(); i > 0; i--) travel(back, () => answer(replyText));
       });
     })();
   }
@@ -117,6 +129,7 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
     const { timers } = client.world;
     const from = client.node.name;
     const text = JSON.stringify(request);
+    const about = idsOf(text);
     const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0) || 30_000;
     return new Promise((resolve, reject) => {
       let isOpen = true;
@@ -145,8 +158,8 @@ export function createNetwork(simulation: Simulation, faults: NetworkFaults): Ne
         }
         const to = pick(choices, candidates);
         candidates.splice(candidates.indexOf(to), 1);
-        for (let i = copies(); i > 0; i--)
-          travel(from, to, what, () => deliver(from, to, request.service, text, answer));
+        const message = { from, to, what, about };
+        for (let i = copies(); i > 0; i--) travel(message, () => deliver(message, request.service, text, answer));
       }
 
       function answer(reply: string | undefined): void {

@@ -1,6 +1,7 @@
 import type { PaymentProvider } from '#services/payments/provider';
 import type { Incarnation } from './node.ts';
 import { exponential, type Simulation } from './simulation.ts';
+import { idsIn } from './trace.ts';
 
 /** Answers that only a fault of the provider gives. */
 const faultCodes = new Set(['connection_lost', 'provider_failed', 'timeout', 'key_in_use']);
@@ -28,14 +29,21 @@ export function createSimulatedProvider(
     return (request) =>
       new Promise((resolve, reject) => {
         const sentAtMs = world.nowMs;
+        const about = trace.isKept ? idsIn(JSON.stringify(request)) : undefined;
         world.timers.after(exponential(delays, delayMs), () => {
-          trace.event({ atMs: world.nowMs, kind: 'provider', node: 'provider', from, sentAtMs, text: name });
+          trace.event({ atMs: world.nowMs, kind: 'provider', node: 'provider', from, sentAtMs, about, text: name });
           const back = (end: () => void) => {
             const answeredAtMs = world.nowMs;
             world.timers.after(
               exponential(delays, delayMs),
               client.guard(() => {
-                const event = { kind: 'provider', node: from, from: 'provider', sentAtMs: answeredAtMs } as const;
+                const event = {
+                  kind: 'provider',
+                  node: from,
+                  from: 'provider',
+                  sentAtMs: answeredAtMs,
+                  about,
+                } as const;
                 trace.event({ ...event, atMs: world.nowMs, text: `${name} answered` });
                 end();
               }),

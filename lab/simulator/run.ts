@@ -1,12 +1,15 @@
+import type { Evidence } from '#lab/checkers';
 import type { Bug } from './bugs/index.ts';
-import { checks, isQuiet } from './checks.ts';
+import { checksOf, isQuiet } from './checks.ts';
+import { planOf } from './conditions.ts';
 import type { Counts } from './counters.ts';
 import type { DatabaseServer } from './database-server.ts';
 import { collectFacts, dumpTables } from './facts.ts';
+import { createHistory } from './history.ts';
 import { createNemesis } from './nemesis.ts';
 import type { Image } from './pglite/image.ts';
 import type { Session } from './pglite/session.ts';
-import { type DatabaseName, drawPlan, type Plan } from './plan.ts';
+import type { DatabaseName, Plan } from './plan.ts';
 import { createShop } from './shop.ts';
 import { createSimulation, type Simulation, startMs, type Violation } from './simulation.ts';
 import type { TraceEvent } from './trace.ts';
@@ -15,10 +18,12 @@ import { createWorkload } from './workload.ts';
 export interface RunOptions {
   readonly seed: number;
   readonly images: ReadonlyMap<string, Image>;
-  /** Default: the one drawn from the seed. */
+  /** Default: the one drawn from the seed, under the conditions of the bug. */
   readonly plan?: Plan;
   readonly bug?: Bug;
   readonly keepTrace?: boolean;
+  /** Told of all that the checks will look at, when all is quiet. */
+  readonly onEvidence?: (evidence: Evidence) => void;
   /** Told of each database when all is over, before the next run wipes it. */
   readonly onDatabase?: (name: DatabaseName, session: Session) => void;
 }
@@ -48,26 +53,28 @@ const repeatAfterMs = 65_000;
 /** One seed: safety phase, liveness phase, repeats, checks. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const { seed, images, bug, keepTrace = false } = options;
-  const plan = options.plan ?? drawPlan(seed);
+  const plan = options.plan ?? planOf(seed, bug?.conditions);
   const simulation = createSimulation(seed, { keepTrace });
   const { world, trace } = simulation;
   const stopListening = listenForRejections((reason) =>
     simulation.violate('no promise fails unheard', String((reason as Error)?.stack ?? reason)),
   );
   try {
-    const shop = await createShop(simulation, plan, images, bug?.hooks?.(simulation) ?? {});
+    const history = createHistory();
+    const hooks = bug?.hooks?.(simulation) ?? {};
+    const shop = await createShop({ simulation, plan, images, hooks, history });
     const { shoppers, network, databases, nodes, sandbox, mail } = shop;
     const nemesis = createNemesis({ simulation, network, nodes, databases, restart: shop.restart });
     const transport = network.transportOf(shoppers);
-    const workload = createWorkload(simulation, shoppers, bug?.client?.(transport, simulation) ?? transport);
+    const clientTransport = bug?.client?.(transport, simulation) ?? transport;
+    const workload = createWorkload({ simulation, shoppers, transport: clientTransport, history });
     nemesis.plan(plan.nemesis);
     workload.start(plan.stock, plan.operations);
     await advanceWithRecoveries(simulation, plan, databases);
     nemesis.heal();
     sandbox.faults.set([]);
 
-    const { attempts } = workload.history;
-    const facts = () => collectFacts({ databases, sandbox, mail, attempts, plan });
+    const facts = () => collectFacts({ databases, sandbox, mail, attempts: history.attempts, plan });
     /** False when that takes longer. */
     const untilQuiet = async (limitMs: number): Promise<boolean> => {
       const endMs = world.nowMs + limitMs;
@@ -85,8 +92,9 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     if (workload.open > 0) simulation.violate('everything ends', `${workload.open} operations are still waiting`);
 
     const last = facts();
+    options.onEvidence?.(last);
     const looked: Record<string, number> = {};
-    for (const check of checks) {
+    for (const check of checksOf(plan)) {
       const size = check.size(last);
       if (size > 0) looked[check.name] = size;
       for (const detail of check.find(last)) simulation.violate(check.name, detail);

@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { addCounts, type Counts } from './counters.ts';
+import { runInProcesses, type Work } from './processes.ts';
 import type { RunResult } from './run.ts';
-import type { WorkerReply, WorkerRequest } from './worker.ts';
 
 export interface RunSeedsOptions {
   readonly from: number;
@@ -40,45 +39,17 @@ export async function runSeeds(options: RunSeedsOptions): Promise<SeedsResult> {
   let next = from;
   let stopped = false;
 
-  const take = (): number | undefined => (stopped || next > to || isOver?.() ? undefined : next++);
-  const done = (result: RunResult) => {
-    results.set(result.seed, result);
-    if (stopAtFailure && result.violations.length > 0) stopped = true;
-    onResult?.(result);
-  };
-  await Promise.all(Array.from({ length: options.workers ?? wanted }, () => runWorker(take, done, bug)));
+  /** Takes the next seed that nobody else has taken. */
+  function* takeSeeds(): Work {
+    while (!stopped && next <= to && !isOver?.()) {
+      const result = yield { seed: next++, bug };
+      results.set(result.seed, result);
+      if (stopAtFailure && result.violations.length > 0) stopped = true;
+      onResult?.(result);
+    }
+  }
+  await runInProcesses(Array.from({ length: options.workers ?? wanted }, takeSeeds));
   return summarise([...results.values()].sort((a, b) => a.seed - b.seed));
-}
-
-/** One worker process, from its start to the last seed that there is for it. */
-function runWorker(
-  take: () => number | undefined,
-  done: (result: RunResult) => void,
-  bug: string | undefined,
-): Promise<void> {
-  const child: ChildProcess = fork(`${import.meta.dirname}/worker.ts`, [], { execArgv: [], serialization: 'advanced' });
-  return new Promise((resolve, reject) => {
-    const ask = () => {
-      const seed = take();
-      if (seed === undefined) child.disconnect();
-      else child.send({ seed, bug } satisfies WorkerRequest);
-    };
-    child.on('message', (message) => {
-      const reply = message as WorkerReply;
-      if ('failed' in reply) {
-        child.disconnect();
-        reject(new Error(reply.failed));
-        return;
-      }
-      if ('result' in reply) done(reply.result);
-      ask();
-    });
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`a simulator process ended with code ${code}`));
-    });
-  });
 }
 
 export function summarise(results: readonly RunResult[]): SeedsResult {

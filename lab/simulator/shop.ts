@@ -8,6 +8,7 @@ import { createMemoryJournal, createSandbox, type Sandbox } from '#services/paym
 import { type ComposedService, composeServices, serviceMigrations } from '../../cli/compose.ts';
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
+import { type History, recordStockAnswers } from './history.ts';
 import { createMailServer, type MailServer } from './mail.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
@@ -73,12 +74,15 @@ const restartMsMin = 20;
 /** `orders-2` runs orders. */
 const serviceOf = ({ name }: SimNode): string => name.replace(/-\d+$/, '');
 
-export async function createShop(
-  simulation: Simulation,
-  plan: Plan,
-  images: ReadonlyMap<string, Image>,
-  hooks: Hooks,
-): Promise<Shop> {
+export interface ShopOptions {
+  readonly simulation: Simulation;
+  readonly plan: Plan;
+  readonly images: ReadonlyMap<string, Image>;
+  readonly hooks: Hooks;
+  readonly history: History;
+}
+
+export async function createShop({ simulation, plan, images, hooks, history }: ShopOptions): Promise<Shop> {
   const network = createNetwork(simulation, plan.network);
   const clocks = simulation.stream('clocks');
   const restarts = simulation.stream('restarts');
@@ -118,7 +122,7 @@ export async function createShop(
     return hooks.database?.(database, name, incarnation) ?? database;
   };
   const transportOf = (incarnation: Incarnation): Transport => {
-    const transport = network.transportOf(incarnation);
+    const transport = recordStockAnswers(network.transportOf(incarnation), incarnation, simulation, history);
     return hooks.transport?.(transport, incarnation) ?? transport;
   };
   const server = {

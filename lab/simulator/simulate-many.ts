@@ -1,7 +1,7 @@
 import { bugNamed } from './bugs/index.ts';
+import { planOf } from './conditions.ts';
 import { prepareImages } from './images.ts';
 import { minimise } from './minimise.ts';
-import { drawPlan } from './plan.ts';
 import { failureText, isFailure, reportText } from './report.ts';
 import { runSeed } from './run.ts';
 import { runSeeds, type SeedsResult } from './runner.ts';
@@ -82,7 +82,7 @@ async function explainSeed(seed: number, bugName: string | undefined, screen: Si
   screen.progress(`making seed ${seed} smaller`);
   const images = await prepareImages();
   const { plan } = await minimise({
-    plan: drawPlan(seed),
+    plan: planOf(seed, planted?.conditions),
     images,
     ...bug,
     runsMax: minimiseRunsMax,

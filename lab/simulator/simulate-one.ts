@@ -1,9 +1,12 @@
 import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { styleText } from 'node:util';
+import { type Evidence, writeHistory } from '#lab/checkers';
 import { bugNamed } from './bugs/index.ts';
+import { planOf } from './conditions.ts';
 import { prepareImages } from './images.ts';
 import { minimise } from './minimise.ts';
-import { drawPlan, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { failureText, transcript } from './report.ts';
 import { type RunResult, runSeed } from './run.ts';
 import { replayOf, type SimulateOptions, type SimulateScreen, simulateExitCodes } from './simulate-options.ts';
@@ -14,8 +17,12 @@ export async function simulateOne(options: SimulateOptions, seed: number, screen
   const images = await prepareImages();
   const bug = options.bug === undefined ? undefined : bugNamed(options.bug);
   const planted = bug ? { bug } : {};
-  let plan: Plan = drawPlan(seed);
-  const first = await runSeed({ seed, plan, images, keepTrace: options.trace === true, ...planted });
+  let plan: Plan = planOf(seed, bug?.conditions);
+  let evidence: Evidence = { operations: [] };
+  const onEvidence = (all: Evidence) => {
+    evidence = all;
+  };
+  const first = await runSeed({ seed, plan, images, keepTrace: options.trace === true, onEvidence, ...planted });
   let last: RunResult = first;
   if (options.minimise && first.violations.length > 0) {
     const onProgress = (smaller: Plan, runs: number) =>
@@ -23,7 +30,7 @@ export async function simulateOne(options: SimulateOptions, seed: number, screen
         `${runs} runs: ${smaller.operations.length} operations, ${smaller.nemesis.length} faults planned`,
       );
     ({ plan } = await minimise({ plan, images, ...planted, onProgress }));
-    last = await runSeed({ seed, plan, images, keepTrace: true, ...planted });
+    last = await runSeed({ seed, plan, images, keepTrace: true, onEvidence, ...planted });
   }
   screen.progress('');
   const replay = replayOf(seed, options.bug);
@@ -32,7 +39,23 @@ export async function simulateOne(options: SimulateOptions, seed: number, screen
     screen.out(JSON.stringify({ seed, digest, violations, faults, checks, orders, plan }));
   } else printOne(options, last, replay, screen);
   if (options.trace || options.minimise) await writePage(options, plan, last, replay, screen);
+  if (options.history !== undefined) await writeHistoryFile(options.history, evidence, replay, options, screen);
   return first.violations.length === 0 ? simulateExitCodes.ok : simulateExitCodes.checkFailed;
+}
+
+/** What the checkers looked at, for `holdfast check` and for anybody who would judge it by other means. */
+async function writeHistoryFile(
+  file: string,
+  evidence: Evidence,
+  source: string,
+  { json }: SimulateOptions,
+  { out }: SimulateScreen,
+): Promise<void> {
+  await writeFile(
+    file,
+    Readable.from(writeHistory(evidence, source)).map((line) => `${line}\n`),
+  );
+  if (!json) out(`History: ${file} (npx holdfast check ${file})`);
 }
 
 function printOne(options: SimulateOptions, result: RunResult, replay: string, { out }: SimulateScreen): void {
@@ -54,7 +77,12 @@ async function writePage(
   const page = options.page ?? `simulation-${seed}.html`;
   await writeFile(
     page,
-    spaceTimePage({ title: `Seed ${seed}`, replay, plan, violations, faults, checks, events: trace }),
+    spaceTimePage({ ...titlesOf(seed, options.bug), replay, plan, violations, faults, checks, events: trace }),
   );
   if (!options.json) screen.out(`Space-time diagram: ${page}`);
+}
+
+function titlesOf(seed: number, bugName: string | undefined): { readonly title: string; readonly subtitle?: string } {
+  const bug = bugName === undefined ? undefined : bugNamed(bugName);
+  return { title: `Seed ${seed}`, ...(bug ? { subtitle: `Planted bug ${bug.name}: ${bug.summary}.` } : {}) };
 }

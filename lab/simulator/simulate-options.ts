@@ -9,8 +9,11 @@ export interface SimulateOptions {
   readonly trace?: boolean;
   /** Where the page goes. Default `simulation-<seed>.html`. */
   readonly page?: string;
+  /** With `seed`: a file for what the checkers look at, as `holdfast check` reads it. */
+  readonly history?: string;
   /** With `seed`: looks for the smallest run that still fails. */
   readonly minimise?: boolean;
+  /** By name, or `all`: each in turn, until it is found. */
   readonly bug?: string;
   readonly listBugs?: boolean;
   readonly workers?: number;

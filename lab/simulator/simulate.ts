@@ -1,11 +1,16 @@
-import { bugNamed, bugs } from './bugs/index.ts';
+import { bugNamed, bugSeedsMax, bugs } from './bugs/index.ts';
+import { simulateBugs } from './simulate-bugs.ts';
 import { simulateMany } from './simulate-many.ts';
 import { simulateOne } from './simulate-one.ts';
 import { type SimulateOptions, type SimulateScreen, simulateExitCodes } from './simulate-options.ts';
 
+/** Instead of the name of a bug. */
+const allBugs = 'all';
+
 /** `holdfast simulate`: returns the exit code. */
 export async function simulate(options: SimulateOptions, screen: SimulateScreen): Promise<number> {
   if (options.listBugs) return listBugs(options, screen);
+  if (options.bug === allBugs) return simulateBugs(options, screen);
   if (options.bug !== undefined && !bugNamed(options.bug)) {
     screen.out(`There is no planted bug ${options.bug}; --list-bugs names them all.`);
     return simulateExitCodes.usage;
@@ -14,7 +19,7 @@ export async function simulate(options: SimulateOptions, screen: SimulateScreen)
 }
 
 function listBugs({ json }: SimulateOptions, { out }: SimulateScreen): number {
-  if (json) out(JSON.stringify(bugs.map(({ name, summary, seedsMax }) => ({ name, summary, seedsMax }))));
+  if (json) out(JSON.stringify(bugs.map(({ name, summary }) => ({ name, summary, seedsMax: bugSeedsMax }))));
   else for (const { name, summary } of bugs) out(`${name.padEnd(26)} ${summary}`);
   return simulateExitCodes.ok;
 }

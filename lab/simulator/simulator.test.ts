@@ -1,18 +1,22 @@
 import { beforeAll, expect, test } from 'vitest';
-import { type Bug, bugs } from './bugs/index.ts';
+import { type Finding, huntBug } from './bug-hunt.ts';
+import { type Bug, bugSeedsMax, bugs } from './bugs/index.ts';
 import { checks } from './checks.ts';
+import { planOf } from './conditions.ts';
+import { drawPlan } from './draw-plan.ts';
 import { dumpTables } from './facts.ts';
 import { prepareImages } from './images.ts';
 import { calmMail } from './mail.ts';
 import { minimise } from './minimise.ts';
 import type { Image } from './pglite/image.ts';
-import { databaseNames, drawPlan } from './plan.ts';
+import { databaseNames } from './plan.ts';
 import { failureText, isFailure, reportText } from './report.ts';
 import { runSeed } from './run.ts';
 import { runSeeds, summarise } from './runner.ts';
 import { simulate } from './simulate.ts';
 import { parseDuration, parseRange } from './simulate-options.ts';
 import { spaceTimePage } from './space-time/page.ts';
+import { runRequest } from './worker.ts';
 
 let images: ReadonlyMap<string, Image>;
 
@@ -43,7 +47,6 @@ test(`seeds 1 to ${cleanSeeds} break no promise, and faults did happen`, { timeo
 const ofOtherLaboratories = new Set([
   'holds are linearizable against units on hand',
   'registers are linearizable',
-  'copies equal their source',
   'transactions are isolated as promised',
 ]);
 
@@ -110,28 +113,37 @@ const tablesSql = `
   select relname::text as name from pg_class
   where relkind = 'r' and relnamespace = 'public'::regnamespace and relname not like 'schema\\_%'`;
 
-/** Begins with the seed that found it last time, as a test run has no time for hundreds. */
-async function seedThatFinds(bug: Bug): Promise<number | undefined> {
-  const others = Array.from({ length: bug.seedsMax }, (_, i) => i + 1).filter((seed) => seed !== bug.foundAt);
-  for (const seed of [bug.foundAt, ...others]) {
-    if ((await runSeed({ seed, images, bug })).violations.length > 0) return seed;
-  }
-  return undefined;
+/** Does work in this process, as its databases are here already. */
+async function hunt(bug: Bug): Promise<Finding> {
+  const work = huntBug(bug);
+  let step = work.next();
+  while (!step.done) step = work.next(await runRequest(step.value, images));
+  return step.value;
 }
 
 test('at least fifteen bugs can be planted', () => {
   expect(bugs.length).toBeGreaterThanOrEqual(15);
 });
 
-test.each(bugs)('the planted bug $name is found', { timeout: 300_000 }, async (bug) => {
-  expect(await seedThatFinds(bug), `${bug.summary}: not found within ${bug.seedsMax} seeds`).toBeDefined();
-});
+test.each(bugs)(
+  'the planted bug $name is found, in a run that is clean without it',
+  {
+    timeout: 300_000,
+  },
+  async (bug) => {
+    const finding = await hunt(bug);
+    expect(finding.seed, `${bug.summary}: not found within ${bugSeedsMax} seeds`).toBeDefined();
+    expect(finding.isCleanWithout, `without ${bug.name} the run of seed ${finding.seed} breaks a promise too`).toBe(
+      true,
+    );
+  },
+);
 
 test('a failing run is made smaller and still fails, and its page tells the story', { timeout: 240_000 }, async () => {
   const bug = bugs.find(({ name }) => name === 'retry-with-new-key');
   if (!bug) throw new Error('the bug is gone');
-  const seed = (await seedThatFinds(bug)) as number;
-  const before = drawPlan(seed);
+  const seed = (await hunt(bug)).seed as number;
+  const before = planOf(seed, bug.conditions);
   const { plan, runs } = await minimise({ plan: before, images, bug, runsMax: 60 });
   expect(runs).toBeLessThanOrEqual(60);
   expect(plan.operations.length).toBeLessThan(before.operations.length);
@@ -153,7 +165,8 @@ test('a failing run is made smaller and still fails, and its page tells the stor
   });
   expect(page).toContain('orders.place');
   expect(page).toContain(violations[0]?.check);
-  expect(page).not.toContain('<script');
+  // It can be mailed and kept: nothing comes from elsewhere.
+  expect(page).not.toMatch(/(?:src|href)=|@import|url\(\s*['"]?http/);
 });
 
 test('a workload without faults does nothing wrong, and says that it has shown nothing', {

@@ -8,6 +8,10 @@ export interface TraceEvent {
   readonly text: string;
   /** More for people, left out of the digest: error messages may name files of this machine. */
   readonly detail?: string | undefined;
+  /** Orders and requests that it concerns, for people who follow one of them. Left out of the digest too. */
+  readonly about?: readonly string[] | undefined;
+  /** A fault that lasts: when it ends by itself. */
+  readonly untilMs?: number | undefined;
   /** A message: where it came from, and when it left there. */
   readonly from?: string;
   readonly sentAtMs?: number;
@@ -43,7 +47,7 @@ export function createTrace(options: { readonly keep: boolean; readonly startMs:
         hash.update(chunk);
         chunk = '';
       }
-      if (keep) events.push({ ...event, atMs: event.atMs - startMs });
+      if (keep) events.push(sinceStart(event, startMs));
     },
     digest() {
       hash.update(chunk);
@@ -57,3 +61,16 @@ export function createTrace(options: { readonly keep: boolean; readonly startMs:
     },
   };
 }
+
+function sinceStart(event: TraceEvent, startMs: number): TraceEvent {
+  const { atMs, sentAtMs, untilMs } = event;
+  return {
+    ...event,
+    atMs: atMs - startMs,
+    ...(sentAtMs === undefined ? {} : { sentAtMs: sentAtMs - startMs }),
+    ...(untilMs === undefined ? {} : { untilMs: untilMs - startMs }),
+  };
+}
+
+/** Orders and requests that a text names: `ord_…`, and `op-7` for operation 7 of the plan. */
+export const idsIn = (text: string): string[] => [...new Set(text.match(/\bord_[0-9A-Za-z]+|\bop-\d+/g))];

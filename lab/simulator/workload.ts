@@ -1,11 +1,13 @@
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { type Order, orders as ordersContract } from '#contracts/orders';
-import { type CallContext, type Caller, createClient, isProblem } from '#kit/contract';
+import { ClockSkewError, createHybridClock, createTextClock } from '#kit/clock';
+import { type CallContext, type Caller, type Client, createClient, isProblem } from '#kit/contract';
 import type { Transport } from '#kit/runtime';
-import { createHistory, type History, type Outcome } from './history.ts';
+import type { History, Outcome } from './history.ts';
 import type { Incarnation } from './node.ts';
 import type { Operation, StockPlan } from './plan.ts';
 import { between, type Simulation } from './simulation.ts';
+import { idsIn } from './trace.ts';
 
 /** People at work: each operation is tried until it has an end, as a patient client with an Idempotency-Key would. */
 export interface Workload {
@@ -14,7 +16,6 @@ export interface Workload {
   readonly open: number;
   /** Asks everything once more under its old key: whatever happened, the answer must be the same. */
   repeatAll(): void;
-  readonly history: History;
 }
 
 type Reply = { readonly status: number; readonly body: unknown };
@@ -25,7 +26,19 @@ interface Call {
   readonly orderId?: string;
   readonly kind: string;
   readonly key?: string;
-  readonly send: (context: CallContext, key: string | undefined) => Promise<Reply>;
+  readonly send: (services: Services, context: CallContext, key: string | undefined) => Promise<Reply>;
+}
+
+interface Services {
+  readonly orders: Client<typeof ordersContract>;
+  readonly inventory: Client<typeof inventoryContract>;
+}
+
+function outcomeOfError(error: unknown): Outcome {
+  // An answer from a machine whose clock is too far ahead is refused, as any of our own processes does.
+  if (error instanceof ClockSkewError) return { problem: 'clock-skew', status: 503, final: false };
+  if (!isProblem(error)) throw error;
+  return { problem: error.code, status: error.status, final: error.retry === 'never' };
 }
 
 const callMsMax = 4_000;
@@ -39,12 +52,17 @@ const attemptsMax = 200;
 const staff: Caller = { kind: 'staff', id: 'usr_staff' };
 const admin: Caller = { kind: 'admin', id: 'usr_admin' };
 
-export function createWorkload(simulation: Simulation, shoppers: Incarnation, transport: Transport): Workload {
+export interface WorkloadOptions {
+  readonly simulation: Simulation;
+  readonly shoppers: Incarnation;
+  readonly transport: Transport;
+  readonly history: History;
+}
+
+export function createWorkload({ simulation, shoppers, transport, history }: WorkloadOptions): Workload {
   const { world } = shoppers;
-  const client = { transport, clock: world.clock };
-  const orders = createClient(ordersContract, client);
-  const inventory = createClient(inventoryContract, client);
-  const history = createHistory();
+  /** As the gateway has one: whoever comes through it learns of everything that went through it before. */
+  const logicalClock = createTextClock(createHybridClock({ clock: world.clock }));
   const patience = simulation.stream('shoppers');
   const placed = new Map<number, { readonly order: Order; readonly caller: Caller }>();
   /** Orders that were given up after they had been confirmed: what is still asked of them waits for people. */
@@ -63,22 +81,33 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
     headers: {},
   });
 
+  /** Clients of the services for one attempt, so that the logical time of its answer is known. */
+  function servicesFor(onTime: (hlc: string) => void): Services {
+    const receive = (hlc: string) => {
+      onTime(hlc);
+      logicalClock.receive(hlc);
+    };
+    const options = { transport, clock: world.clock, logicalClock: { tick: logicalClock.tick, receive } };
+    return { orders: createClient(ordersContract, options), inventory: createClient(inventoryContract, options) };
+  }
+
   async function attempt(call: Call, caller: Caller): Promise<Outcome> {
     const startMs = simulation.world.nowMs;
     const context = contextOf(caller, call.operation, between(patience, 500, callMsMax));
-    let outcome: Outcome;
-    try {
-      const { status, body } = await call.send(context, call.key);
-      outcome = { status, body };
-    } catch (error) {
-      if (!isProblem(error)) throw error;
-      outcome = { problem: error.code, status: error.status, final: error.retry === 'never' };
-    }
+    let hlc: string | undefined;
+    const services = servicesFor((time) => {
+      hlc = time;
+    });
+    const outcome = await call.send(services, context, call.key).then(({ status, body }): Outcome => {
+      return { status, body };
+    }, outcomeOfError);
     const { operation, kind, key } = call;
-    history.record({ operation, kind, key, startMs, endMs: simulation.world.nowMs, outcome });
+    const session = `${operation}`;
+    history.record({ session, operation, kind, key, startMs, endMs: simulation.world.nowMs, outcome, hlc });
     const said = 'problem' in outcome ? `${outcome.status} ${outcome.problem}` : `${outcome.status}`;
     const text = `#${operation} ${kind}: ${said}`;
-    simulation.trace.event({ atMs: simulation.world.nowMs, kind: 'client', node: 'shoppers', text });
+    const about = simulation.trace.isKept ? idsIn(`op-${operation} ${JSON.stringify(outcome)}`) : undefined;
+    simulation.trace.event({ atMs: simulation.world.nowMs, kind: 'client', node: 'shoppers', text, about });
     return outcome;
   }
 
@@ -113,7 +142,7 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
       operation: id,
       kind,
       key: `place-${id}`,
-      send: (context, key = '') => orders.place({ key, body: wanted }, context),
+      send: ({ orders }, context, key = '') => orders.place({ key, body: wanted }, context),
     });
     const call = callOf(body, 'place');
     const reply = await withTwins(twins, () => persist(call, caller, isDecided));
@@ -148,7 +177,11 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
     const orderId = order.id;
     if (kind === 'read') {
       await persist(
-        { operation: operation.of, kind: 'read', send: (context) => orders.get({ params: { orderId } }, context) },
+        {
+          operation: operation.of,
+          kind: 'read',
+          send: ({ orders }, context) => orders.get({ params: { orderId } }, context),
+        },
         caller,
         isDecided,
       );
@@ -164,16 +197,17 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
   function sendChange(operation: Extract<Operation, { of: number }>, order: Order): Call['send'] {
     const params = { orderId: order.id };
     if (operation.kind === 'cancel')
-      return (context, key = '') => orders.cancel({ key, params, body: { reason: 'changed my mind' } }, context);
+      return ({ orders }, context, key = '') =>
+        orders.cancel({ key, params, body: { reason: 'changed my mind' } }, context);
     if (operation.kind === 'return') {
       const { sellable } = operation;
       const [line] = order.lines;
       const lines = [{ sku: line?.sku ?? '', quantity: 1 }];
-      return (context, key = '') => orders.return({ key, params, body: { lines, sellable } }, context);
+      return ({ orders }, context, key = '') => orders.return({ key, params, body: { lines, sellable } }, context);
     }
     const share = operation.kind === 'refund' ? operation.share : 0;
     const amountMinor = Math.max(1, Math.floor(order.totalMinor * share));
-    return (context, key = '') => orders.refund({ key, params, body: { amountMinor } }, context);
+    return ({ orders }, context, key = '') => orders.refund({ key, params, body: { amountMinor } }, context);
   }
 
   /** Someone gives up on the newest order under way: the saga has to turn round from wherever it is. */
@@ -183,17 +217,21 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
     const params = { sagaId: saga.id };
     const body = { reason: 'simulated operator' };
     await attempt(
-      { operation: id, kind: 'abandon', send: (context) => orders.abandonSaga({ params, body }, context) },
+      { operation: id, kind: 'abandon', send: ({ orders }, context) => orders.abandonSaga({ params, body }, context) },
       admin,
     );
-    const call: Call = { operation: id, kind: 'saga', send: (context) => orders.inspectSaga({ params }, context) };
+    const call: Call = {
+      operation: id,
+      kind: 'saga',
+      send: ({ orders }, context) => orders.inspectSaga({ params }, context),
+    };
     const seen = await persist(call, admin, isDecided);
     if ((seen?.body as { status?: string } | undefined)?.status === 'abandoned') leftToPeople.add(saga.id);
   }
 
   /** Orders are quick: it may take a few looks to see one under way. */
   async function sagaUnderWay(operation: number): Promise<{ readonly id: string } | undefined> {
-    const send: Call['send'] = (context) => orders.listSagas({ query: { status: 'running' } }, context);
+    const send: Call['send'] = ({ orders }, context) => orders.listSagas({ query: { status: 'running' } }, context);
     for (let i = 0; i < looksForSaga; i++) {
       const outcome = await attempt({ operation, kind: 'sagas', send }, admin);
       const items = 'body' in outcome ? (outcome.body as { items: { id: string; definition: string }[] }).items : [];
@@ -209,7 +247,7 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
       operation: id,
       kind,
       key: `${kind}-${id}`,
-      send: (context, key = '') =>
+      send: ({ inventory }, context, key = '') =>
         kind === 'receive'
           ? inventory.receive({ key, body: { lines: [{ sku, quantity }] } }, context)
           : inventory.adjust({ key, body: { lines: [{ sku, change: quantity }], reason: 'counted' } }, context),
@@ -220,7 +258,7 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
 
   /** Someone who keeps an eye on what is left. */
   async function look(id: number, sku: string): Promise<void> {
-    const send: Call['send'] = (context) => inventory.availability({ query: { sku: [sku] } }, context);
+    const send: Call['send'] = ({ inventory }, context) => inventory.availability({ query: { sku: [sku] } }, context);
     for (let i = 0; i < looks; i++) {
       await persist({ operation: id, kind: 'look', send }, staff, isDecided);
       await rest();
@@ -252,7 +290,6 @@ export function createWorkload(simulation: Simulation, shoppers: Incarnation, tr
   }
 
   return {
-    history,
     get open() {
       return open;
     },

@@ -1,4 +1,5 @@
 import type { Transport } from '#kit/runtime';
+import type { Conditions } from '../conditions.ts';
 import type { Hooks } from '../shop.ts';
 import type { Simulation } from '../simulation.ts';
 import { messagingBugs } from './messaging.ts';
@@ -13,15 +14,16 @@ import { stockBugs } from './stock.ts';
 export interface Bug {
   readonly name: string;
   readonly summary: string;
-  /** Found within this many seeds, counted from 1. */
-  readonly seedsMax: number;
-  /** A seed that found it when this was written. What is added to the services since moves seeds about. */
-  readonly foundAt: number;
+  /** What it takes to show. Default: what is drawn does. */
+  readonly conditions?: Conditions;
   /** What production code is handed instead of the real thing. */
   readonly hooks?: (simulation: Simulation) => Hooks;
   /** What the shop's users have instead of the network. */
   readonly client?: (transport: Transport, simulation: Simulation) => Transport;
 }
+
+/** Each is found within this many seeds, counted from 1. */
+export const bugSeedsMax = 20;
 
 export const bugs: readonly Bug[] = [...stockBugs, ...moneyBugs, ...orderBugs, ...messagingBugs];
 

@@ -1,3 +1,4 @@
+import { weakDatabase } from './conditions.ts';
 import type { Bug } from './index.ts';
 import { rewriteSql } from './rewire.ts';
 
@@ -5,8 +6,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'publish-without-outbox',
     summary: 'events are published after the commit instead of in it',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: weakDatabase,
     hooks: () => ({
       database(database, owner) {
         if (owner !== 'orders') return database;
@@ -35,8 +35,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'relay-skips',
     summary: 'the relay takes an append without an answer for done, and goes on behind it',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: weakDatabase,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -53,8 +52,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'relay-forgets-versions',
     summary: 'the relay appends without saying what it expects, so an append without an answer is there twice',
-    seedsMax: 20,
-    foundAt: 9,
+    conditions: weakDatabase,
     hooks: () => ({
       log: (log) => ({
         ...log,
@@ -69,15 +67,13 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'inbox-apart',
     summary: 'the consumer commits its effect first and its position afterwards',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: { ...weakDatabase, readers: 2 },
     hooks: () => ({ reader: (handler) => ({ delivery: 'at-least-once', handler }) }),
   },
   {
     name: 'dead-letter-lost',
     summary: 'an event that can not be handled is skipped, and nobody keeps it',
-    seedsMax: 20,
-    foundAt: 10,
+    conditions: { readers: 1, poison: true },
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'log'
@@ -90,8 +86,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'figures-apart',
     summary: 'analytics commits its sums first and its position afterwards',
-    seedsMax: 200,
-    foundAt: 71,
+    conditions: { database: { crash: 0.02, connectionLoss: 0.12 }, listeners: { analytics: 2 } },
     hooks: () => ({
       database(database, owner) {
         if (owner !== 'analytics') return database;
@@ -120,8 +115,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'mail-and-forget',
     summary: 'a mail counts as sent when it is on its way, whatever the mail server says',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: { listeners: { notifications: 1 }, mail: { unreachable: 0.3 } },
     hooks: () => ({
       mailer: (mailer) => ({
         ...mailer,
@@ -134,8 +128,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'letter-a-delivery',
     summary: 'a letter is known by its own id instead of the event, so an event that comes again makes another one',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: { ...weakDatabase, listeners: { notifications: 2 } },
     hooks: () => {
       let letters = 0;
       return {
@@ -154,8 +147,7 @@ export const messagingBugs: readonly Bug[] = [
   {
     name: 'commit-not-on-disk',
     summary: 'a commit is answered before the log is on the disk (synchronous_commit = off)',
-    seedsMax: 20,
-    foundAt: 5,
+    conditions: { nemesis: [{ kind: 'database-crash', count: 2, on: 'orders', forMs: 500 }] },
     hooks: () => ({
       database: (database) => ({
         ...database,

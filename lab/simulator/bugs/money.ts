@@ -1,3 +1,4 @@
+import { lateMessages, lossyNetwork, silentProvider } from './conditions.ts';
 import type { Bug } from './index.ts';
 import { isCall, rewireCalls, rewriteSql } from './rewire.ts';
 
@@ -5,8 +6,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'charge-not-idempotent',
     summary: 'payments asks the provider under a new key at each attempt',
-    seedsMax: 40,
-    foundAt: 16,
+    conditions: silentProvider,
     hooks: () => {
       let attempts = 0;
       return {
@@ -20,8 +20,14 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'refund-twice',
     summary: 'a refund whose answer was lost is asked for again under a new key',
-    seedsMax: 40,
-    foundAt: 17,
+    conditions: {
+      ...silentProvider,
+      units: 25,
+      operations: [
+        ['refund', 6],
+        ['return', 6],
+      ],
+    },
     hooks: () => {
       let attempts = 0;
       return {
@@ -35,8 +41,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'unknown-is-failure',
     summary: 'an authorization without an answer counts as declined: nobody calls it off',
-    seedsMax: 40,
-    foundAt: 16,
+    conditions: silentProvider,
     hooks: () => ({
       provider: (provider) => ({
         ...provider,
@@ -52,8 +57,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'compensation-skipped',
     summary: 'a payment whose outcome is unknown is not called off, as there seems to be nothing to call off',
-    seedsMax: 20,
-    foundAt: 7,
+    conditions: { ...silentProvider, operations: [['abandon', 12]] },
     hooks: () => {
       const answered = new Set<string>();
       return {
@@ -76,8 +80,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'void-leaves-no-word',
     summary: 'calling off an unknown payment leaves nothing behind, so a late authorization keeps the money',
-    seedsMax: 20,
-    foundAt: 7,
+    conditions: { ...lateMessages, operations: [['abandon', 12]] },
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'payments'
@@ -93,8 +96,7 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'capture-and-forget',
     summary: 'the capture is sent and not waited for',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: { ...lossyNetwork, units: 25 },
     hooks: () => ({
       transport: (transport) =>
         rewireCalls(transport, (request, send, signal) => {

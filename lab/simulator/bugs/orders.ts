@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '#kit/runtime';
 import { CommitOutcomeUnknown } from '#kit/store';
+import { lossyNetwork, weakDatabase } from './conditions.ts';
 import type { Bug } from './index.ts';
 import { isCall, replaceInSql, rewireCalls, rewriteSql } from './rewire.ts';
 
@@ -11,8 +12,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'no-recovery',
     summary: 'nobody takes over the orders of a process that died',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: { nemesis: [{ kind: 'crash', count: 4, on: 'orders' }] },
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(
@@ -26,8 +26,14 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'no-fencing',
     summary: 'progress is written by whoever comes, also by a process that has lost its lease',
-    seedsMax: 40,
-    foundAt: 12,
+    conditions: {
+      instances: { orders: 3 },
+      units: 25,
+      operations: [['place', 8]],
+      // Orders have to be under way when their owner falls asleep, and it has to sleep for longer than its lease.
+      provider: [{ do: 'stall', ms: 3_000, at: 'before', probability: 0.6 }],
+      nemesis: [{ kind: 'pause', count: 6, on: 'orders', forMs: 6_500 }],
+    },
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(
@@ -41,8 +47,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'ordered-by-wall-clock',
     summary: 'of two records of progress the one with the later time of day wins, not the one with the higher revision',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: { skewMsMax: 200, instances: { orders: 2 }, nemesis: [{ kind: 'crash', count: 3, on: 'orders' }] },
     hooks: () => ({
       database: (database, owner, { world }) =>
         owner !== 'orders'
@@ -63,8 +68,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'commit-assumed',
     summary: 'a commit that was answered by a broken connection counts as done',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: weakDatabase,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
@@ -86,8 +90,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'claim-apart',
     summary: 'the idempotency key is claimed in a transaction of its own, before that of the effect',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: weakDatabase,
     hooks: () =>
       ofOrders((database) => ({
         ...database,
@@ -116,8 +119,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'keys-forgotten-early',
     summary: 'results are forgotten as soon as they are swept, while their clients may still repeat',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: { lateRepeats: true, units: 6 },
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(database, (text, values) =>
@@ -128,8 +130,7 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'retry-with-new-key',
     summary: 'the client makes a new Idempotency-Key for each attempt',
-    seedsMax: 20,
-    foundAt: 1,
+    conditions: lossyNetwork,
     client(transport) {
       let attempts = 0;
       return rewireCalls(transport, (request, send, signal) => {

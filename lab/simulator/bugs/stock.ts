@@ -1,4 +1,5 @@
 import type { Database, Reply, Request } from '#kit/runtime';
+import { lateMessages, lossyNetwork, silentProvider } from './conditions.ts';
 import type { Bug } from './index.ts';
 import { replaceInSql, rewriteSql } from './rewire.ts';
 
@@ -10,8 +11,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'hold-not-idempotent',
     summary: 'inventory makes a new hold for each request instead of one for each order',
-    seedsMax: 20,
-    foundAt: 4,
+    conditions: lossyNetwork,
     hooks: () => {
       const seen = new Map<string, number>();
       return {
@@ -32,8 +32,6 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'check-then-act',
     summary: 'inventory reads stock, decides, and writes it back without a transaction or a lock',
-    seedsMax: 20,
-    foundAt: 1,
     hooks: () =>
       ofInventory((database) => ({
         ...database,
@@ -48,8 +46,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'double-release',
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
-    seedsMax: 40,
-    foundAt: 16,
+    conditions: { ...lossyNetwork, declined: 0.5 },
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -66,8 +63,10 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'expired-hold-committed',
     summary: 'a hold whose time was up, and whose units went back on sale, is committed as if it still held them',
-    seedsMax: 20,
-    foundAt: 5,
+    conditions: {
+      ...silentProvider,
+      nemesis: [{ kind: 'clock-step', count: 4, on: 'db-inventory', byMs: 16 * 60_000 }],
+    },
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(
@@ -81,8 +80,7 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'release-leaves-no-word',
     summary: 'a release that finds no hold leaves nothing behind, so a late hold sets stock aside for ever',
-    seedsMax: 20,
-    foundAt: 6,
+    conditions: { ...lateMessages, operations: [['abandon', 12]] },
     hooks: () =>
       ofInventory((database) =>
         rewriteSql(database, (text, values) => {
@@ -96,8 +94,13 @@ export const stockBugs: readonly Bug[] = [
   {
     name: 'stale-stock-answers',
     summary: 'each process remembers what it answered about stock for two seconds',
-    seedsMax: 80,
-    foundAt: 30,
+    conditions: {
+      instances: { inventory: 2 },
+      operations: [
+        ['look', 8],
+        ['receive', 6],
+      ],
+    },
     hooks: (simulation) => ({
       server(server) {
         const remembered = new Map<string, { readonly untilMs: number; readonly reply: Reply }>();

@@ -1,0 +1,51 @@
+import { availableParallelism } from 'node:os';
+import { type Bug, bugSeedsMax } from './bugs/index.ts';
+import { runInProcesses, type Work } from './processes.ts';
+
+/** What became of one planted bug. */
+export interface Finding {
+  readonly bug: string;
+  /** The first seed that finds it. Undefined: none of the first `bugSeedsMax` does. */
+  readonly seed: number | undefined;
+  /** The checks that it broke. */
+  readonly violated: readonly string[];
+  /** The same run without the bug breaks nothing: so it was the bug that was found. */
+  readonly isCleanWithout: boolean;
+}
+
+export const isFound = ({ seed, isCleanWithout }: Finding): boolean => seed !== undefined && isCleanWithout;
+
+/** Tries seeds from 1 on until one finds the bug. */
+export function* huntBug({ name: bug }: Bug): Work<Finding> {
+  for (let seed = 1; seed <= bugSeedsMax; seed++) {
+    const { violations } = yield { seed, bug };
+    if (violations.length === 0) continue;
+    const without = yield { seed, bug, isSpared: true };
+    const violated = [...new Set(violations.map(({ check }) => check))];
+    return { bug, seed, violated, isCleanWithout: without.violations.length === 0 };
+  }
+  return { bug, seed: undefined, violated: [], isCleanWithout: false };
+}
+
+export interface HuntOptions {
+  readonly bugs: readonly Bug[];
+  /** Processes. Default: one a core. */
+  readonly workers?: number;
+  readonly onFinding?: (finding: Finding) => void;
+}
+
+/** Hunts all of them, on all cores. Findings are in the order of `bugs`. */
+export async function huntBugs({ bugs, workers, onFinding }: HuntOptions): Promise<Finding[]> {
+  const queue = [...bugs];
+  const findings = new Map<string, Finding>();
+
+  function* takeBugs(): Work {
+    for (let bug = queue.shift(); bug; bug = queue.shift()) {
+      const finding = yield* huntBug(bug);
+      findings.set(bug.name, finding);
+      onFinding?.(finding);
+    }
+  }
+  await runInProcesses(Array.from({ length: workers ?? availableParallelism() }, takeBugs));
+  return bugs.flatMap(({ name }) => findings.get(name) ?? []);
+}
