@@ -177,6 +177,20 @@ program
   });
 
 program
+  .command('render')
+  .description('print the configuration of nginx, HAProxy or Envoy for what stands in front of the gateways')
+  .argument('<program>', 'nginx, haproxy or envoy')
+  .option('--topology <name-or-file>', 'as for up', 'one-process')
+  .option('--listen <address>', 'where it is to listen, as host:port', '0.0.0.0:8080')
+  .option('--gateway <addresses...>', 'where the gateways answer (default: 127.0.0.1:4080, :4081, …)')
+  .option('--tls-cert <file>', 'certificates in PEM, with the key in the same file for HAProxy')
+  .option('--tls-key <file>', 'their key')
+  .action(async (name, options) => {
+    const { renderCommand } = await import('./render.ts');
+    process.exitCode = renderCommand(name, options);
+  });
+
+program
   .command('version')
   .description('print the version')
   .option('--json', 'as JSON', false)

@@ -69,6 +69,20 @@ export const gateway = defineService({
         ),
       },
     },
+    health: {
+      method: 'GET',
+      path: '/health',
+      summary: 'The same as /readyz, where balancers look for it',
+      access: ['anonymous'],
+      identity: 'ignored',
+      responses: {
+        200: Type.Object({ status: Type.Literal('ready') }, closed),
+        503: Type.Object(
+          { status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) },
+          closed,
+        ),
+      },
+    },
     openapi: {
       method: 'GET',
       path: '/openapi.json',

@@ -58,7 +58,7 @@ test('guests share the allowance of their address; whether we live is answered w
   const { ask } = await houseWith({ limits: { address: slow } });
   for (const _ of [1, 2, 3]) expect((await ask('/echo/a')).headers['ratelimit']).toContain('"address"');
   expect((await ask('/open')).status).toBe(429);
-  for (const path of ['/livez', '/readyz']) {
+  for (const path of ['/livez', '/readyz', '/health']) {
     const { status, headers } = await ask(path);
     expect([status, headers['ratelimit']]).toEqual([200, undefined]);
   }

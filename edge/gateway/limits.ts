@@ -37,7 +37,7 @@ export interface DoorLimits {
 type Policy = 'user' | 'address' | 'refused-token';
 
 /** Whoever asks whether we live must get an answer, whatever others at that address do. */
-const unlimited: ReadonlySet<string> = new Set(['livez', 'readyz']);
+const unlimited: ReadonlySet<string> = new Set(['livez', 'readyz', 'health']);
 
 export function createDoorLimits(options: LimitsOptions & { readonly world: World }): DoorLimits {
   const { world, shared, instances = () => 1 } = options;

@@ -45,14 +45,16 @@ export function createPages(options: PagesOptions): ServiceServer {
     ready: '/readyz',
     keys: '/.well-known/jwks.json',
   };
+  const readiness: Handlers<typeof gateway>['readyz'] = async () => {
+    const reasons = await unready();
+    if (Object.keys(reasons).length === 0) return { status: 200, body: { status: 'ready' } };
+    return { status: 503, body: { status: 'unready', reasons: { ...reasons } } };
+  };
   const handlers: Handlers<typeof gateway> = {
     index: async () => ({ status: 200, body: { name: title, links }, headers: cacheable }),
     livez: async () => ({ status: 200, body: { status: 'alive' } }),
-    async readyz() {
-      const reasons = await unready();
-      if (Object.keys(reasons).length === 0) return { status: 200, body: { status: 'ready' } };
-      return { status: 503, body: { status: 'unready', reasons: { ...reasons } } };
-    },
+    readyz: readiness,
+    health: readiness,
     // Made once: the text, not the value, is what is sent.
     openapi: async () => ({ status: 200, body: text, headers: openApiHeaders }),
     problems: async () => ({ status: 200, body: { items: [...problems.values()] }, headers: cacheable }),
