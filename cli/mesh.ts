@@ -76,6 +76,7 @@ export function joinMesh(options: MeshOptions): Mesh {
     ...{ ...world, identity, directory, door, host, port },
     servers: () => servers().map((each) => shedLoad(each, world)),
     pages: {
+      '/readings': async () => telemetry.readings(),
       '/traces/:traceId': async ({ traceId = '' }) => ({ spans: telemetry.telemetry.spans.trace(traceId) }),
     },
   });

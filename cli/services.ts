@@ -20,9 +20,10 @@ import { exitCodes, Failure } from './failure.ts';
 import { connectGateway } from './gateway.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
-import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { boundHeapGrowth } from './memory.ts';
+import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { observeTransport } from './observe.ts';
+import { createOperatorViews } from './operator-views.ts';
 import { connectProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
@@ -187,6 +188,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),
     telemetry,
     ...(internal ? { internal } : {}),
+    operators: createOperatorViews({ ...options, observed, mesh, log: eventLog, unready: () => host.unready() }),
     ...(options.apps === undefined ? {} : { apps: loadApps(options.apps) }),
     contracts: publicContracts,
     host: options.public.host,

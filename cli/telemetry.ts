@@ -10,6 +10,7 @@ import {
   type TelemetryHost,
 } from '#kit/telemetry';
 import type { ComposedPart, ComposedService } from './compose.ts';
+import { type Readings, readingsOf } from './system-view.ts';
 
 /** What a process may be told about its telemetry. */
 export interface TelemetryConfig {
@@ -33,6 +34,8 @@ export interface ProcessTelemetry {
   onCallEvent(callee: string, event: PolicyEvent | BreakerEvent): void;
   /** The page that Prometheus scrapes. */
   metricsPage(): Promise<string>;
+  /** The same numbers, summed up for the console. */
+  readings(): Promise<Readings>;
 }
 
 /** A reading that takes longer than this is left out of the page. */
@@ -54,6 +57,15 @@ export function createProcessTelemetry(world: World, processName: string, config
   const onCallEvent = measureCallEvents(telemetry);
   const pools = new Map<string, PooledDatabase>();
   measurePools(telemetry, pools);
+  const startedAt = new Date(world.clock.now()).toISOString();
+
+  /** Asks for what has to be asked for, as long as there is time. */
+  async function takeSamples(): Promise<void> {
+    const enough = new AbortController();
+    const timeout = world.timers.sleep(sampleTimeoutMs, enough.signal).catch(() => {});
+    await Promise.race([Promise.allSettled(samplers.map((sample) => sample())), timeout]);
+    enough.abort();
+  }
 
   return {
     telemetry,
@@ -79,11 +91,12 @@ export function createProcessTelemetry(world: World, processName: string, config
     watchPool: (database) => void pools.set(database.name, database),
     onCallEvent,
     async metricsPage() {
-      const enough = new AbortController();
-      const timeout = world.timers.sleep(sampleTimeoutMs, enough.signal).catch(() => {});
-      await Promise.race([Promise.allSettled(samplers.map((sample) => sample())), timeout]);
-      enough.abort();
+      await takeSamples();
       return telemetry.metricsText();
+    },
+    async readings() {
+      await takeSamples();
+      return readingsOf(processName, startedAt, telemetry.metrics());
     },
   };
 }

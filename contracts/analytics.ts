@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { deadLetterOperations, noDeadLetter } from '#kit/messaging/operations';
+import { deadLetterOperations, lagOperation, noDeadLetter } from '#kit/messaging/operations';
 import { CountryCode, Currency, closed, Sku, Timestamp } from './common.ts';
 
 const figures = {
@@ -128,5 +128,6 @@ export const analytics = defineService({
       deadlineMs: 15_000,
     },
     ...deadLetterOperations('analytics'),
+    ...lagOperation('analytics'),
   },
 });

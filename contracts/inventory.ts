@@ -31,6 +31,14 @@ const Hold = closed({
 });
 export type Hold = Static<typeof Hold>;
 
+const OpenHold = closed({
+  orderId: OrderId,
+  holder: Type.String(),
+  lines: Type.Array(StockLine),
+  createdAt: Timestamp,
+  expiresAt: Timestamp,
+});
+
 const StockLevel = closed({
   sku: Sku,
   holder: Type.String(),
@@ -283,6 +291,14 @@ export const inventory = defineService({
       consistency: 'strong',
       query: closed({ sku: Type.Array(Sku, { minItems: 1, maxItems: 100 }) }),
       responses: { 200: closed({ items: Type.Array(StockAnswer) }) },
+    },
+    holds: {
+      method: 'GET',
+      path: '/inventory/holds',
+      summary: 'Units that are set aside just now, by when they expire.',
+      access: ['staff', 'service'],
+      query: closed({ ...pageQuery, sku: Type.Optional(Sku) }),
+      responses: { 200: pageOf(OpenHold) },
     },
     levels: {
       method: 'GET',

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { deadLetterOperations, noDeadLetter } from '#kit/messaging/operations';
+import { deadLetterOperations, lagOperation, noDeadLetter } from '#kit/messaging/operations';
 import { closed, Email, pageOf, pageQuery, Timestamp } from './common.ts';
 import { OrderId } from './orders.ts';
 
@@ -91,5 +91,6 @@ export const notifications = defineService({
       problems: ['notifications/not-found', 'notifications/still-pending'],
     },
     ...deadLetterOperations('notifications'),
+    ...lagOperation('notifications'),
   },
 });

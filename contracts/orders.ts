@@ -262,6 +262,14 @@ const SagaView = closed({
   updatedAt: Type.Optional(Timestamp),
   results: Type.Optional(Type.Unknown()),
   journal: Type.Optional(Type.Array(Type.Unknown())),
+  steps: Type.Optional(
+    Type.Array(
+      closed({ name: Type.String(), pivot: Type.Boolean({ description: 'From here on it only goes forward' }) }),
+      {
+        description: 'Of its definition, as this version has it',
+      },
+    ),
+  ),
 });
 
 export const orders = defineService({
@@ -312,6 +320,9 @@ export const orders = defineService({
         ...pageQuery,
         state: Type.Optional(OrderState),
         email: Type.Optional(Email),
+        businessKey: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 255, description: 'The Idempotency-Key it was placed under (staff)' }),
+        ),
         importKey: Type.Optional(
           Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
             maxItems: 100,

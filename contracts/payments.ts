@@ -31,6 +31,21 @@ const Refund = closed({
   status: Type.Union([Type.Literal('requested'), Type.Literal('succeeded')]),
 });
 
+/** A payment as the provider tells of it. */
+const ProviderPayment = closed({
+  providerRef: Type.String(),
+  status: Type.String({ description: 'pending, declined, authorized, captured or voided' }),
+  currency: Currency,
+  amountMinor: AmountMinor,
+  capturedMinor: AmountMinor,
+  refundedMinor: AmountMinor,
+  refunds: Type.Array(
+    closed({ providerRef: Type.String(), key: Type.Optional(Type.String()), amountMinor: AmountMinor }),
+  ),
+  decline: Type.Optional(Type.String()),
+  duplicates: Type.Array(Type.String(), { description: 'Other payments of the order that took or hold money' }),
+});
+
 const ExportedPayment = closed({
   orderId: OrderId,
   status: Type.String(),
@@ -191,6 +206,16 @@ export const payments = defineService({
       consistency: 'strong',
       params: ofOrder,
       responses: { 200: Payment },
+    },
+    providerView: {
+      method: 'GET',
+      path: '/payments/{orderId}/provider',
+      summary: 'What the payment provider has of an order, asked of it now. Changes nothing.',
+      access: ['staff', 'service'],
+      params: ofOrder,
+      responses: { 200: closed({ provider: Type.String(), payment: Type.Optional(ProviderPayment) }) },
+      problems: ['payments/provider-unavailable', 'payments/provider-refused'],
+      deadlineMs: 6_000,
     },
     export: {
       method: 'GET',

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { deadLetterOperations, noDeadLetter } from '#kit/messaging/operations';
+import { deadLetterOperations, lagOperation, noDeadLetter } from '#kit/messaging/operations';
 import { Currency, closed, pageQuery, Sku, Timestamp } from './common.ts';
 
 export const ProductId = Type.String({ pattern: '^prd_[0-9A-Z]{26}$' });
@@ -418,6 +418,7 @@ export const products = defineService({
       responses: { 200: closed({ noted: Type.Integer() }) },
     },
     ...deadLetterOperations('products'),
+    ...lagOperation('products'),
   },
 });
 

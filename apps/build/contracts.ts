@@ -52,9 +52,9 @@ function tableOf({ service, operations }: Contract): unknown {
   return {
     service,
     operations: Object.fromEntries(
-      open.map(([name, { method, path, stream, idempotency, deadlineMs }]) => [
+      open.map(([name, { method, path, access, stream, idempotency, deadlineMs }]) => [
         name,
-        { method, path, stream, idempotency, deadlineMs },
+        { method, path, access, stream, idempotency, deadlineMs },
       ]),
     ),
   };

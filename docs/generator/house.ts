@@ -5,6 +5,7 @@ import * as cartsModule from '#contracts/carts';
 import * as commonModule from '#contracts/common';
 import * as inventoryModule from '#contracts/inventory';
 import * as notificationsModule from '#contracts/notifications';
+import { operators } from '#contracts/operators';
 import * as ordersModule from '#contracts/orders';
 import * as paymentsModule from '#contracts/payments';
 import * as productsModule from '#contracts/products';
@@ -31,6 +32,7 @@ export const chapters: readonly Chapter[] = [
   { contract: usersModule.users, shapes: schemasOf(usersModule) },
   { contract: notificationsModule.notifications, shapes: schemasOf(notificationsModule) },
   { contract: analyticsModule.analytics, shapes: schemasOf(analyticsModule) },
+  { contract: operators, shapes: {} },
   { contract: gateway, shapes: {} },
 ];
 

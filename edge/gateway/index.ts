@@ -35,6 +35,7 @@ import { createInternalDoor, type InternalOptions } from './internal-door.ts';
 import { createKeySet, type KeySetOptions } from './key-set.ts';
 import { createDoorLimits, type LimitsOptions } from './limits.ts';
 import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
+import { createOperators, type OperatorViews } from './operators.ts';
 import { createPages, isPublic } from './pages.ts';
 import { gatewayProblems } from './problems.ts';
 import { createCachedReplies, type RepliesOptions } from './replies.ts';
@@ -42,11 +43,12 @@ import { createEndedSessions, endsSessions } from './sessions.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
-export { gateway } from './contract.ts';
 export { auditMigrations } from './audit/index.ts';
+export { gateway } from './contract.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export type { LimitsOptions } from './limits.ts';
+export type { OperatorViews } from './operators.ts';
 export { gatewayProblems } from './problems.ts';
 
 export interface GatewayOptions {
@@ -63,6 +65,8 @@ export interface GatewayOptions {
   readonly port?: number;
   /** A second door for operators: /metrics, /traces, /livez and /readyz. Left out: none. */
   readonly internal?: InternalOptions;
+  /** What staff see of the running system by /system, /traces and /topics. Left out: they are told that there is none. */
+  readonly operators?: OperatorViews;
   /** Traces begin here, whatever the client says. Without it none is recorded. */
   readonly telemetry?: Telemetry;
   /** Storefront, till and console. Their pages lie where the API has none. Default: the API alone. */
@@ -203,7 +207,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function forward(request: Request, signal: AbortSignal): Promise<Reply> {
     let reply: Reply;
     try {
-      reply = await (replies?.answer(request, (one) => transport.send(one, noSignal)) ?? transport.send(request, signal));
+      reply = await (replies?.answer(request, (one) => transport.send(one, noSignal)) ??
+        transport.send(request, signal));
       if (request.service === users.service && endsSessions.has(request.operation)) await ended?.refresh();
     } catch (error) {
       const problem = toProblem(error);
@@ -222,7 +227,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const app = createHttpServer({
     routes: [
       ...routes,
-      ...routesOf({ ...pages, handle: async (...call) => outward(call[0], await pages.handle(...call)) }),
+      ...[pages, createOperators(options.operators, clock)].flatMap((own) =>
+        routesOf({ ...own, handle: async (...call) => outward(call[0], await own.handle(...call)) }),
+      ),
     ],
     greet,
     admit,

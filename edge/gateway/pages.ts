@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Static } from 'typebox';
 import { decodeCursor, encodeCursor } from '#contracts/common';
+import { operators } from '#contracts/operators';
 import {
   contractProblems,
   describeProblems,
@@ -33,7 +34,7 @@ export function isPublic(operation: OperationDescription): boolean {
 
 export function createPages(options: PagesOptions): ServiceServer {
   const { clock, unready, title, version } = options;
-  const contracts = [...options.contracts, gateway];
+  const contracts = [...options.contracts, gateway, operators];
   const problems = problemPages(contracts);
   const text = JSON.stringify(openApi(contracts, { title, version, include: isPublic }));
   const cacheable = { 'cache-control': 'public, max-age=300' };

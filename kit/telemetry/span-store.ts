@@ -9,6 +9,19 @@ export interface TraceSummary {
   readonly durationMs: number;
   readonly spanCount: number;
   readonly failed: boolean;
+  /** That took part, as far as spans here tell. */
+  readonly services: readonly string[];
+}
+
+/** Everything that is given must fit. */
+export interface TraceFilter {
+  /** Default 50. */
+  readonly limit?: number;
+  readonly service?: string;
+  /** Part of the name of a span. */
+  readonly operation?: string;
+  readonly durationMsMin?: number;
+  readonly failed?: boolean;
 }
 
 /** The last spans of this process, so that a trace can be looked at with nothing else installed. */
@@ -17,7 +30,7 @@ export interface SpanStore {
   /** Spans of a trace, in the order in which they began. */
   trace(traceId: string): readonly SpanRecord[];
   /** The latest traces first. */
-  recent(limit?: number): readonly TraceSummary[];
+  recent(filter?: TraceFilter): readonly TraceSummary[];
 }
 
 /** `spansMax` spans are kept, the oldest are overwritten. */
@@ -30,10 +43,17 @@ export function createSpanStore(spansMax: number): SpanStore {
       next = (next + 1) % spansMax;
     },
     trace: (traceId) => ring.filter((span) => span.traceId === traceId).sort(byStart),
-    recent(limit = 50) {
-      const traces = Map.groupBy(ring, (span) => span.traceId);
-      const summaries = [...traces.values()].map(summarize).sort((a, b) => b.startMs - a.startMs);
-      return summaries.slice(0, limit);
+    recent(filter = {}) {
+      const { limit = 50, operation, service, durationMsMin = 0, failed } = filter;
+      const named = (spans: readonly SpanRecord[]) =>
+        operation === undefined || spans.some(({ name }) => name.includes(operation));
+      const traces = [...Map.groupBy(ring, (span) => span.traceId).values()].filter(named);
+      const fits = (trace: TraceSummary) =>
+        trace.durationMs >= durationMsMin &&
+        (failed === undefined || trace.failed === failed) &&
+        (service === undefined || trace.services.includes(service));
+      const summaries = traces.map(summarize).filter(fits);
+      return summaries.sort((a, b) => b.startMs - a.startMs).slice(0, limit);
     },
   };
 }
@@ -52,7 +72,15 @@ function summarize(spans: readonly SpanRecord[]): TraceSummary {
     durationMs: endMs - first.startMs,
     spanCount: spans.length,
     failed: spans.some((span) => span.error !== undefined),
+    services: [...new Set(spans.flatMap(servicesOf))].sort(),
   };
+}
+
+/** Whose work a span is; `call orders.place` tells of the callee as well, whose own spans may be elsewhere. */
+function servicesOf({ name, attributes }: SpanRecord): string[] {
+  const { service } = attributes;
+  const [, callee] = /^call ([a-z-]+)\./.exec(name) ?? [];
+  return [...(typeof service === 'string' ? [service] : []), ...(callee === undefined ? [] : [callee])];
 }
 
 /** A trace as an indented tree, for a terminal. Spans whose parent is elsewhere stand at the margin. */

@@ -81,7 +81,15 @@ test('a trace reaches across services as one tree', async () => {
     ].join('\n'),
   );
   expect(telemetry.spans.recent()).toEqual([
-    { traceId: gateway.traceId, name: 'POST /orders', startMs: 1_000_000, durationMs: 5.5, spanCount: 3, failed: true },
+    {
+      traceId: gateway.traceId,
+      name: 'POST /orders',
+      startMs: 1_000_000,
+      durationMs: 5.5,
+      spanCount: 3,
+      failed: true,
+      services: [],
+    },
   ]);
 });
 

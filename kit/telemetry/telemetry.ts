@@ -1,5 +1,5 @@
 import type { Clock, Component, Logger, Random } from '#kit/runtime';
-import { createMetrics } from './metrics.ts';
+import { type CollectedMetric, createMetrics } from './metrics.ts';
 import { createOtlpExport, type OtlpOptions, type SpanExport } from './otlp.ts';
 import type { Telemetry } from './port.ts';
 import { renderPrometheus } from './prometheus.ts';
@@ -30,6 +30,8 @@ export interface TelemetryOptions {
 /** Telemetry as the host sees it: what services use, plus collecting, looking and sending. */
 export interface TelemetryHost extends Telemetry, Component {
   readonly spans: Pick<SpanStore, 'trace' | 'recent'>;
+  /** All metrics as they stand. */
+  metrics(): readonly CollectedMetric[];
   /** The page that Prometheus scrapes. */
   metricsText(): Promise<string>;
 }
@@ -59,6 +61,7 @@ export function createTelemetry(options: TelemetryOptions): TelemetryHost {
     histogram: metrics.histogram,
     gauge: metrics.gauge,
     spans,
+    metrics: metrics.collect,
     metricsText: () => renderPrometheus(metrics.collect(), resource, clock.now()),
     async start() {
       if (otlp) sending = await createOtlpExport(otlp, resource);

@@ -2,7 +2,7 @@ import { type analytics, analyticsProblems } from '#contracts/analytics';
 import { decodeCursor, encodeCursor } from '#contracts/common';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { PositionOutOfLog, type Subscription } from '#kit/messaging';
-import { deadLetterHandlers } from '#kit/messaging/operations';
+import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
 import type { Clock, Database } from '#kit/runtime';
 import { until } from '#kit/store';
 import { readProducts, readSales, type SalesPart } from './store.ts';
@@ -91,6 +91,7 @@ export function createHandlers(options: {
       return { status: 202, body: { lagEvents: await lagEvents() } };
     },
     ...deadLetterHandlers('analytics', subscription.deadLetters),
+    ...lagHandlers(subscription),
   };
 }
 

@@ -20,10 +20,12 @@ import {
   type LevelRow,
   type MovementPosition,
   type MovementRow,
+  type OpenHoldRow,
   type Remarks,
   readAvailability,
   readLevels,
   readMovements,
+  readOpenHolds,
   readTotals,
   readViolations,
 } from './store.ts';
@@ -92,6 +94,17 @@ export function createHandlers(
       const items = query.sku.map((sku) => known.get(sku) ?? { sku, available: 0, version: 0 });
       return { status: 200, body: { items } };
     },
+    holds: async ({ query }) => {
+      const { limit = pageSizeDefault, sku = null } = query;
+      const after = positionOf(query.cursor)?.map(String);
+      if (after && Number.isNaN(Date.parse(after[0] ?? ''))) throw foreignCursor();
+      const position = after ? ([after[0] ?? '', after[1] ?? ''] as const) : null;
+      const rows = await readOpenHolds(database, position, limit + 1, sku);
+      const items = rows.slice(0, limit).map(holdView);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.expiresAt, last.orderId]) } : {};
+      return { status: 200, body: { items, ...more } };
+    },
     levels: async ({ query }) => {
       const { limit = pageSizeDefault } = query;
       const after = positionOf(query.cursor) ?? ['', ''];
@@ -135,6 +148,16 @@ function remarksOf(body: { readonly reason?: string; readonly note?: string; rea
     throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
   }
   return { reason, note, occurredAtMs };
+}
+
+function holdView({ orderId, holder, lines, createdAt, expiresAt }: OpenHoldRow) {
+  return {
+    orderId,
+    holder,
+    lines: lines.map(([sku, quantity]) => ({ sku, quantity })),
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+  };
 }
 
 function movementView({ at, reason, note, occurredAt, ...row }: MovementRow): Movement {

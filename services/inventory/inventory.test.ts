@@ -239,6 +239,23 @@ test('the journal has every change of a SKU, newest first, page by page, and a c
   }
 });
 
+test('holds that wait for their order are listed by when they end, a page at a time, and by SKU', async () => {
+  await receive('in', line('A', 5), line('B', 5));
+  const [first, second, ended] = [newOrder(), newOrder(), newOrder()];
+  await hold(first, line('A', 2));
+  await hold(second, line('B'));
+  await hold(ended, line('A'));
+  await here.commit({ params: { orderId: ended } }, as());
+  const page = (await here.holds({ query: { limit: 1 } }, as())).body;
+  expect(page.items).toMatchObject([{ orderId: first, lines: [{ sku: 'A', quantity: 2 }] }]);
+  const rest = (await here.holds({ query: { limit: 1, cursor: page.nextCursor ?? '' } }, as())).body;
+  expect(rest.items.map(({ orderId }) => orderId)).toEqual([second]);
+  expect(rest.nextCursor).toBeUndefined();
+  expect((await here.holds({ query: { sku: 'B' } }, as())).body.items).toHaveLength(1);
+  const forged = Buffer.from('["soon"]').toString('base64url');
+  await expect(here.holds({ query: { cursor: forged } }, as())).rejects.toMatchObject({ status: 400 });
+});
+
 test('a time that is none, or that PostgreSQL can not keep, is refused as input', async () => {
   for (const occurredAt of ['soon', '-200000-01-01T00:00:00Z', '+200000-01-01T00:00:00Z']) {
     const body = { lines: [line('A')], occurredAt };

@@ -266,6 +266,32 @@ export async function dueHolds(database: Queryable, max: number): Promise<readon
   return rows.map((row) => row.id);
 }
 
+export interface OpenHoldRow {
+  readonly orderId: string;
+  readonly holder: string;
+  readonly lines: readonly [string, number, number][];
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Holds that wait for their order, by when they expire; only these are in the index. */
+export async function readOpenHolds(
+  database: Queryable,
+  after: readonly [string, string] | null,
+  limit: number,
+  sku: string | null,
+): Promise<readonly OpenHoldRow[]> {
+  const { rows } = await database.query<OpenHoldRow>(
+    `select order_id as "orderId", holder, lines, created_at as "createdAt", expires_at as "expiresAt"
+     from hold
+     where status = 'held' and ($1::timestamptz is null or (expires_at, order_id) > ($1, $2))
+       and ($3::text is null or exists (select from jsonb_array_elements(lines) as line where line ->> 0 = $3))
+     order by expires_at, order_id limit $4`,
+    [after?.[0] ?? null, after?.[1] ?? '', sku, limit],
+  );
+  return rows;
+}
+
 const levelColumns = `sku, holder, received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived,
   version`;
 

@@ -2,7 +2,7 @@ import { decodeCursor, encodeCursor } from '#contracts/common';
 import { type NotificationSummary, type notifications, notificationsProblems } from '#contracts/notifications';
 import { contractProblems, type Handlers, invalidInput } from '#kit/contract';
 import type { Subscription } from '#kit/messaging';
-import { deadLetterHandlers } from '#kit/messaging/operations';
+import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
 import type { Database, Ids } from '#kit/runtime';
 import { insertResend, listNotifications, type NotificationRow, readByEvent, readNotification } from './store.ts';
 
@@ -46,6 +46,7 @@ export function createHandlers(options: {
       return { status: 202, body: summaryOf(resent) };
     },
     ...deadLetterHandlers('notifications', subscription.deadLetters),
+    ...lagHandlers(subscription),
   };
 }
 

@@ -210,11 +210,15 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         const found = await findImported(database, query.importKey);
         return { status: 200, body: { items: found.map((order) => viewOf(order)) } };
       }
-      const { limit = pageSizeDefault, cursor, email, state } = query;
+      const { limit = pageSizeDefault, cursor, email, state, businessKey } = query;
+      if (businessKey !== undefined && !isStaff(context)) {
+        throw ordersProblems['not-permitted']({ detail: 'businessKey is for staff' });
+      }
       const [before] = positionOf(cursor);
       const rows = await listOrders(until(context.signal, database), {
         ...(caller.kind === 'customer' ? { customerId: caller.id } : {}),
         ...(email === undefined ? {} : { email: email.toLowerCase() }),
+        ...(businessKey === undefined ? {} : { businessKey }),
         ...(state === undefined ? {} : { state: state === 'held' || state === 'authorized' ? 'received' : state }),
         ...(before === undefined ? {} : { before }),
         limit: limit + 1,

@@ -23,11 +23,18 @@ export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaH
     Object.values(sagas).map((definition: SagaDefinition<never>) => [definition.name, pivotOf(definition)]),
   );
 
+  function stepsOf(name: string) {
+    const known = (Object.values(sagas) as readonly SagaDefinition<never>[]).find((each) => each.name === name);
+    const pivot = pivots.get(name);
+    return known ? { steps: known.steps.map((step, index) => ({ name: step.name, pivot: index === pivot })) } : {};
+  }
+
   async function view(id: string) {
     const saga = await inspectSaga(database, id);
     if (!saga) throw ordersProblems['not-found']({ detail: `no saga ${id}` });
     const { definition, version, status, step, owner, cause, results, journal } = saga;
-    return { id, definition, version, status, step, owner, cause, results, journal: [...journal] };
+    const steps = stepsOf(definition);
+    return { id, definition, version, status, step, owner, cause, results, journal: [...journal], ...steps };
   }
 
   return {

@@ -5,7 +5,13 @@ import type { BatchReader, BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
-import { isProviderError, type PaymentProvider, type ProviderError, type ProviderGuard } from './provider/index.ts';
+import {
+  isProviderError,
+  type PaymentProvider,
+  type ProviderError,
+  type ProviderGuard,
+  type ProviderPayment,
+} from './provider/index.ts';
 import { readPayment, readPayments } from './store.ts';
 
 export interface HandlerOptions {
@@ -203,12 +209,27 @@ export function createHandlers({
       if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${params.orderId}` });
       return { status: 200, body: viewOf(payment) };
     },
+    providerView: async ({ params: { orderId } }, context) => {
+      const found = await askProvider(orderId, context);
+      return { status: 200, body: { provider: provider.name, ...(found ? { payment: providerViewOf(found) } : {}) } };
+    },
     export: async () => ({ status: 200, body: exportPayments(database) }),
     webhook: async ({ body }, context) => {
       await takeWebhook(body, context);
       return { status: 200, body: { received: true } };
     },
   };
+
+  async function askProvider(orderId: string, context: CallContext): Promise<ProviderPayment | undefined> {
+    const providerRef = (await reader.get(orderId))?.providerRef;
+    try {
+      return await guard.run('find', context, (signal) =>
+        provider.find({ ...(providerRef ? { providerRef } : { orderId }), signal }),
+      );
+    } catch (error) {
+      throw isProviderError(error) ? providerProblem(error) : error;
+    }
+  }
 
   /** A webhook is a hint, never a fact: what it is about is looked up at the provider. */
   async function takeWebhook(body: string, context: CallContext): Promise<void> {
@@ -254,6 +275,19 @@ function viewOf(payment: PaymentRecord): Payment {
     refundedMinor,
     ...(providerRef === null ? {} : { providerRef }),
     ...(decline === null ? {} : { decline }),
+  };
+}
+
+function providerViewOf(payment: ProviderPayment) {
+  const { providerRef, status, currency, amountMinor, capturedMinor, refundedMinor, decline, duplicates } = payment;
+  return {
+    ...{ providerRef, status, currency: currency.toUpperCase(), amountMinor, capturedMinor, refundedMinor },
+    refunds: payment.refunds.map(({ providerRefundRef, key, amountMinor }) => ({
+      ...{ providerRef: providerRefundRef, amountMinor },
+      ...(key === undefined ? {} : { key }),
+    })),
+    ...(decline ? { decline: decline.declineCode } : {}),
+    duplicates: [...duplicates],
   };
 }
 

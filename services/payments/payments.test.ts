@@ -84,6 +84,17 @@ async function breakIt(count = 20): Promise<string[]> {
   return ids;
 }
 
+test('staff can lay the provider’s view of a payment beside ours, also while ours is unknown', async () => {
+  losesReplies = true;
+  const orderId = newOrder();
+  await authorize(orderId).catch(() => {});
+  expect((await client.get({ params: { orderId } }, context())).body.status).toBe('requested');
+  const { body } = await client.providerView({ params: { orderId } }, context());
+  expect(body).toMatchObject({ provider: 'sandbox', payment: { status: 'authorized', currency: 'EUR', refunds: [] } });
+  const unknown = await client.providerView({ params: { orderId: newOrder() } }, context());
+  expect(unknown.body.payment).toBeUndefined();
+});
+
 test('while the provider is left alone a payment is known not to be made, and says when to come back', async () => {
   await breakIt();
   const before = calls;

@@ -1,8 +1,8 @@
 import { type Product, ProductInput, type products, productsProblems, type Resolved } from '#contracts/products';
 import { type CallContext, createValidator, type Handlers } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
-import type { DeadLetters } from '#kit/messaging';
-import { deadLetterHandlers } from '#kit/messaging/operations';
+import type { DeadLetters, Subscription } from '#kit/messaging';
+import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
 import type { Database, Ids } from '#kit/runtime';
 import { type BatchWriter, until } from '#kit/store';
 import type { Command, Edit, Outcome } from './commands.ts';
@@ -20,6 +20,7 @@ export interface HandlerOptions {
   readonly cache: ResolveCache;
   readonly candidatesMax: number;
   readonly deadLetters: DeadLetters;
+  readonly lag: Subscription['lag'];
 }
 
 export function createHandlers({
@@ -29,6 +30,7 @@ export function createHandlers({
   cache,
   candidatesMax,
   deadLetters,
+  lag,
 }: HandlerOptions): Handlers<typeof products> {
   const line = createValidator({
     method: 'POST',
@@ -111,6 +113,7 @@ export function createHandlers({
       return { status: 200, body: { noted: outcome.kind === 'noted' ? outcome.count : 0 } };
     },
     ...deadLetterHandlers('products', deadLetters),
+    ...lagHandlers({ lag }),
   };
 }
 

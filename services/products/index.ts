@@ -98,12 +98,17 @@ export function createProducts(options: ProductsOptions): ProductsService {
       ...(options.metrics ? { metrics: options.metrics } : {}),
     });
   const deadLetters = subscription?.deadLetters ?? noDeadLetters;
-  const server = implement(products, createHandlers({ ids, database, writer, cache, candidatesMax, deadLetters }), {
-    clock,
-    ...(logicalClock ? { logicalClock } : {}),
-    ...(onServed ? { onServed } : {}),
-    checkReplies: options.checkReplies ?? false,
-  });
+  const lag = async () => (await subscription?.lag()) ?? [];
+  const server = implement(
+    products,
+    createHandlers({ ids, database, writer, cache, candidatesMax, deadLetters, lag }),
+    {
+      clock,
+      ...(logicalClock ? { logicalClock } : {}),
+      ...(onServed ? { onServed } : {}),
+      checkReplies: options.checkReplies ?? false,
+    },
+  );
   let cancelSweep: Cancel = () => {};
 
   return {

@@ -93,11 +93,15 @@ export function createAudit(options: AuditOptions): Audit {
   };
 }
 
+const aboutMachines = new Set(['system', 'traces', 'trace', 'topics']);
+
 /** `caller` is undefined when the request was refused before anybody was known. */
 export function isOfInterest(route: HttpRoute, caller: string | undefined, status: number): boolean {
-  const { operation, service } = route;
+  const { operation, service, name } = route;
   if (service === 'gateway' && operation.access.includes('anonymous')) return false;
   const changes = operation.method !== 'GET';
+  // What machines do is nobody's data, and a console that is open asks for it every few seconds.
+  if (service === 'operators' && aboutMachines.has(name) && status < 400) return changes;
   if (status === 401 || status === 403) return true;
   if (operation.identity === 'ignored') return changes;
   if (caller === undefined || caller.startsWith('anonymous')) return false;

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { problemTable } from '#kit/contract';
 import type { DeadLetter, DeadLetters } from '../dead-letters.ts';
+import type { Subscription } from '../subscription.ts';
 
 /** Dead letters as operations of a service: the contract's half and the handlers' half, the same everywhere. */
 
@@ -93,6 +94,37 @@ export function deadLetterOperations<const Service extends string>(service: Serv
       problems,
     },
   } as const;
+}
+
+/** How far a service is behind the log; to be spread into its contract. */
+export function lagOperation<const Service extends string>(service: Service) {
+  return {
+    showLag: {
+      method: 'GET',
+      path: `/${service}/lag`,
+      summary: 'Events in the log that are not handled yet, by topic and partition.',
+      access: ['staff', 'service'],
+      responses: {
+        200: Type.Object(
+          {
+            items: Type.Array(
+              Type.Object(
+                { topic: Type.String(), partition: Type.Integer(), events: Type.Integer() },
+                { additionalProperties: false },
+              ),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+      },
+    },
+  } as const;
+}
+
+export function lagHandlers(subscription: Pick<Subscription, 'lag'>) {
+  return {
+    showLag: async () => ({ status: 200 as const, body: { items: [...(await subscription.lag())] } }),
+  };
 }
 
 /** For the service's problem table, under the name `no-dead-letter`. */

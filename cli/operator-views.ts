@@ -1,0 +1,39 @@
+import type { OperatorViews } from '#edge/gateway';
+import type { EventLog } from '#kit/messaging';
+import { composedServices, publishesEvents } from './compose.ts';
+import type { Mesh } from './mesh.ts';
+import type { ServicesOptions } from './services.ts';
+import { type Readings, type SystemViewOptions, viewSystem } from './system-view.ts';
+import type { ProcessTelemetry } from './telemetry.ts';
+import { createTraceCollector } from './traces.ts';
+
+export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'process' | 'services'> {
+  readonly observed: ProcessTelemetry;
+  readonly mesh: Mesh | undefined;
+  readonly log: EventLog;
+  readonly unready: SystemViewOptions['unready'];
+}
+
+const askTimeoutMs = 1_500;
+
+/** What the gateway shows to staff: gathered from all processes when somebody looks, so that it costs nothing otherwise. */
+export function createOperatorViews(options: OperatorViewsOptions): OperatorViews {
+  const { world, process, services, observed, mesh, log, unready } = options;
+  const { spans } = observed.telemetry;
+  const elsewhere = (path: string, timeoutMs: number) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]);
+  return {
+    log,
+    topics: composedServices.filter(publishesEvents),
+    traces: spans.recent,
+    trace: createTraceCollector({ elsewhere, here: spans.trace }).trace,
+    async system() {
+      const readings: Readings = await observed.readings();
+      return viewSystem({
+        ...{ clock: world.clock, process, services, unready },
+        here: () => readings,
+        elsewhere: () => elsewhere('/readings', askTimeoutMs),
+        instances: () => mesh?.directory.instances ?? [],
+      });
+    },
+  };
+}

@@ -1,0 +1,198 @@
+import Type, { type Static } from 'typebox';
+import { defineService, problemTable } from '#kit/contract';
+import { closed, Timestamp } from './common.ts';
+
+/** What operators see of the running system: the gateway asks all processes for it. For staff alone. */
+
+const Count = Type.Number({ minimum: 0 });
+
+/** Calls so far, by outcome and by how long they took: two readings tell what happened in between. */
+const counted = {
+  calls: Count,
+  failed: Type.Number({ minimum: 0, description: 'Ended with 5xx, a time-out, or no answer' }),
+  buckets: Type.Array(Count, { description: 'Calls by time; one more than there are boundsSec' }),
+};
+
+const ProcessView = closed({
+  process: Type.String(),
+  services: Type.Array(Type.String()),
+  answering: Type.Boolean(),
+  address: Type.Optional(Type.String()),
+  zone: Type.Optional(Type.String()),
+  startedAt: Type.Optional(Timestamp),
+});
+
+export const SystemView = closed({
+  at: Timestamp,
+  processes: Type.Array(ProcessView),
+  boundsSec: Type.Array(Type.Number()),
+  edges: Type.Array(closed({ caller: Type.String(), callee: Type.String(), ...counted })),
+  services: Type.Array(closed({ service: Type.String(), ...counted })),
+  breakers: Type.Array(
+    closed({
+      callee: Type.String(),
+      operation: Type.String(),
+      state: Type.Union([Type.Literal('half-open'), Type.Literal('open')]),
+    }),
+  ),
+  pools: Type.Array(
+    closed({ process: Type.String(), database: Type.String(), open: Count, busy: Count, waiting: Count }),
+  ),
+  published: Type.Array(closed({ source: Type.String(), events: Count, waiting: Type.Optional(Count) })),
+  consumed: Type.Array(closed({ group: Type.String(), events: Count, behind: Type.Optional(Count) })),
+  unready: Type.Record(Type.String(), Type.String()),
+});
+export type SystemView = Static<typeof SystemView>;
+
+const AttributeValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
+const Attributes = Type.Record(Type.String(), AttributeValue);
+
+const SpanView = closed({
+  traceId: Type.String(),
+  spanId: Type.String(),
+  parentSpanId: Type.Optional(Type.String()),
+  name: Type.String(),
+  kind: Type.String(),
+  startMs: Type.Number({ description: 'Since 1970, with fractions; on the clock of its process' }),
+  durationMs: Type.Number(),
+  attributes: Attributes,
+  events: Type.Array(closed({ name: Type.String(), atMs: Type.Number(), attributes: Attributes })),
+  error: Type.Optional(Type.String()),
+});
+export type SpanView = Static<typeof SpanView>;
+
+const TraceView = closed({
+  traceId: Type.String(),
+  name: Type.String({ description: 'Of its earliest span' }),
+  startMs: Type.Number(),
+  durationMs: Type.Number(),
+  spanCount: Type.Integer(),
+  failed: Type.Boolean(),
+  services: Type.Array(Type.String()),
+});
+
+const TraceId = Type.String({ pattern: '^[0-9a-f]{32}$' });
+
+const EventView = closed({
+  topic: Type.String(),
+  partition: Type.Integer(),
+  offset: Type.Integer(),
+  id: Type.String(),
+  type: Type.String(),
+  source: Type.String(),
+  key: Type.String(),
+  time: Timestamp,
+  hlc: Type.Optional(Type.String({ description: 'Hybrid logical time: a cause has a lesser one than its effect' })),
+  step: Type.Optional(Type.Integer({ description: 'Hops from the first request' })),
+  traceparent: Type.Optional(Type.String()),
+  correlationId: Type.Optional(Type.String()),
+  data: Type.Unknown(),
+});
+export type EventView = Static<typeof EventView>;
+
+export const operatorsProblems = problemTable('operators', {
+  'nothing-to-show': {
+    status: 503,
+    title: 'This gateway shows nothing to operators',
+    category: 'unavailable',
+    retry: 'never',
+    hint: 'Start it with the processes of a topology; by itself it has nobody to ask.',
+  },
+  'unknown-trace': {
+    status: 404,
+    title: 'Nothing is recorded of this trace',
+    category: 'input',
+    retry: 'never',
+    hint: 'It was not among those recorded (--trace-ratio), is not over yet, or is too old.',
+  },
+  'unknown-topic': {
+    status: 404,
+    title: 'The log has no such topic',
+    category: 'input',
+    retry: 'never',
+    hint: 'GET /topics lists them.',
+  },
+});
+
+const access = ['staff', 'admin'] as const;
+
+/** The running system as its gateway sees it. It owns no data: everything here is asked of others when somebody looks. */
+export const operators = defineService({
+  service: 'operators',
+  problems: operatorsProblems,
+  operations: {
+    system: {
+      method: 'GET',
+      path: '/system',
+      summary: 'Processes, services, the calls between them and their state. Counts are since each process started',
+      access,
+      responses: { 200: SystemView },
+      problems: ['operators/nothing-to-show'],
+      deadlineMs: 5_000,
+    },
+    traces: {
+      method: 'GET',
+      path: '/traces',
+      summary: 'The latest recorded traces that began at this gateway, newest first',
+      access,
+      query: closed({
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Default 50' })),
+        service: Type.Optional(Type.String({ maxLength: 40, description: 'That took part' })),
+        operation: Type.Optional(Type.String({ maxLength: 100, description: 'Part of the name of a span' })),
+        durationMsMin: Type.Optional(Type.Integer({ minimum: 0 })),
+        failed: Type.Optional(Type.Boolean({ description: 'true: with an error in it; false: without' })),
+      }),
+      responses: { 200: closed({ items: Type.Array(TraceView) }) },
+      problems: ['operators/nothing-to-show'],
+    },
+    trace: {
+      method: 'GET',
+      path: '/traces/{traceId}',
+      summary: 'All recorded spans of a trace, from all processes, in the order in which they began',
+      access,
+      params: closed({ traceId: TraceId }),
+      responses: { 200: closed({ traceId: Type.String(), spans: Type.Array(SpanView) }) },
+      problems: ['operators/nothing-to-show', 'operators/unknown-trace'],
+      deadlineMs: 5_000,
+    },
+    topics: {
+      method: 'GET',
+      path: '/topics',
+      summary: 'Topics of the log, and the first and the next offset of each of their partitions',
+      access,
+      responses: {
+        200: closed({
+          items: Type.Array(
+            closed({
+              topic: Type.String(),
+              partition: Type.Integer(),
+              firstOffset: Type.Integer(),
+              nextOffset: Type.Integer(),
+            }),
+          ),
+        }),
+      },
+      problems: ['operators/nothing-to-show'],
+      deadlineMs: 5_000,
+    },
+    events: {
+      method: 'GET',
+      path: '/topics/{topic}/events',
+      summary: 'Events of one key in the order in which they happened, from a time on',
+      access,
+      params: closed({ topic: Type.String({ pattern: '^[a-z][a-z0-9.-]{0,62}$' }) }),
+      query: closed({
+        key: Type.String({ minLength: 1, maxLength: 200 }),
+        from: Type.Optional(Timestamp),
+      }),
+      responses: {
+        200: closed({
+          items: Type.Array(EventView),
+          complete: Type.Boolean({ description: 'false: there are more events in the log than were looked through' }),
+        }),
+      },
+      problems: ['operators/nothing-to-show', 'operators/unknown-topic'],
+      deadlineMs: 10_000,
+    },
+  },
+});

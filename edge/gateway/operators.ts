@@ -1,0 +1,114 @@
+import { type EventView, operators, operatorsProblems, type SpanView, type SystemView } from '#contracts/operators';
+import { type Handlers, implement, invalidInput, type ServiceServer } from '#kit/contract';
+import { type EventLog, type LogRecord, partitionOf } from '#kit/messaging';
+import type { Clock } from '#kit/runtime';
+import type { SpanRecord, TraceFilter, TraceSummary } from '#kit/telemetry';
+
+/** Where the gateway finds what it shows to operators. */
+export interface OperatorViews {
+  system(): Promise<SystemView>;
+  traces(filter: TraceFilter): readonly TraceSummary[];
+  trace(traceId: string): Promise<readonly SpanRecord[]>;
+  readonly log: Pick<EventLog, 'bounds' | 'read'>;
+  readonly topics: readonly string[];
+}
+
+/** `views` undefined: whoever asks is told that there is nothing to show. */
+export function createOperators(views: OperatorViews | undefined, clock: Clock): ServiceServer {
+  function known(): OperatorViews {
+    if (views) return views;
+    throw operatorsProblems['nothing-to-show']();
+  }
+
+  const handlers: Handlers<typeof operators> = {
+    system: async () => ({ status: 200, body: await known().system() }),
+    traces: async ({ query }) => ({
+      status: 200,
+      body: {
+        items: known()
+          .traces(query)
+          .map(({ services, ...rest }) => ({ ...rest, services: [...services] })),
+      },
+    }),
+    async trace({ params: { traceId } }) {
+      const spans = await known().trace(traceId);
+      if (spans.length === 0) throw operatorsProblems['unknown-trace']();
+      return { status: 200, body: { traceId, spans: spans.map(spanView) } };
+    },
+    async topics() {
+      const { log, topics } = known();
+      return { status: 200, body: { items: [...(await log.bounds(topics))] } };
+    },
+    async events({ params: { topic }, query: { key, from } }) {
+      const { log, topics } = known();
+      if (!topics.includes(topic)) throw operatorsProblems['unknown-topic']({ detail: topic });
+      const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from);
+      if (Number.isNaN(fromMs)) throw invalidInput([{ pointer: 'query:from', detail: 'is not an RFC 3339 time' }]);
+      const { found, complete } = await findEvents(log, topic, key, fromMs);
+      return { status: 200, body: { items: found.map(eventView), complete } };
+    },
+  };
+  return implement(operators, handlers, { clock });
+}
+
+/** Events that are looked through for one answer. */
+const scannedMax = 5_000;
+const pageMax = 500;
+/** Times within a partition are out of order by no more than transactions take. */
+const slackMs = 60_000;
+
+/**
+ * The log has no index of keys, since only people ask for one. A key has one partition, and times in it grow nearly with
+ * the offsets: so the place to begin is found by halves, and a bounded number of events is looked through from there.
+ */
+export async function findEvents(
+  log: Pick<EventLog, 'bounds' | 'read'>,
+  topic: string,
+  key: string,
+  fromMs: number,
+): Promise<{ readonly found: readonly LogRecord[]; readonly complete: boolean }> {
+  const partition = partitionOf(key);
+  const bounds = (await log.bounds([topic])).find((each) => each.partition === partition);
+  const found: LogRecord[] = [];
+  if (!bounds) return { found, complete: true };
+  const { firstOffset, nextOffset } = bounds;
+  const read = (fromOffset: number, limit: number) => log.read([{ topic, partition, fromOffset }], limit, limit);
+  let low = firstOffset;
+  let high = nextOffset;
+  while (low < high && fromMs > 0) {
+    const middle = Math.floor((low + high) / 2);
+    const [record] = await read(middle, 1);
+    if (record && Date.parse(record.event.time) < fromMs - slackMs) low = middle + 1;
+    else high = middle;
+  }
+  let offset = low;
+  while (offset < nextOffset && offset - low < scannedMax) {
+    const page = await read(offset, pageMax);
+    const last = page.at(-1);
+    if (!last) break;
+    found.push(...page.filter(({ event }) => event.subject === key));
+    offset = last.offset + 1;
+  }
+  return { found, complete: offset >= nextOffset };
+}
+
+function eventView({ topic, partition, offset, event }: LogRecord): EventView {
+  const { id, type, source, subject, time, hlc, step, traceparent, correlationid, data } = event;
+  return {
+    ...{ topic, partition, offset, id, type, source, key: subject, time, data },
+    ...(hlc === undefined ? {} : { hlc }),
+    ...(step === undefined ? {} : { step }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(correlationid === undefined ? {} : { correlationId: correlationid }),
+  };
+}
+
+function spanView({ parentSpanId, error, attributes, events, ...rest }: SpanRecord): SpanView {
+  return {
+    ...rest,
+    attributes: { ...attributes },
+    events: events.map((event) => ({ ...event, attributes: { ...event.attributes } })),
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
