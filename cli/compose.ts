@@ -5,6 +5,7 @@ import { notifications as notificationsContract } from '#contracts/notifications
 import { orders as ordersContract } from '#contracts/orders';
 import { payments as paymentsContract } from '#contracts/payments';
 import { products as productsContract } from '#contracts/products';
+import { tills as tillsContract } from '#contracts/tills';
 import { users as usersContract } from '#contracts/users';
 import { createHybridClock, createTextClock } from '#kit/clock';
 import {
@@ -31,6 +32,7 @@ import { createOrders, ordersMigrations, type PriceOf } from '#services/orders';
 import { createPayments, paymentsMigrations } from '#services/payments';
 import type { PaymentProvider } from '#services/payments/provider';
 import { createProducts, productsMigrations } from '#services/products';
+import { createTills, tillsMigrations } from '#services/tills';
 import { createUsers, usersMigrations } from '#services/users';
 import { observeServed, observeTransport, traceServer } from './observe.ts';
 
@@ -47,6 +49,7 @@ export const composedServices = [
   'payments',
   'orders',
   'carts',
+  'tills',
   'notifications',
   'analytics',
 ] as const;
@@ -60,6 +63,7 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   payments: paymentsMigrations,
   orders: [...ordersMigrations, outboxMigrations],
   carts: cartsMigrations,
+  tills: tillsMigrations,
   notifications: notificationsMigrations,
   analytics: analyticsMigrations,
 };
@@ -246,6 +250,18 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     });
     return { server: carts.server, components: [carts.component] };
   },
+  tills(options) {
+    const { world, server } = options;
+    const tills = createTills({
+      world,
+      database: options.databaseOf('tills'),
+      carts: clientOf(cartsContract, options),
+      inventory: clientOf(inventoryContract, options),
+      payments: clientOf(paymentsContract, options),
+      server,
+    });
+    return { server: tills.server, components: [tills.component] };
+  },
   notifications(options) {
     const database = options.databaseOf('notifications');
     const users = clientOf(usersContract, options);
@@ -309,6 +325,7 @@ export const publicContracts: readonly ServiceContract[] = [
   inventoryContract,
   ordersContract,
   cartsContract,
+  tillsContract,
   paymentsContract,
   notificationsContract,
   analyticsContract,

@@ -90,7 +90,7 @@ test('a database server that does not answer is named', async () => {
       processes: {
         all: {
           runs: [
-            ...['payment-sandbox', 'users', 'products', 'inventory', 'payments', 'orders', 'carts'],
+            ...['payment-sandbox', 'users', 'products', 'inventory', 'payments', 'orders', 'carts', 'tills'],
             ...['notifications', 'analytics', 'gateway'],
           ],
         },

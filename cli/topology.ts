@@ -20,6 +20,7 @@ export const serviceNames = [
   'payments',
   'orders',
   'carts',
+  'tills',
   'notifications',
   'analytics',
   'gateway',

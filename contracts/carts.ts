@@ -408,6 +408,7 @@ export const carts = defineService({
       path: '/pricing-rules',
       summary: 'Taxes, tax classes and shipping methods, for whoever computes totals.',
       access: staff,
+      callers: ['tills'],
       responses: { 200: PricingRules },
     },
     putTaxes: {

@@ -123,6 +123,22 @@ export function orderLinesOf(totals: Totals): WantedLine[] {
   ];
 }
 
+/** What a line costs in the end: less its share of the discounts, with taxes that come on top. */
+export function paidFor(line: {
+  readonly totalMinor: number;
+  readonly discountMinor?: number;
+  readonly tax?: LineTax;
+}): number {
+  const { totalMinor, discountMinor = 0, tax } = line;
+  return totalMinor - discountMinor + (tax && !tax.included ? tax.amountMinor : 0);
+}
+
+/** What goes back for `quantity` more of `bought` units, `back` of which came back before. All parts sum to what was paid. */
+export function refundFor(paidMinor: number, bought: number, back: number, quantity: number): number {
+  const paidUpTo = (units: number) => Number((BigInt(paidMinor) * BigInt(units)) / BigInt(bought));
+  return paidUpTo(back + quantity) - paidUpTo(back);
+}
+
 /** 190000 is `19 %`, 88750 `8.875 %`. */
 export function percentText(ratePpm: number): string {
   return `${ratePpm / (ppm / 100)} %`;

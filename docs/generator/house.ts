@@ -9,6 +9,7 @@ import { operators } from '#contracts/operators';
 import * as ordersModule from '#contracts/orders';
 import * as paymentsModule from '#contracts/payments';
 import * as productsModule from '#contracts/products';
+import * as tillsModule from '#contracts/tills';
 import * as totalsModule from '#contracts/totals';
 import * as usersModule from '#contracts/users';
 import { gateway } from '#edge/gateway';
@@ -28,6 +29,7 @@ export const chapters: readonly Chapter[] = [
   { contract: ordersModule.orders, shapes: schemasOf(ordersModule) },
   { contract: inventoryModule.inventory, shapes: schemasOf(inventoryModule) },
   { contract: paymentsModule.payments, shapes: schemasOf(paymentsModule) },
+  { contract: tillsModule.tills, shapes: { ...schemasOf(tillsModule), ...schemasOf(totalsModule) } },
   { contract: productsModule.products, shapes: schemasOf(productsModule) },
   { contract: usersModule.users, shapes: schemasOf(usersModule) },
   { contract: notificationsModule.notifications, shapes: schemasOf(notificationsModule) },

@@ -9,6 +9,7 @@ import {
   type ReturnRecord,
   type WantedLine,
 } from '#contracts/orders';
+import { paidFor, refundFor } from '#contracts/pricing';
 import { contractProblems, type ProblemPlace } from '#kit/contract';
 
 /** States that are kept. `held` and `authorized` are read off the saga's progress (`shownState`). */
@@ -274,19 +275,12 @@ function unreturnedOf(order: OrderRecord): Map<string, Unreturned> {
   return left;
 }
 
-/** What a line cost in the end: less its share of the discounts, with taxes that came on top. */
-function paidFor({ totalMinor, discountMinor = 0, tax }: OrderLine): number {
-  return totalMinor - discountMinor + (tax && !tax.included ? tax.amountMinor : 0);
-}
-
 /** What goes back for units that come back. In whatever parts they come, the parts sum to what was paid. */
 function priceOfReturn(unreturned: Unreturned | undefined, quantity: number): number {
   if (!unreturned) return 0;
   const { paidMinor, bought, unitPriceMinor, hasParts } = unreturned;
   if (!hasParts) return unitPriceMinor * quantity;
-  const back = bought - unreturned.quantity;
-  const paidUpTo = (units: number) => Number((BigInt(paidMinor) * BigInt(units)) / BigInt(bought));
-  return paidUpTo(back + quantity) - paidUpTo(back);
+  return refundFor(paidMinor, bought, bought - unreturned.quantity, quantity);
 }
 
 /** Ends a change that `startChange` began. */

@@ -1,0 +1,352 @@
+import Type, { type Static } from 'typebox';
+import { defineService, problemTable } from '#kit/contract';
+import { PricingRules } from './carts.ts';
+import { AmountMinor, CountryCode, Currency, closed, pageOf, pageQuery, Quantity, Sku, Timestamp } from './common.ts';
+import { PaymentMethod } from './orders.ts';
+import { RatePpm, Totals } from './totals.ts';
+
+export const TillId = Type.String({ pattern: '^till_[0-9A-Z]{26}$' });
+/** Ids that a till makes by itself: 26 characters of Crockford base 32, 80 bits of them chance. */
+const madeAtTill = (prefix: string) => Type.String({ pattern: `^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$` });
+const SaleId = madeAtTill('sal');
+const SessionId = madeAtTill('tse');
+
+const amount = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description: 'Minor units' });
+const Name = Type.String({ minLength: 1, maxLength: 100 });
+
+export const Till = closed({
+  id: TillId,
+  name: Name,
+  currency: Currency,
+  country: CountryCode,
+  state: Type.Union([
+    Type.Literal('waiting', { description: 'No device yet' }),
+    Type.Literal('enrolled'),
+    Type.Literal('revoked'),
+  ]),
+  device: Type.Optional(Name),
+  lastSeenAt: Type.Optional(Timestamp),
+  createdAt: Timestamp,
+});
+export type Till = Static<typeof Till>;
+
+const EnrolmentCode = Type.String({ pattern: '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$' });
+
+export const Tender = closed({
+  kind: Type.Union([Type.Literal('cash'), Type.Literal('card')]),
+  amountMinor: amount,
+});
+export type Tender = Static<typeof Tender>;
+
+const SaleLine = closed({
+  sku: Sku,
+  name: Type.String({ minLength: 1, maxLength: 300 }),
+  quantity: Quantity,
+  unitPriceMinor: amount,
+  taxClass: Type.Optional(Type.String({ maxLength: 40, pattern: '^[a-z0-9-]+$' })),
+});
+
+const TillDiscount = closed({
+  name: Type.String({ minLength: 1, maxLength: 100, description: 'The reason: damaged box, staff …' }),
+  off: Type.Union([
+    closed({ kind: Type.Literal('percentage'), ratePpm: RatePpm }),
+    closed({ kind: Type.Literal('amount'), amountMinor: amount }),
+  ]),
+  skus: Type.Optional(Type.Array(Sku, { minItems: 1, maxItems: 200 })),
+});
+
+/** What every entry of a till's journal has. */
+const entry = {
+  seq: Type.Integer({ minimum: 1, description: 'Counts the entries of this till, without gaps' }),
+  sessionId: SessionId,
+  at: Type.String({ maxLength: 40, description: 'RFC 3339, by the till’s clock' }),
+};
+
+export const SaleEntry = closed({
+  ...entry,
+  kind: Type.Literal('sale'),
+  saleId: SaleId,
+  lines: Type.Array(SaleLine, { minItems: 1, maxItems: 200 }),
+  discounts: Type.Array(TillDiscount, { maxItems: 20 }),
+  totalMinor: Type.Integer({ minimum: 0, description: 'What the customer was asked for' }),
+  tenders: Type.Array(Tender, { maxItems: 20, description: 'What was kept: change is off already' }),
+  offline: Type.Optional(Type.Boolean()),
+});
+export type SaleEntry = Static<typeof SaleEntry>;
+
+export const ReturnEntry = closed({
+  ...entry,
+  kind: Type.Literal('return'),
+  returnId: madeAtTill('tre'),
+  saleId: SaleId,
+  lines: Type.Array(closed({ sku: Sku, quantity: Quantity, sellable: Type.Boolean() }), { minItems: 1, maxItems: 200 }),
+  tenders: Type.Array(Tender, { maxItems: 20, description: 'What was given back' }),
+});
+export type ReturnEntry = Static<typeof ReturnEntry>;
+
+export const JournalEntry = Type.Union([
+  closed({ ...entry, kind: Type.Literal('open'), cashier: Name, floatMinor: amount }),
+  closed({
+    ...entry,
+    kind: Type.Literal('cash'),
+    amountMinor: Type.Integer({ minimum: -1_000_000_000, maximum: 1_000_000_000, description: 'Negative: taken out' }),
+    reason: Name,
+  }),
+  SaleEntry,
+  ReturnEntry,
+  closed({ ...entry, kind: Type.Literal('close'), countedMinor: amount }),
+]);
+export type JournalEntry = Static<typeof JournalEntry>;
+
+/** What people should look at. Facts are booked whatever they contradict; nothing is hidden. */
+export const Conflict = closed({
+  tillId: TillId,
+  seq: Type.Integer(),
+  kind: Type.Union([
+    Type.Literal('share-exceeded', { description: 'More was sold than the till had' }),
+    Type.Literal('total-differs', { description: 'The till asked for another total than its lines come to' }),
+    Type.Literal('tender-differs', { description: 'What was kept or given back is not the total' }),
+    Type.Literal('unknown-sale', { description: 'A return of a sale that is not known here' }),
+    Type.Literal('not-sold', { description: 'More came back than was sold' }),
+    Type.Literal('card-not-charged', { description: 'A card payment that the provider knows nothing of' }),
+    Type.Literal('after-close', { description: 'In a session that was closed before, or never opened' }),
+  ]),
+  detail: Type.String(),
+  data: Type.Optional(Type.Unknown()),
+  at: Timestamp,
+});
+export type Conflict = Static<typeof Conflict>;
+
+const Taken = closed({
+  seq: Type.Integer(),
+  isNew: Type.Boolean({ description: 'false: it had arrived before' }),
+});
+
+export const Sale = closed({
+  saleId: SaleId,
+  tillId: TillId,
+  sessionId: SessionId,
+  cashier: Type.Optional(Name),
+  at: Timestamp,
+  totals: Totals,
+  totalMinor: AmountMinor,
+  tenders: Type.Array(Tender),
+  returned: Type.Array(closed({ sku: Sku, quantity: Quantity })),
+  refundedMinor: AmountMinor,
+});
+export type Sale = Static<typeof Sale>;
+
+/** X while the session is open, Z when it is closed. Sums of what has arrived; `missing` are entries that have not. */
+export const Report = closed({
+  kind: Type.Union([Type.Literal('X'), Type.Literal('Z')]),
+  tillId: TillId,
+  sessionId: SessionId,
+  cashier: Type.Optional(Name),
+  currency: Currency,
+  openedAt: Type.Optional(Timestamp),
+  closedAt: Type.Optional(Timestamp),
+  sales: Type.Integer(),
+  returns: Type.Integer(),
+  salesMinor: AmountMinor,
+  discountMinor: AmountMinor,
+  refundsMinor: AmountMinor,
+  taxes: Totals.properties.taxes,
+  cash: closed({
+    floatMinor: AmountMinor,
+    salesMinor: AmountMinor,
+    refundsMinor: AmountMinor,
+    inMinor: AmountMinor,
+    outMinor: AmountMinor,
+    expectedMinor: AmountMinor,
+    countedMinor: Type.Optional(AmountMinor),
+    differenceMinor: Type.Optional(AmountMinor),
+  }),
+  cardMinor: AmountMinor,
+  missing: Type.Array(Type.Integer(), { description: 'Numbers below the last that have not arrived: up to 100' }),
+});
+export type Report = Static<typeof Report>;
+
+export const tillsProblems = problemTable('tills', {
+  'not-found': {
+    status: 404,
+    title: 'There is no such till, sale or session',
+    category: 'input',
+    retry: 'never',
+    hint: 'Check the id. A sale that was made offline is known here when its till has been online again.',
+  },
+  'device-refused': {
+    status: 401,
+    title: 'This device is not enrolled',
+    category: 'auth',
+    retry: 'never',
+    hint: 'Send the secret of the enrolment in the header till-key. A revoked device needs a new code from staff.',
+  },
+  'code-refused': {
+    status: 401,
+    title: 'This code is not valid',
+    category: 'auth',
+    retry: 'never',
+    hint: 'A code works once, for 15 minutes. Ask staff for a new one.',
+  },
+  'entry-differs': {
+    status: 409,
+    title: 'Another entry has this number',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'An entry is written once: book a correction under the next number. seq names it.',
+  },
+});
+
+const ofTill = closed({ tillId: TillId });
+const device = { access: ['anonymous'], identity: 'ignored' } as const;
+const tillLine = closed({ sku: Sku, quantity: Quantity });
+
+/**
+ * Tills sell out of their own share of the stock, online or not. A device proves itself with the header `till-key`
+ * (`<tillId>.<secret>`). What happened at a till is a fact: its journal is taken as it is, each entry once.
+ */
+export const tills = defineService({
+  service: 'tills',
+  problems: tillsProblems,
+  operations: {
+    create: {
+      method: 'POST',
+      path: '/tills',
+      summary: 'A new till, with the code that enrols its device. A repeat with the same key makes no second one.',
+      access: ['staff'],
+      idempotency: 'required',
+      body: closed({ name: Name, currency: Currency, country: CountryCode }),
+      responses: { 201: closed({ till: Till, code: EnrolmentCode }) },
+    },
+    list: {
+      method: 'GET',
+      path: '/tills',
+      summary: 'All tills, oldest first.',
+      access: ['staff'],
+      query: closed(pageQuery),
+      responses: { 200: pageOf(Till) },
+    },
+    newCode: {
+      method: 'POST',
+      path: '/tills/{tillId}/codes',
+      summary: 'A new code for a device. The device that was enrolled before works until the code is used.',
+      access: ['staff'],
+      params: ofTill,
+      responses: { 201: closed({ code: EnrolmentCode, expiresAt: Timestamp }) },
+      problems: ['tills/not-found'],
+    },
+    revoke: {
+      method: 'POST',
+      path: '/tills/{tillId}/revoke',
+      summary: 'Shuts a device out at once. What it has not told yet needs a new enrolment.',
+      access: ['staff'],
+      params: ofTill,
+      responses: { 200: Till },
+      problems: ['tills/not-found'],
+    },
+    enrol: {
+      method: 'POST',
+      path: '/tills/enrol',
+      summary: 'Turns a one-time code into the secret of a device. The secret is shown this once.',
+      ...device,
+      body: closed({ code: EnrolmentCode, device: Name }),
+      responses: { 201: closed({ till: Till, key: Type.String({ description: 'For the header till-key' }) }) },
+      problems: ['tills/code-refused'],
+    },
+    pack: {
+      method: 'GET',
+      path: '/tills/pack',
+      summary:
+        'What a device takes along offline: its till, its share of stock, the last number of its journal, the rules.',
+      ...device,
+      responses: {
+        200: closed({
+          till: Till,
+          lastSeq: Type.Integer(),
+          share: Type.Array(closed({ sku: Sku, onHand: Type.Integer() })),
+          rules: PricingRules,
+        }),
+      },
+      problems: ['tills/device-refused'],
+      deadlineMs: 5_000,
+    },
+    restock: {
+      method: 'POST',
+      path: '/tills/{tillId}/transfers',
+      summary: 'Hands stock of the shop to a till (in), or back (out). The Idempotency-Key names it for ever.',
+      access: ['staff'],
+      idempotency: 'required',
+      params: ofTill,
+      body: closed({
+        direction: Type.Union([Type.Literal('in'), Type.Literal('out')]),
+        lines: Type.Array(tillLine, { minItems: 1, maxItems: 2000 }),
+      }),
+      responses: { 201: closed({ share: Type.Array(closed({ sku: Sku, onHand: Type.Integer() })) }) },
+      problems: ['tills/not-found'],
+      deadlineMs: 5_000,
+    },
+    charge: {
+      method: 'POST',
+      path: '/tills/charges',
+      summary: 'Takes a card payment for a sale, at most once for each sale. A lost answer: ask again.',
+      ...device,
+      body: closed({
+        saleId: SaleId,
+        amountMinor: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+        method: PaymentMethod,
+      }),
+      responses: { 200: closed({ saleId: SaleId, chargedMinor: AmountMinor }) },
+      problems: ['tills/device-refused'],
+      deadlineMs: 10_000,
+    },
+    record: {
+      method: 'POST',
+      path: '/tills/journal',
+      summary:
+        'Takes entries of a till’s journal, online at once or days later: each counts once, in whatever order they come.',
+      ...device,
+      body: closed({ entries: Type.Array(JournalEntry, { minItems: 1, maxItems: 100 }) }),
+      responses: {
+        200: closed({ entries: Type.Array(Taken), conflicts: Type.Array(Conflict), lastSeq: Type.Integer() }),
+      },
+      problems: ['tills/device-refused', 'tills/entry-differs'],
+      deadlineMs: 10_000,
+      bodySizeBytesMax: 1024 * 1024,
+    },
+    getSale: {
+      method: 'GET',
+      path: '/tills/sales/{saleId}',
+      summary: 'A sale, for its receipt or a return. For devices of any till and for staff.',
+      access: ['anonymous'],
+      params: closed({ saleId: SaleId }),
+      responses: { 200: Sale },
+      problems: ['tills/not-found', 'tills/device-refused'],
+    },
+    report: {
+      method: 'GET',
+      path: '/tills/{tillId}/sessions/{sessionId}/report',
+      summary: 'X or Z report of a session, for the till’s device.',
+      ...device,
+      params: closed({ tillId: TillId, sessionId: SessionId }),
+      responses: { 200: Report },
+      problems: ['tills/not-found', 'tills/device-refused'],
+    },
+    sessions: {
+      method: 'GET',
+      path: '/tills/{tillId}/sessions',
+      summary: 'Reports of the last 50 sessions of a till, newest first, for staff.',
+      access: ['staff'],
+      params: ofTill,
+      responses: { 200: closed({ items: Type.Array(Report) }) },
+      problems: ['tills/not-found'],
+    },
+    conflicts: {
+      method: 'GET',
+      path: '/tills/conflicts',
+      summary: 'What contradicts something, newest first.',
+      access: ['staff'],
+      query: closed(pageQuery),
+      responses: { 200: pageOf(Conflict) },
+    },
+  },
+});

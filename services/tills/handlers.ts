@@ -1,0 +1,243 @@
+import { hash } from 'node:crypto';
+import type { PricingRules } from '#contracts/carts';
+import { decodeCursor, encodeCursor } from '#contracts/common';
+import type { inventory } from '#contracts/inventory';
+import type { payments } from '#contracts/payments';
+import { type Report, type SaleEntry, type Till, type tills, tillsProblems } from '#contracts/tills';
+import { type CallContext, type Client, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { claimKeys, completeKeys, fingerprintOf } from '#kit/idempotency';
+import type { Database, World } from '#kit/runtime';
+import { recordEntries } from './journal.ts';
+import { reportOf, saleView, type TillRecord } from './model.ts';
+import { type createSettlement, paymentIdOf } from './settle.ts';
+import {
+  conflictsAt,
+  conflictView,
+  enrolDevice,
+  insertTill,
+  lastSeq,
+  listConflicts,
+  listSessions,
+  listTills,
+  missingSeqs,
+  readReturns,
+  readSales,
+  readSession,
+  readTill,
+  revokeDevice,
+  setCode,
+  tillOfDevice,
+} from './store.ts';
+
+export interface HandlerOptions {
+  readonly world: World;
+  readonly database: Database;
+  readonly inventory: Client<typeof inventory>;
+  readonly payments: Client<typeof payments>;
+  readonly rules: (context: CallContext) => Promise<PricingRules>;
+  readonly settlement: ReturnType<typeof createSettlement>;
+}
+
+const codeLifeMs = 15 * 60_000;
+const pageSizeDefault = 20;
+const sessionsMax = 50;
+const missingMax = 100;
+const sharePageSize = 100;
+/** SKUs that a device takes along. */
+const shareMax = 20_000;
+
+export function createHandlers(options: HandlerOptions): Handlers<typeof tills> {
+  const { world, database, inventory, payments, rules, settlement } = options;
+  const { ids, log } = world;
+  const asTills = (context: CallContext): CallContext => ({ ...context, caller: { kind: 'service', id: 'tills' } });
+
+  /** Eight characters of Crockford base 32: forty bits of chance, for a quarter of an hour. */
+  async function newCode(tillId: string): Promise<{ code: string; expiresAt: string }> {
+    const letters = [...world.random.bytes(8)].map((byte) => alphabet[byte % alphabet.length]).join('');
+    const code = `${letters.slice(0, 4)}-${letters.slice(4)}`;
+    const expiresAt = await setCode(database, tillId, hashOf(code), codeLifeMs);
+    if (!expiresAt) throw tillsProblems['not-found']();
+    return { code, expiresAt: expiresAt.toISOString() };
+  }
+
+  /** The till whose device sent this request. */
+  async function ofDevice({ headers }: CallContext): Promise<{ till: TillRecord; keyHash: string }> {
+    const [tillId = '', secret] = (headers['till-key'] ?? '').split('.');
+    if (secret === undefined) throw tillsProblems['device-refused']({ detail: 'there is no header till-key' });
+    const keyHash = hashOf(secret);
+    const till = await tillOfDevice(database, tillId, keyHash);
+    if (!till) throw tillsProblems['device-refused']();
+    return { till, keyHash };
+  }
+
+  async function shareOf(tillId: string, context: CallContext) {
+    const share: { sku: string; onHand: number }[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = { holder: tillId, limit: sharePageSize, cursor };
+      const { body } = await inventory.levels({ query }, asTills(context));
+      share.push(...body.items.map(({ sku, onHand }) => ({ sku, onHand })));
+      cursor = body.nextCursor;
+    } while (cursor !== undefined && share.length < shareMax);
+    return share;
+  }
+
+  async function reportFor(till: TillRecord, sessionId: string): Promise<Report> {
+    const [entries, missing] = await Promise.all([
+      readSession(database, till.id, sessionId),
+      missingSeqs(database, till.id, missingMax),
+    ]);
+    if (entries.length === 0) throw tillsProblems['not-found']({ detail: `nothing is known of ${sessionId}` });
+    return reportOf(till, sessionId, entries, missing);
+  }
+
+  return {
+    create: async ({ body }, context) => {
+      const { caller, idempotencyKey: key = '' } = context;
+      const id = ids.next('till');
+      const claim = { scope: `tills.create ${caller.id}`, key, fingerprint: fingerprintOf(body), reference: id };
+      const tillId = await database.transaction(async (tx) => {
+        const [state] = await claimKeys(tx, [claim]);
+        if (state?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+        if (state?.state === 'done') return (state.result as { id: string }).id;
+        if (state?.state !== 'claimed') throw contractProblems['idempotency-key-in-flight']();
+        await Promise.all([insertTill(tx, { id, ...body }), completeKeys(tx, [{ ...claim, result: { id } }])]);
+        return id;
+      });
+      const { code } = await newCode(tillId);
+      const till = (await readTill(database, tillId)) as TillRecord;
+      return { status: 201, body: { till: tillView(till), code } };
+    },
+    list: async ({ query }) => {
+      const { limit = pageSizeDefault, cursor } = query;
+      const [after = ''] = positionOf(cursor);
+      const rows = await listTills(database, String(after), limit + 1);
+      const items = rows.slice(0, limit).map(tillView);
+      const last = items.at(-1);
+      return {
+        status: 200,
+        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
+      };
+    },
+    newCode: async ({ params }) => ({ status: 201, body: await newCode(params.tillId) }),
+    revoke: async ({ params }) => {
+      const till = await revokeDevice(database, params.tillId);
+      if (!till) throw tillsProblems['not-found']();
+      return { status: 200, body: tillView(till) };
+    },
+    enrol: async ({ body }) => {
+      const secret = Buffer.from(world.random.bytes(32)).toString('base64url');
+      const till = await enrolDevice(database, hashOf(body.code), body.device, hashOf(secret));
+      if (!till) throw tillsProblems['code-refused']();
+      return { status: 201, body: { till: tillView(till), key: `${till.id}.${secret}` } };
+    },
+    pack: async (_input, context) => {
+      const { till } = await ofDevice(context);
+      const [seq, share, known] = await Promise.all([
+        lastSeq(database, till.id),
+        shareOf(till.id, context),
+        rules(asTills(context)),
+      ]);
+      return { status: 200, body: { till: tillView(till), lastSeq: seq, share, rules: known } };
+    },
+    restock: async ({ params, body }, context) => {
+      const till = await readTill(database, params.tillId);
+      if (!till) throw tillsProblems['not-found']();
+      const [from, to] = body.direction === 'in' ? ['main', till.id] : [till.id, 'main'];
+      const key = hashOf(`${till.id} ${context.idempotencyKey}`).slice(0, 40);
+      const moved = await inventory.transfer({ key, body: { from, to, lines: body.lines } }, asTills(context));
+      const share = moved.body.stock.filter(({ holder }) => holder === till.id);
+      return { status: 201, body: { share: share.map(({ sku, available: onHand }) => ({ sku, onHand })) } };
+    },
+    charge: async ({ body }, context) => {
+      const { till } = await ofDevice(context);
+      const { saleId, amountMinor, method } = body;
+      const orderId = paymentIdOf(saleId);
+      const wanted = { orderId, amountMinor, currency: till.currency, method };
+      await payments.authorize({ key: `${saleId}:authorize`, body: wanted }, asTills(context));
+      const { body: payment } = await payments.capture(
+        { key: `${saleId}:capture`, params: { orderId } },
+        asTills(context),
+      );
+      return { status: 200, body: { saleId, chargedMinor: payment.capturedMinor } };
+    },
+    record: async ({ body }, context) => {
+      const { till, keyHash } = await ofDevice(context);
+      checkTimes(body.entries);
+      const { entries } = await recordEntries(database, till, keyHash, body.entries, await rules(asTills(context)));
+      // Stock and cards hear of it at once when they can; else it is told them later.
+      await settlement.settleTill(till.id, asTills(context)).catch((error) => {
+        log.info('a till’s entries will be settled later', { till: till.id, error });
+      });
+      const seqs = entries.map(({ seq }) => seq);
+      const [rows, seq] = await Promise.all([conflictsAt(database, till.id, seqs), lastSeq(database, till.id)]);
+      return { status: 200, body: { entries: [...entries], conflicts: rows.map(conflictView), lastSeq: seq } };
+    },
+    getSale: async ({ params }, context) => {
+      if (context.caller.kind !== 'staff' && context.caller.kind !== 'admin') await ofDevice(context);
+      const [sale] = await readSales(database, [params.saleId]);
+      if (!sale) throw tillsProblems['not-found']({ detail: `${params.saleId} is not known` });
+      const { sessionId } = sale.body as SaleEntry;
+      const [returns, session] = await Promise.all([
+        readReturns(database, [params.saleId]),
+        readSession(database, sale.tillId, sessionId),
+      ]);
+      const opened = session.find(({ body }) => body.kind === 'open')?.body;
+      return { status: 200, body: saleView(sale, returns, opened?.kind === 'open' ? opened.cashier : undefined) };
+    },
+    report: async ({ params }, context) => {
+      const { till } = await ofDevice(context);
+      if (till.id !== params.tillId) throw tillsProblems['not-found']();
+      return { status: 200, body: await reportFor(till, params.sessionId) };
+    },
+    sessions: async ({ params }) => {
+      const till = await readTill(database, params.tillId);
+      if (!till) throw tillsProblems['not-found']();
+      const sessionIds = await listSessions(database, till.id, sessionsMax);
+      const items: Report[] = [];
+      for (const sessionId of sessionIds) items.push(await reportFor(till, sessionId));
+      return { status: 200, body: { items } };
+    },
+    conflicts: async ({ query }) => {
+      const { limit = pageSizeDefault, cursor } = query;
+      const [before] = positionOf(cursor);
+      const rows = await listConflicts(database, before === undefined ? null : Number(before), limit + 1);
+      const items = rows.slice(0, limit).map(conflictView);
+      const last = rows.slice(0, limit).at(-1);
+      return {
+        status: 200,
+        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
+      };
+    },
+  };
+}
+
+const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** Of codes and secrets, all of them chance: a plain hash keeps them from whoever reads the database. */
+const hashOf = (secret: string): string => hash('sha256', secret, 'base64url');
+
+function tillView({ id, name, currency, country, state, device, lastSeenAt, createdAt }: TillRecord): Till {
+  return {
+    id,
+    name,
+    currency,
+    country,
+    state,
+    ...(device === null ? {} : { device }),
+    ...(lastSeenAt === null ? {} : { lastSeenAt: lastSeenAt.toISOString() }),
+    createdAt: createdAt.toISOString(),
+  };
+}
+
+function checkTimes(entries: readonly { readonly at: string }[]): void {
+  const wrong = entries.flatMap(({ at }, i) => (Number.isNaN(Date.parse(at)) ? [`/entries/${i}/at`] : []));
+  if (wrong.length > 0) throw invalidInput(wrong.map((pointer) => ({ pointer, detail: 'is not an RFC 3339 time' })));
+}
+
+function positionOf(cursor: string | undefined): (string | number | null)[] {
+  if (cursor === undefined) return [];
+  const position = decodeCursor(cursor);
+  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+  return position;
+}

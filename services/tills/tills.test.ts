@@ -1,0 +1,336 @@
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import type { PricingRules } from '#contracts/carts';
+import { inventory as inventoryContract } from '#contracts/inventory';
+import { type CallContext, contractProblems, createClient, createLocalTransport } from '#kit/contract';
+import { openTestDatabase, quietWorld as world } from '#kit/messaging/testing';
+import { type Database, type Reply, systemTimers } from '#kit/runtime';
+import { createInventory, inventoryMigrations } from '../inventory/index.ts';
+import { createTills, tillsMigrations } from './index.ts';
+
+/** Tills on PostgreSQL with the real inventory beside them; carts and the payment provider do as they are told. */
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read replies of every shape
+type AnyReply = Reply & { readonly body: any };
+
+const rules: PricingRules = {
+  taxes: [{ country: 'DE', name: 'VAT', included: true, rates: { standard: 190_000 } }],
+  taxClasses: [],
+  shippingMethods: [],
+};
+const neighbours = {
+  cartsUp: true,
+  inventoryUp: true,
+  captured: new Map<string, number>(),
+  refunds: new Map<string, number>(),
+};
+
+let database: Database;
+let stock: Database;
+let tills: ReturnType<typeof createTills>;
+let inventory: ReturnType<typeof createClient<typeof inventoryContract>>;
+
+beforeAll(async () => {
+  [database, stock] = await Promise.all([openTestDatabase(tillsMigrations), openTestDatabase(inventoryMigrations)]);
+  const transport = createLocalTransport(systemTimers);
+  transport.attach(createInventory({ world, database: stock, server: { checkReplies: true } }).server);
+  const { clock } = world;
+  inventory = createClient(inventoryContract, {
+    clock,
+    transport: {
+      send(request, signal) {
+        if (!neighbours.inventoryUp) throw contractProblems.unavailable();
+        return transport.send(request, signal);
+      },
+    },
+  });
+  tills = createTills({
+    world,
+    database,
+    inventory,
+    carts: {
+      rules: async () => {
+        if (!neighbours.cartsUp) throw contractProblems.unavailable();
+        return { status: 200, body: rules };
+      },
+    } as never,
+    payments: paymentsFake() as never,
+    server: { checkReplies: true },
+  });
+});
+
+function paymentsFake() {
+  const { captured, refunds } = neighbours;
+  const view = (orderId: string) => ({ status: 200, body: { orderId, capturedMinor: captured.get(orderId) ?? 0 } });
+  return {
+    authorize: async ({ body }: { body: { orderId: string; amountMinor: number; method: string } }) => {
+      if (!captured.has(body.orderId)) captured.set(body.orderId, body.amountMinor);
+      return view(body.orderId);
+    },
+    capture: async ({ params }: { params: { orderId: string } }) => view(params.orderId),
+    get: async ({ params }: { params: { orderId: string } }) => {
+      if (!captured.has(params.orderId)) throw contractProblems['not-found']();
+      return view(params.orderId);
+    },
+    refund: async ({ body }: { body: { refundId: string; amountMinor: number } }) => {
+      refunds.set(body.refundId, body.amountMinor);
+      return { status: 200, body: {} };
+    },
+  };
+}
+
+const staff = { 'holdfast-caller': 'staff:usr_1' };
+let keys = 0;
+
+function call(
+  operation: string,
+  { params = {}, body, headers = staff }: { params?: object; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<AnyReply> {
+  keys += 1;
+  const request = {
+    service: 'tills',
+    operation,
+    params: params as Record<string, string>,
+    query: {},
+    headers: { 'idempotency-key': `key-${keys}`, ...headers },
+    ...(body === undefined ? {} : { body }),
+  };
+  return tills.server.handle(request, new AbortController().signal) as Promise<AnyReply>;
+}
+
+const asStaff = (key?: string): CallContext => ({
+  caller: { kind: 'staff', id: 'usr_1' },
+  correlationId: 'test',
+  step: 0,
+  traceparent: undefined,
+  idempotencyKey: key,
+  deadlineAtMs: world.clock.monotonicMs() + 10_000,
+  signal: new AbortController().signal,
+  headers: {},
+});
+
+interface Device {
+  readonly tillId: string;
+  readonly key: string;
+  record(...entries: object[]): Promise<AnyReply>;
+}
+
+async function newTill(share = 0): Promise<Device> {
+  const made = await call('create', { body: { name: 'Front', currency: 'EUR', country: 'DE' } });
+  const { id: tillId } = made.body.till;
+  const { body } = await call('enrol', { headers: {}, body: { code: made.body.code, device: 'tablet' } });
+  if (share > 0)
+    await call('restock', { params: { tillId }, body: { direction: 'in', lines: [{ sku: 'ROPE', quantity: share }] } });
+  const { key } = body;
+  const record = (...entries: object[]) => call('record', { headers: { 'till-key': key }, body: { entries } });
+  return { tillId, key, record };
+}
+
+const id = (prefix: string) => world.ids.next(prefix);
+const session = id('tse');
+const at = '2030-01-01T10:00:00Z';
+const open = (seq: number, sessionId = session) => ({
+  kind: 'open',
+  seq,
+  sessionId,
+  at,
+  cashier: 'Ada',
+  floatMinor: 10_000,
+});
+const close = (seq: number, countedMinor: number) => ({ kind: 'close', seq, sessionId: session, at, countedMinor });
+
+function sale(seq: number, quantity: number, over: object = {}) {
+  const totalMinor = 1_000 * quantity;
+  return {
+    kind: 'sale',
+    seq,
+    sessionId: session,
+    at,
+    saleId: id('sal'),
+    lines: [{ sku: 'ROPE', name: 'Rope', quantity, unitPriceMinor: 1_000 }],
+    discounts: [],
+    totalMinor,
+    tenders: [{ kind: 'cash', amountMinor: totalMinor }],
+    ...over,
+  };
+}
+
+function giveBack(seq: number, saleId: string, quantity: number, over: object = {}) {
+  return {
+    kind: 'return',
+    seq,
+    sessionId: session,
+    at,
+    returnId: id('tre'),
+    saleId,
+    lines: [{ sku: 'ROPE', quantity, sellable: true }],
+    tenders: [{ kind: 'cash', amountMinor: 1_000 * quantity }],
+    ...over,
+  };
+}
+
+async function levels(holder: string) {
+  const { body } = await inventory.levels({ query: { holder } }, asStaff());
+  return body.items[0];
+}
+
+async function isConserved(): Promise<void> {
+  const { body } = await inventory.conservation({}, asStaff());
+  expect(body.violations).toEqual([]);
+  expect(body.received).toBe(body.onHand + body.held + body.sold + body.writtenOff + body.inTransfer);
+}
+
+beforeEach(async () => {
+  Object.assign(neighbours, { cartsUp: true, inventoryUp: true });
+  await inventory.receive({ key: id('rcp'), body: { lines: [{ sku: 'ROPE', quantity: 100 }] } }, asStaff());
+});
+
+test('a device is enrolled once by its code, and shut out at once when it is revoked', async () => {
+  const made = await call('create', { body: { name: 'Front', currency: 'EUR', country: 'DE' } });
+  const { id: tillId } = made.body.till;
+  const enrol = () => call('enrol', { headers: {}, body: { code: made.body.code, device: 'tablet' } });
+  const replies = await Promise.all([enrol(), enrol(), enrol()]);
+  expect(replies.map(({ status }) => status).sort()).toEqual([201, 401, 401]);
+  const key = replies.find(({ status }) => status === 201)?.body.key;
+  const pack = () => call('pack', { headers: { 'till-key': key } });
+  expect(await pack()).toMatchObject({
+    status: 200,
+    body: { till: { id: tillId, state: 'enrolled' }, lastSeq: 0, rules },
+  });
+  expect(await call('pack', { headers: {} })).toMatchObject({ status: 401, body: { code: 'tills/device-refused' } });
+  expect((await call('revoke', { params: { tillId } })).body.state).toBe('revoked');
+  expect(await pack()).toMatchObject({ status: 401 });
+  const { body } = await call('newCode', { params: { tillId } });
+  await database.query('update till set code_expires_at = now() where id = $1', [tillId]);
+  const late = await call('enrol', { headers: {}, body: { code: body.code, device: 'tablet' } });
+  expect(late).toMatchObject({ status: 401, body: { code: 'tills/code-refused' } });
+});
+
+test('a till is made once for each key', async () => {
+  const headers = { ...staff, 'idempotency-key': 'one-till' };
+  const body = { name: 'Back', currency: 'EUR', country: 'DE' };
+  const [first, second] = [await call('create', { body, headers }), await call('create', { body, headers })];
+  expect(second.body.till.id).toBe(first.body.till.id);
+  expect(second.body.code).not.toBe(first.body.code);
+});
+
+test('sales out of a till’s own share count once, delivered twice, in any order, or days later', async () => {
+  const till = await newTill(10);
+  const entries = [open(1), sale(2, 3), sale(3, 1, { offline: true }), sale(4, 2)];
+  await Promise.all([till.record(...entries.slice(2)), till.record(...entries), till.record(...entries.slice(0, 3))]);
+  const again = await till.record(...entries);
+  expect(again.body).toMatchObject({ conflicts: [], lastSeq: 4 });
+  expect(again.body.entries.every(({ isNew }: { isNew: boolean }) => !isNew)).toBe(true);
+  expect(await levels(till.tillId)).toMatchObject({ onHand: 4, sold: 6, arrived: 10 });
+  expect(await till.record({ ...entries[1], totalMinor: 1 })).toMatchObject({
+    status: 409,
+    body: { code: 'tills/entry-differs', seq: 2 },
+  });
+  await isConserved();
+});
+
+test('what was sold while everything was away is booked when it is back', async () => {
+  const till = await newTill(10);
+  await till.record(open(1));
+  Object.assign(neighbours, { inventoryUp: false, cartsUp: false });
+  expect(await till.record(sale(2, 4))).toMatchObject({ status: 200, body: { conflicts: [], lastSeq: 2 } });
+  neighbours.inventoryUp = true;
+  expect(await levels(till.tillId)).toMatchObject({ onHand: 10, sold: 0 });
+  await till.record(sale(3, 1));
+  expect(await levels(till.tillId)).toMatchObject({ onHand: 5, sold: 5 });
+  await isConserved();
+});
+
+test('what contradicts something is booked as a fact and shown to staff', async () => {
+  const till = await newTill(2);
+  await till.record(open(1));
+  const { body } = await till.record(
+    sale(2, 5),
+    sale(3, 1, { totalMinor: 900 }),
+    sale(4, 1, { tenders: [{ kind: 'card', amountMinor: 1_000 }] }),
+    giveBack(5, id('sal'), 1),
+    close(6, 0),
+    sale(7, 1),
+  );
+  const kinds = body.conflicts.map(({ seq, kind }: { seq: number; kind: string }) => `${seq} ${kind}`).sort();
+  expect(kinds).toEqual([
+    '2 share-exceeded',
+    '3 share-exceeded',
+    '3 tender-differs',
+    '3 total-differs',
+    '4 card-not-charged',
+    '4 share-exceeded',
+    '5 unknown-sale',
+    '7 after-close',
+    '7 share-exceeded',
+  ]);
+  const listed = await call('conflicts');
+  expect(listed.body.items.slice(0, 9).map(({ tillId }: { tillId: string }) => tillId)).toEqual(
+    Array(9).fill(till.tillId),
+  );
+  expect(await levels(till.tillId)).toMatchObject({ onHand: 0, sold: 8 });
+  await isConserved();
+});
+
+test('returns bring back what was paid, to the till where the units are, at most what was sold', async () => {
+  const [seller, taker] = [await newTill(5), await newTill(1)];
+  const discounts = [{ name: 'Box damaged', off: { kind: 'percentage', ratePpm: 100_000 } }];
+  const sold = sale(2, 3, { discounts, totalMinor: 2_700, tenders: [{ kind: 'cash', amountMinor: 2_700 }] });
+  await seller.record(open(1), sold);
+  const back = (seq: number, quantity: number, amountMinor: number) =>
+    giveBack(seq, sold.saleId, quantity, { tenders: [{ kind: 'cash', amountMinor }] });
+  expect((await taker.record(open(1), back(2, 2, 1_800))).body.conflicts).toEqual([]);
+  expect(await levels(taker.tillId)).toMatchObject({ onHand: 3 });
+  expect(await levels(seller.tillId)).toMatchObject({ onHand: 2, sold: 1 });
+  const receipt = await call('getSale', { params: { saleId: sold.saleId } });
+  expect(receipt.body).toMatchObject({
+    cashier: 'Ada',
+    refundedMinor: 1_800,
+    returned: [{ sku: 'ROPE', quantity: 2 }],
+  });
+  const { body } = await taker.record(back(3, 2, 900));
+  expect(body.conflicts.map(({ kind }: { kind: string }) => kind)).toContain('not-sold');
+  await isConserved();
+});
+
+test('a card is charged once for each sale, and refunded with the return', async () => {
+  const till = await newTill(5);
+  const sold = sale(2, 2, { tenders: [{ kind: 'card', amountMinor: 2_000 }] });
+  const charge = () =>
+    call('charge', {
+      headers: { 'till-key': till.key },
+      body: { saleId: sold.saleId, amountMinor: 2_000, method: 'pm_card_visa' },
+    });
+  expect((await charge()).body).toEqual((await charge()).body);
+  const returned = giveBack(3, sold.saleId, 1, { tenders: [{ kind: 'card', amountMinor: 1_000 }] });
+  expect((await till.record(open(1), sold, returned)).body.conflicts).toEqual([]);
+  expect(neighbours.refunds.get(returned.returnId)).toBe(1_000);
+});
+
+test('X and Z reports sum up the drawer, the taxes and the difference, and say what has not arrived', async () => {
+  const till = await newTill(20);
+  const first = sale(2, 3);
+  const cash = { kind: 'cash', seq: 4, sessionId: session, at, amountMinor: -2_000, reason: 'Bank' };
+  await till.record(open(1), first, cash, giveBack(5, first.saleId, 1));
+  const report = (tillId = till.tillId) =>
+    call('report', { headers: { 'till-key': till.key }, params: { tillId, sessionId: session } });
+  expect((await report()).body).toMatchObject({
+    kind: 'X',
+    sales: 1,
+    returns: 1,
+    salesMinor: 3_000,
+    refundsMinor: 1_000,
+    cash: { floatMinor: 10_000, salesMinor: 3_000, refundsMinor: 1_000, outMinor: 2_000, expectedMinor: 10_000 },
+    taxes: [{ ratePpm: 190_000, amountMinor: 479 }],
+    missing: [3],
+  });
+  await till.record(sale(3, 2, { tenders: [{ kind: 'card', amountMinor: 2_000 }] }), close(6, 9_990));
+  expect((await report()).body).toMatchObject({
+    kind: 'Z',
+    sales: 2,
+    cardMinor: 2_000,
+    cash: { expectedMinor: 10_000, countedMinor: 9_990, differenceMinor: -10 },
+    missing: [],
+  });
+  expect((await call('sessions', { params: { tillId: till.tillId } })).body.items).toHaveLength(1);
+  expect(await report(id('till'))).toMatchObject({ status: 404 });
+});
