@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { createAuthority } from '#kit/mesh';
+import { type Authority, createAuthority, type ProcessName } from '#kit/mesh';
 import type { World } from '#kit/runtime';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { authorityFolder, nameOf } from '../../cli/signing.ts';
@@ -20,12 +20,16 @@ export function createCredentials(
   return (process) => {
     const config = configs.find((each) => each.process === process);
     if (!config) throw new Error(`there is no process ${process}`);
-    const { privateKey, publicKey } = generateKeyPairSync('ec', {
-      namedCurve: 'prime256v1',
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-    });
-    const { certificate, trust } = authority.issue(publicKey, nameOf(config));
-    return { key: privateKey, cert: certificate, ca: trust };
+    return credentialsFrom(authority, nameOf(config));
   };
+}
+
+export function credentialsFrom(authority: Authority, name: ProcessName): TlsCredentials {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', {
+    namedCurve: 'prime256v1',
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const { certificate, trust } = authority.issue(publicKey, name);
+  return { key: privateKey, cert: certificate, ca: trust };
 }

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
+import { TLSSocket } from 'node:tls';
 import type { Random, World } from '#kit/runtime';
 import type { ActiveFault } from './tcp.ts';
 
@@ -80,12 +81,12 @@ export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpPr
     const struck = (kind: HttpFault['kind']) => drawn.find(({ fault }) => fault.kind === kind)?.fault;
     arrived += 1;
     for (const tell of arrivals) tell();
-    if (struck('drop-request')) return void incoming.socket.resetAndDestroy();
+    if (struck('drop-request')) return void breakOff(incoming);
     const late = struck('reorder');
     if (late?.kind === 'reorder') await beOvertaken(arrived + late.overtakenBy, late.msMax);
     const answer = await forward(incoming, body);
     if (struck('duplicate')) await forward(incoming, body).catch(() => {});
-    if (struck('drop-reply')) return void incoming.socket.resetAndDestroy();
+    if (struck('drop-reply')) return void breakOff(incoming);
     outgoing.writeHead(answer.status, answer.headers);
     outgoing.end(answer.body);
   }
@@ -127,7 +128,7 @@ export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpPr
 
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // The other end is gone, or broke off: the caller must see the same, not an answer of ours.
-    handle(incoming, outgoing).catch(() => incoming.socket.resetAndDestroy());
+    handle(incoming, outgoing).catch(() => breakOff(incoming));
   };
   const server = secured
     ? https.createServer({ ...secured.callee, requestCert: true, rejectUnauthorized: true }, serve)
@@ -152,6 +153,12 @@ export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpPr
       await ended;
     },
   };
+}
+
+/** As a reset where that can be had: a connection with TLS can only be closed, in the middle of a message too. */
+function breakOff({ socket }: IncomingMessage): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Without what belongs to one connection; the length is told anew. */

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
+import { createAuthority } from '#kit/mesh';
 import { type Logger, seededRandom, systemWorld } from '#kit/runtime';
+import { credentialsFrom } from '../credentials.ts';
 import { createHttpProxy, type HttpFault } from './http.ts';
 import { createTcpProxy, type TcpFault } from './tcp.ts';
 
@@ -124,10 +127,16 @@ test.each([
   await expect.poll(after.heard).toBe('again');
 });
 
+const authority = createAuthority(world);
+const certificatesOf = (process: string) =>
+  credentialsFrom(authority, { region: 'local', cell: 'main', process, services: [] });
+
 /** A server that counts, a proxy before it. */
-async function countThrough() {
+async function countThrough(way: 'plain' | 'secured' = 'plain') {
   const seen: string[] = [];
-  const server: Server = createHttpServer((incoming, outgoing) => {
+  const secured =
+    way === 'secured' ? { caller: certificatesOf('caller'), callee: certificatesOf('callee') } : undefined;
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     let body = '';
     incoming.on('data', (piece) => {
       body += piece;
@@ -137,12 +146,15 @@ async function countThrough() {
       const { 'content-length': length = 'none', 'transfer-encoding': encoding = 'none' } = incoming.headers;
       outgoing.writeHead(201, { 'x-seen': `${length} ${encoding}` }).end(`answer ${seen.length}`);
     });
-  }).listen(0, '127.0.0.1');
+  };
+  const tls = { requestCert: true, rejectUnauthorized: true };
+  const server = secured ? createHttpsServer({ ...secured.callee, ...tls }, answer) : createHttpServer(answer);
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const random = seededRandom(1);
-  const proxy = await createHttpProxy({ port: 0, target: { host: '127.0.0.1', port }, world, random });
-  const dispatcher = new Agent();
+  const proxy = await createHttpProxy({ port: 0, target: { host: '127.0.0.1', port }, world, random, secured });
+  const dispatcher = new Agent(secured && { connect: { ...secured.caller, checkServerIdentity: () => undefined } });
   onTestFinished(async () => {
     await dispatcher.destroy();
     await proxy.close();
@@ -150,7 +162,7 @@ async function countThrough() {
     server.close();
   });
   const call = async (path: string, method: 'POST' | 'GET' = 'POST', body?: string) => {
-    const reply = await request(`http://127.0.0.1:${proxy.port}${path}`, {
+    const reply = await request(`${secured ? 'https' : 'http'}://127.0.0.1:${proxy.port}${path}`, {
       method,
       dispatcher,
       ...(body === undefined ? {} : { body }),
@@ -177,10 +189,12 @@ test('a duplicate arrives twice and is answered once', async () => {
 });
 
 test.each([
-  ['drop-reply', 1],
-  ['drop-request', 0],
-] as const)('%s: the caller hears nothing, and the server has seen %d', async (kind, times) => {
-  const { proxy, call, seen } = await countThrough();
+  ['drop-reply', 1, 'plain'],
+  ['drop-request', 0, 'plain'],
+  ['drop-reply', 1, 'secured'],
+  ['drop-request', 0, 'secured'],
+] as const)('%s: the caller hears nothing, and the server has seen %d (%s)', async (kind, times, way) => {
+  const { proxy, call, seen } = await countThrough(way);
   const fault = proxy.inject({ kind, probability: 1 } as HttpFault);
   await expect(call('/a')).rejects.toThrow();
   expect(seen).toHaveLength(times);
