@@ -50,12 +50,17 @@ export function encodeCursor(position: readonly (string | number | null)[]): str
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
-/** Undefined when the text is not a cursor of ours. */
+/** Undefined when the text is not a cursor of ours, also when it hides what a database can't keep. */
 export function decodeCursor(cursor: string): (string | number | null)[] | undefined {
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    return Array.isArray(position) ? position : undefined;
+    return Array.isArray(position) && position.every(isPart) ? position : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isPart(part: unknown): part is string | number | null {
+  if (typeof part === 'string') return part.isWellFormed() && !part.includes('\0');
+  return part === null || typeof part === 'number';
 }

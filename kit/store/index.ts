@@ -11,5 +11,5 @@ export {
   StoreOverloaded,
   sqlState,
 } from './errors.ts';
-export { until } from './until.ts';
 export { type ExecuteSql, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
+export { until } from './until.ts';

@@ -20,7 +20,8 @@ export const valueTypes: pg.CustomTypesConfig = {
   },
 };
 
-const needsCare = /[\u0000-\u001f\ud800-\udfff]/;
+/** What JSON would write as an escape of its own. */
+const needsCare = /[^\u0020-\ud7ff\ue000-\uffff]/;
 
 /**
  * Values as the driver takes them. Arrays are written here, because ours are long and full of JSON: as an array's element

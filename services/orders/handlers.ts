@@ -284,7 +284,8 @@ function originOf({ correlationId, step, traceparent }: CallContext): Origin {
 
 function timeOf(text: string, pointer: string): number {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
+  // Years of more than four digits parse, and are more than the database keeps.
+  if (Number.isNaN(ms) || !/^\d{4}-/.test(text)) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
   return ms;
 }
 

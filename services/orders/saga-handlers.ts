@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor } from '#contracts/common';
 import { type orders, ordersProblems } from '#contracts/orders';
-import type { Handlers } from '#kit/contract';
+import { type Handlers, invalidInput } from '#kit/contract';
 import type { Database } from '#kit/runtime';
 import {
   abandonSaga,
@@ -41,9 +41,12 @@ export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaH
     listSagas: async ({ query }) => {
       const { limit = pageSizeDefault, cursor, status } = query;
       const after = cursor === undefined ? undefined : decodeCursor(cursor)?.[0];
+      if (cursor !== undefined && typeof after !== 'string') {
+        throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
+      }
       const rows = await listSagas(database, {
         ...(status === undefined ? {} : { status: status as SagaStatus }),
-        ...(after === undefined ? {} : { after: String(after) }),
+        ...(after === undefined ? {} : { after: after as string }),
         limit: limit + 1,
       });
       const items = rows.slice(0, limit).map(({ createdAt, updatedAt, ...saga }) => ({
