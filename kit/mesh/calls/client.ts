@@ -22,7 +22,7 @@ export interface MeshClientOptions {
   readonly zone: string;
   /** Default: least loaded of two, for every operation. */
   readonly balancingOf?: (service: string, operation: string) => Balancing;
-  /** Connections to one instance at most, all operations together; see `concurrencyMax` of each. Default 512. */
+  /** Connections to one instance at most, all operations together; see `concurrencyMax` of each. Default 256. */
   readonly connectionsMax?: number;
   /** How often each instance that this process calls is asked for its health. Default 10,000 ms. */
   readonly probeEveryMs?: number;
@@ -56,7 +56,7 @@ const leastLoaded: Balancing = { kind: 'least-loaded' };
 const probeTimeoutMs = 2_000;
 
 export function createMeshClient(options: MeshClientOptions): MeshClient {
-  const { clock, timers, random, log, identity, directory, zone, connectionsMax = 512 } = options;
+  const { clock, timers, random, log, identity, directory, zone, connectionsMax = 256 } = options;
   const { balancingOf = () => leastLoaded, probeEveryMs = 10_000, slowStartMs = 10_000 } = options;
   const exchange = createHttpExchange(options.contracts);
   /** By process. */
