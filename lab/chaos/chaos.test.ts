@@ -1,0 +1,80 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { newFolder, runCommand } from '../../cli/testing.ts';
+
+interface Report {
+  readonly ok: boolean;
+  readonly faults: Readonly<
+    Record<string, { readonly class: string; readonly injected: number; readonly effects: number }>
+  >;
+  readonly checks: Readonly<Record<string, number>>;
+  readonly orders: { readonly accepted: number; readonly confirmed: number; readonly refused: number };
+  readonly violations: readonly { readonly guarantee: string; readonly detail: string }[];
+  readonly dataDir?: string;
+}
+
+async function chaos(...args: string[]) {
+  const folder = newFolder();
+  const run = runCommand('chaos', ...args, '--report', folder, '--json');
+  const exitCode = await run.ended;
+  const [line, ...more] = run.stdout().trim().split('\n');
+  expect(more, run.stderr()).toEqual([]);
+  const report = JSON.parse(line ?? '') as Report;
+  const { dataDir } = report;
+  if (dataDir) onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+  const again = `again: npx holdfast chaos ${args.join(' ')}`;
+  return { exitCode, report, folder: join(folder, `chaos-${args[0]}-${args[2]}`), again };
+}
+
+const runJson = async (...args: string[]) => {
+  const run = runCommand(...args, '--json');
+  const exitCode = await run.ended;
+  return { exitCode, answer: JSON.parse(run.stdout()) as { checks: unknown; violations?: unknown } };
+};
+
+/** Minutes, for a machine that is busy with other things. */
+const timeout = 600_000;
+
+test('thirty seconds of kills, pauses, partitions, lost replies and wrong clocks break no promise', {
+  timeout,
+}, async () => {
+  const { exitCode, report, folder, again } = await chaos('short', '--seed', '1', '--for', '30s');
+  expect(report.violations, again).toEqual([]);
+  expect([exitCode, report.ok], again).toEqual([0, true]);
+  expect(Object.keys(report.faults).sort()).toEqual(['kill', 'lost-reply', 'partition', 'pause', 'skew']);
+  for (const [name, { effects }] of Object.entries(report.faults)) expect(effects, name).toBeGreaterThan(0);
+  const { accepted, confirmed, refused } = report.orders;
+  expect(confirmed).toBeGreaterThan(0);
+  expect(confirmed + refused, 'every order was decided').toBe(accepted);
+  for (const check of [
+    'an accepted order is never lost',
+    'everything ends',
+    'units are conserved and never oversold',
+  ]) {
+    expect(report.checks[check], check).toBeGreaterThan(0);
+  }
+  expect(readFileSync(join(folder, 'index.html'), 'utf8')).toContain('Everything holds');
+  expect((await runJson('check', join(folder, 'history.ndjson'))).exitCode).toBe(0);
+});
+
+test('orders that forgets its keys is found: by the run, and by the history that it leaves', { timeout }, async () => {
+  const { exitCode, report, folder } = await chaos(
+    ...['lost-reply', '--seed', '1', '--for', '4s', '--topology', 'one-process', '--bug', 'forgets-keys'],
+  );
+  expect([exitCode, report.ok]).toEqual([5, false]);
+  expect(report.violations.map(({ guarantee }) => guarantee)).toContain('a repeat makes no second order');
+  expect((await runJson('check', join(folder, 'history.ndjson'))).exitCode).toBe(5);
+});
+
+test('commits that were told and never made are found: by the run, and in the books that it leaves', {
+  timeout,
+}, async () => {
+  const { exitCode, report } = await chaos(
+    ...['lost-reply', '--seed', '1', '--for', '4s', '--topology', 'one-process', '--bug', 'loses-commits'],
+  );
+  expect([exitCode, report.ok]).toEqual([5, false]);
+  const { exitCode: verified, answer } = await runJson('verify', '--data-dir', report.dataDir ?? '');
+  expect(verified).toBe(5);
+  expect(answer.violations).not.toEqual([]);
+});
