@@ -25,10 +25,14 @@ interface Incoming {
   readonly headers: Record<string, string | string[] | undefined>;
 }
 
+const vCode = 'v'.charCodeAt(0);
+
 /** Takes the version off the path and notes it. */
 export function versionedUrl(versions: readonly ApiVersion[], request: Incoming): string {
   const { url = '/', headers } = request;
-  delete headers[versionHeader];
+  // Only where there is one: an object that something was deleted from is slow from then on.
+  if (headers[versionHeader] !== undefined) delete headers[versionHeader];
+  if (url.charCodeAt(1) !== vCode) return url;
   const [, name = ''] = /^\/(v\d{1,3})(?=[/?]|$)/.exec(url) ?? [];
   if (!versions.some((version) => version.name === name)) return url;
   headers[versionHeader] = name;

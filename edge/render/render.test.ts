@@ -37,7 +37,10 @@ beforeAll(async () => {
   for (const name of ['one', 'two']) {
     const gateway = { server: createServer(), isWell: true, seen: [] as string[] };
     gateway.server.on('request', (incoming, response) => {
-      if (incoming.url === '/health') return response.writeHead(gateway.isWell ? 200 : 503).end();
+      if (incoming.url === '/health') {
+        response.writeHead(gateway.isWell ? 200 : 503).end();
+        return;
+      }
       gateway.seen.push(`${incoming.url} ${incoming.headers['x-forwarded-for']}`);
       incoming.resume();
       incoming.once('end', () => response.writeHead(gateway.isWell ? 200 : 503).end(name));

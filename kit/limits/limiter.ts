@@ -56,7 +56,8 @@ const epsilonMs = 1e-6;
 
 interface Plan {
   readonly rate: Rate;
-  readonly prefix: string;
+  /** Keeps the keys of policies apart. */
+  readonly space: number;
   readonly emissionMs: number;
   readonly burstMs: number;
 }
@@ -84,7 +85,7 @@ export function createLimiter<Policy extends string>(options: LimiterOptions<Pol
     const shares = instances();
     const emissionMs = plan.emissionMs * shares;
     const nowMs = clock.monotonicMs();
-    const slot = table.find(plan.prefix + key, nowMs);
+    const slot = table.find(plan.space, key, nowMs);
     const aheadMs = Math.max(table.untilMs(slot) - nowMs, 0);
     const nextMs = aheadMs + cost * emissionMs;
     const roomMs = plan.burstMs - nextMs + epsilonMs;
@@ -104,7 +105,7 @@ export function createLimiter<Policy extends string>(options: LimiterOptions<Pol
     look: (policy, key) => decide(policy, key, 1, false),
     adjust(policy, key, aheadMs) {
       const nowMs = clock.monotonicMs();
-      table.set(table.find(planFor(policy).prefix + key, nowMs), nowMs + aheadMs);
+      table.set(table.find(planFor(policy).space, key, nowMs), nowMs + aheadMs);
     },
     rateOf: (policy) => planFor(policy).rate,
     get sizeBytes() {
@@ -116,12 +117,11 @@ export function createLimiter<Policy extends string>(options: LimiterOptions<Pol
   };
 }
 
-function planOf(rate: Rate, index: number, name: string): Plan {
+function planOf(rate: Rate, space: number, name: string): Plan {
   const { quota, periodSec = 1, burst = quota } = rate;
   if (!(quota > 0) || !(periodSec > 0) || !(burst >= 1)) {
     throw new Error(`limits: policy ${name} needs a quota and a period above 0 and a burst of 1 or more`);
   }
   const emissionMs = (periodSec * 1_000) / quota;
-  // One character a policy keeps the keys of policies apart.
-  return { rate, prefix: String.fromCharCode(33 + index), emissionMs, burstMs: burst * emissionMs };
+  return { rate, space, emissionMs, burstMs: burst * emissionMs };
 }

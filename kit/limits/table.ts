@@ -9,8 +9,8 @@ import type { Random } from '#kit/runtime';
  * whose time has passed says nothing any more: its slot is free, so nothing is ever swept.
  */
 export interface SpendTable {
-  /** The slot of a key, taken for it if it has none. Valid until the next call. */
-  find(key: string, nowMs: number): number;
+  /** The slot of a key in a space of keys, taken for it if it has none. Valid until the next call. */
+  find(space: number, key: string, nowMs: number): number;
   /** Times by slot: until when the key of the slot has spent. */
   readonly untilMs: (slot: number) => number;
   set(slot: number, untilMs: number): void;
@@ -44,8 +44,8 @@ export function createSpendTable({ random, slots = 4_096, slotsMax = 2 ** 21 }: 
   let printB = 0;
 
   /** cyrb53 (bryc, public domain) with two seeds: two multiplications a character, no allocation. */
-  function hash(key: string): void {
-    let a = 0xdeadbeef ^ seedA;
+  function hash(space: number, key: string): void {
+    let a = 0xdeadbeef ^ seedA ^ Math.imul(space + 1, 0x9e3779b1);
     let b = 0x41c6ce57 ^ seedB;
     for (let i = 0; i < key.length; i++) {
       const char = key.charCodeAt(i);
@@ -126,8 +126,8 @@ export function createSpendTable({ random, slots = 4_096, slotsMax = 2 ** 21 }: 
   }
 
   return {
-    find(key, nowMs) {
-      hash(key);
+    find(space, key, nowMs) {
+      hash(space, key);
       const mask = size - bucketSlots;
       const known = lookIn((printA * bucketSlots) & mask);
       if (known >= 0) return known;

@@ -21,6 +21,8 @@ const titles: Readonly<Record<string, string>> = {
   memory: 'Memory of one process with all services',
   checkers: 'Time to check a long history',
   mesh: 'A call between processes, and a slow service at the end of a chain',
+  limits: 'Rate limits of a million users',
+  gateway: 'What the gateway costs, alone and as a proxy',
 };
 
 const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel | RowsPanel)[]>> = {

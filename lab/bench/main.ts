@@ -5,6 +5,8 @@ import { drawChart } from './chart.ts';
 import { chartOf } from './charts.ts';
 import { benchCheckers } from './checkers.ts';
 import { benchCheckout } from './checkout.ts';
+import { benchGateway } from './gateway.ts';
+import { benchLimits } from './limits.ts';
 import { benchMemory } from './memory.ts';
 import { benchMesh } from './mesh.ts';
 import { benchMessaging } from './messaging.ts';
@@ -14,7 +16,7 @@ import { benchSaga } from './saga.ts';
 import { benchSearch } from './search.ts';
 import { tableOf } from './table.ts';
 
-/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|all`: see README.md, or `--help`. */
+/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|limits|gateway|all`: see README.md, or `--help`. */
 const benches: Readonly<
   Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
 > = {
@@ -25,6 +27,8 @@ const benches: Readonly<
   memory: benchMemory,
   checkers: benchCheckers,
   mesh: benchMesh,
+  limits: benchLimits,
+  gateway: benchGateway,
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
