@@ -47,7 +47,9 @@ const storyLinesMax = 60;
 
 /** What was violated, how it came to that in as few events as were found, and the command that shows everything. */
 export function failureText({ seed, violations, trace }: RunResult, replay: string): string {
-  const story = trace.filter(({ kind, text }) => storyKinds.has(kind) || text.startsWith('VIOLATED'));
+  // That everybody starts is no news.
+  const told = trace.filter(({ kind, atMs }) => kind !== 'node' || atMs > 0);
+  const story = told.filter(({ kind, text }) => storyKinds.has(kind) || text.startsWith('VIOLATED'));
   const left = story.length - storyLinesMax;
   const head = left > 0 ? story.slice(0, storyLinesMax / 2) : story;
   const tail = left > 0 ? story.slice(-storyLinesMax / 2) : [];

@@ -44,16 +44,20 @@ function* sessionsGoOn(operations: readonly Operation[]): Iterable<string> {
   }
 }
 
+/**
+ * Only of reads that were asked for after the write was answered: its stamp is that of the answer, and what reads while
+ * the answer is on its way may have a lesser one.
+ */
 function* readsFollowWrites(operations: readonly Operation[]): Iterable<string> {
-  const writes = new Map<string, { readonly operation: string; readonly hlc: string }>();
+  const writes = new Map<string, { readonly operation: string; readonly hlc: string; readonly endMs: number }>();
   const accesses = accessesOf(operations);
   const nameOf = (key: string, version: number) => `${version} ${key}`;
-  for (const { key, version, isWrite, operation, hlc } of accesses) {
-    if (isWrite && hlc !== undefined) writes.set(nameOf(key, version), { operation, hlc });
+  for (const { key, version, isWrite, operation, hlc, endMs } of accesses) {
+    if (isWrite && hlc !== undefined) writes.set(nameOf(key, version), { operation, hlc, endMs });
   }
-  for (const { key, version, isWrite, operation, hlc } of accesses) {
+  for (const { key, version, isWrite, operation, hlc, startMs } of accesses) {
     const write = isWrite ? undefined : writes.get(nameOf(key, version));
-    if (write && hlc !== undefined && hlc < write.hlc)
+    if (write && hlc !== undefined && write.endMs < startMs && hlc < write.hlc)
       yield `${operation} read version ${version} of ${key} at ${hlc}, ${write.operation} wrote it at ${write.hlc}`;
   }
 }

@@ -197,8 +197,8 @@ function drawRow(i, y) {
   const chosen =
     i === selected ? `<rect class="chosen" x="0" y="${at - rowHeight / 2}" width="100%" height="${rowHeight}"/>` : '';
   const hit = `<rect class="hit" x="0" y="${at - rowHeight / 2}" width="100%" height="${rowHeight}"/>`;
-  const doubt = suspects.size > 0 && isSuspect(event) ? ' suspect' : '';
-  return `${chosen}<g class="${kind}${doubt}" data-row="${i}">${shapesOf(event, statements, at, y(sent))}${hit}</g>`;
+  const isRefusal = (kind === 'message' || kind === 'client') && /\b[45]\d\d\b/.test(event.text);
+  return `${chosen}<g class="${kind}${isRefusal ? ' refusal' : ''}" data-row="${i}">${shapesOf(event, statements, at, y(sent))}${hit}</g>`;
 }
 
 function shapesOf(event, statements, at, sentY) {
