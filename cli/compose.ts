@@ -1,4 +1,5 @@
 import { analytics as analyticsContract } from '#contracts/analytics';
+import { assistant as assistantContract } from '#contracts/assistant';
 import { carts as cartsContract } from '#contracts/carts';
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { notifications as notificationsContract } from '#contracts/notifications';
@@ -20,6 +21,7 @@ import type { Component, Database, Transport, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { measureEvents, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { analyticsMigrations, createAnalytics } from '#services/analytics';
+import { assistantMigrations, createAssistant, type LanguageModel } from '#services/assistant';
 import { cartsMigrations, createCarts } from '#services/carts';
 import { createInventory, inventoryMigrations } from '#services/inventory';
 import {
@@ -52,6 +54,7 @@ export const composedServices = [
   'tills',
   'notifications',
   'analytics',
+  'assistant',
 ] as const;
 export type ComposedService = (typeof composedServices)[number];
 
@@ -66,6 +69,7 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   tills: tillsMigrations,
   notifications: notificationsMigrations,
   analytics: analyticsMigrations,
+  assistant: assistantMigrations,
 };
 
 /** Services with an outbox; the topic of their events bears their name. */
@@ -88,6 +92,8 @@ export interface ComposeOptions {
   readonly keyEncryptionSecret: string;
   /** Sends what notifications writes; without it, mails are kept to be read. */
   readonly mail?: { readonly mailer: Mailer } & Pick<NotificationsOptions, 'messageIdDomain' | 'shop'>;
+  /** Puts the assistant's answers into words; without it they are put together from facts. */
+  readonly languageModel?: LanguageModel;
   /** Made where users runs and there is no such account yet. */
   readonly admin?: { readonly email: string; readonly password: string };
   readonly server?: Partial<ServerOptions>;
@@ -272,6 +278,14 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     const part = createAnalytics({ ...listenerOf(options), database: options.databaseOf('analytics') });
     return { server: part.server, components: [part.component], subscription: part.subscription };
   },
+  assistant(options) {
+    const part = createAssistant({
+      ...listenerOf(options),
+      database: options.databaseOf('assistant'),
+      ...(options.languageModel ? { model: options.languageModel } : {}),
+    });
+    return { server: part.server, components: [part.component], subscription: part.subscription };
+  },
 };
 
 function listenerOf(options: MakerOptions) {
@@ -329,4 +343,5 @@ export const publicContracts: readonly ServiceContract[] = [
   paymentsContract,
   notificationsContract,
   analyticsContract,
+  assistantContract,
 ];

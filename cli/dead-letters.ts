@@ -1,4 +1,5 @@
 import { analytics } from '#contracts/analytics';
+import { assistant } from '#contracts/assistant';
 import { notifications } from '#contracts/notifications';
 import { products } from '#contracts/products';
 import {
@@ -18,7 +19,7 @@ import { type Reached, reach } from './reach.ts';
 import { createScreen, type Screen } from './screen.ts';
 
 /** Services that read events, and so may have set some aside. */
-const readers = { notifications, analytics, products } as const;
+const readers = { notifications, analytics, products, assistant } as const;
 type Reader = keyof typeof readers;
 export const readerNames = Object.keys(readers) as readonly Reader[];
 

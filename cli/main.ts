@@ -74,7 +74,7 @@ const deadLetters = program
 deadLetters
   .command('list', { isDefault: true })
   .description('all, oldest first, or those of one service')
-  .argument('[service]', 'notifications, analytics or products')
+  .argument('[service]', 'notifications, analytics, products or assistant')
   .action((service, _options, command) => runOn(command, (run, options) => run.listDeadLetters(service, options)));
 deadLetters
   .command('show')

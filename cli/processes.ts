@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Component, World } from '#kit/runtime';
 import { findFreePort, openSecrets } from '#kit/store/embedded';
 import { ensureAdminAccount } from './admin.ts';
+import { resolveAssistant } from './assistant.ts';
 import { resolveMail } from './mail.ts';
 import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
@@ -118,6 +119,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
   };
   const admin = ensureAdminAccount(dataDir, options.world.random);
   const mail = topology.mail && resolveMail(topology.mail, process.env);
+  const assistant = topology.assistant && resolveAssistant(topology.assistant, process.env);
   const { keepDays } = topology.events;
   const gateway = withValkey(topology.gateway);
   const apps = options.apps?.();
@@ -140,6 +142,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       secrets,
       ...(runs.includes('users') ? { admin } : {}),
       ...(mail && runs.includes('notifications') ? { mail } : {}),
+      ...(assistant && runs.includes('assistant') ? { assistant } : {}),
       ...(runs.includes('gateway') ? { gateway } : {}),
       ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
       dataDir,

@@ -4,6 +4,7 @@ import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging'
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
 import { prometheusContentType } from '#kit/telemetry';
+import { createLanguageModel, type LanguageModelOptions } from '#services/assistant';
 import { seedProducts } from '#services/products';
 import type { AdminAccount } from './admin.ts';
 import {
@@ -57,6 +58,8 @@ export interface ServicesConfig {
   readonly admin?: AdminAccount;
   /** How notifications send mail, with the secret in it; only their process is told. Absent: mails are kept to be read. */
   readonly mail?: Mail;
+  /** What puts the assistant's answers into words, with the key in it; only its process is told. */
+  readonly assistant?: LanguageModelOptions;
   /** Of the public door, if it runs here. Default: as each says. */
   readonly gateway?: GatewaySettings;
   /** How long the log keeps events. Default 30 days. Longer costs disk; what has gone can't be replayed. */
@@ -147,6 +150,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     keyEncryptionSecret: options.secrets.keyEncryption,
     ...(options.admin ? { admin: options.admin } : {}),
     ...(options.mail ? { mail: connectMail(options.mail) } : {}),
+    ...(options.assistant ? { languageModel: createLanguageModel(options.assistant) } : {}),
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   });
   for (const { server, components } of parts.values()) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
+import { AssistantSchema, type AssistantSettings } from './assistant.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { GatewaySchema, type GatewaySettings } from './gateway-settings.ts';
 import { type Mail, MailSchema, mailMistakes } from './mail.ts';
@@ -23,6 +24,7 @@ export const serviceNames = [
   'tills',
   'notifications',
   'analytics',
+  'assistant',
   'gateway',
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];
@@ -145,6 +147,7 @@ export const TopologySchema = Type.Object(
     ),
     provider: Type.Optional(ProviderSchema),
     mail: Type.Optional(MailSchema),
+    assistant: Type.Optional(AssistantSchema),
     mesh: Type.Optional(MeshSchema),
     gateway: Type.Optional(GatewaySchema),
     events: Type.Optional(
@@ -191,6 +194,7 @@ export interface Topology {
   readonly provider: Provider;
   /** Without it, mails are kept to be read. Its URL may still be `env:NAME`. */
   readonly mail?: Mail;
+  readonly assistant?: AssistantSettings;
   /** Its `valkey` may still be `env:NAME`. */
   readonly gateway: GatewaySettings;
   readonly events: NonNullable<TopologyFile['events']>;
@@ -258,6 +262,7 @@ function toTopology(name: string, file: unknown): Topology {
     database: file.database ?? {},
     provider: file.provider ?? { kind: 'sandbox' },
     ...(file.mail ? { mail: file.mail } : {}),
+    ...(file.assistant ? { assistant: file.assistant } : {}),
     gateway: file.gateway ?? {},
     events: file.events ?? {},
   };

@@ -1,6 +1,7 @@
 /** What the reference is made of: every contract, every table of problems, every type of event, by name. */
 import type { TSchema } from 'typebox';
 import * as analyticsModule from '#contracts/analytics';
+import * as assistantModule from '#contracts/assistant';
 import * as cartsModule from '#contracts/carts';
 import * as commonModule from '#contracts/common';
 import * as inventoryModule from '#contracts/inventory';
@@ -35,6 +36,7 @@ export const chapters: readonly Chapter[] = [
   { contract: notificationsModule.notifications, shapes: schemasOf(notificationsModule) },
   { contract: analyticsModule.analytics, shapes: schemasOf(analyticsModule) },
   { contract: operators, shapes: {} },
+  { contract: assistantModule.assistant, shapes: schemasOf(assistantModule) },
   { contract: gateway, shapes: {} },
 ];
 
