@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { allChecks, type Evidence, readHistory, runChecks, writeHistory } from '#lab/checkers';
 import { type Finding, huntBug } from './bug-hunt.ts';
 import { type Bug, bugSeedsMax, bugs } from './bugs/index.ts';
 import { checks } from './checks.ts';
@@ -185,6 +186,22 @@ test('a workload without faults does nothing wrong, and says that it has shown n
   expect(isFailure(shown)).toBe(true);
   expect(reportText(shown, 1_000)).toContain('this run has shown nothing');
   expect(isFailure({ ...shown, faults: { crash: 1 } })).toBe(false);
+});
+
+test('a recorded history says the same to the checkers alone', { timeout: 120_000 }, async () => {
+  const bug = bugs.find(({ name }) => name === 'retry-with-new-key');
+  if (!bug) throw new Error('the bug is gone');
+  const { seed = 0, violated } = await hunt(bug);
+  let lines: string[] = [];
+  const onEvidence = (evidence: Evidence) => {
+    lines = [...writeHistory(evidence, 'a test')];
+  };
+  await runSeed({ seed, images, bug, onEvidence });
+  const { evidence } = await readHistory(lines);
+  const failed = runChecks(evidence, allChecks).filter(({ status }) => status === 'violated');
+  // Some are noticed on the way, and letters are told of by the simulator alone.
+  const ofFile = violated.filter((name) => allChecks.some((check) => check.name === name));
+  expect(failed.map(({ name }) => name).sort()).toEqual(ofFile.toSorted());
 });
 
 test('flags that make no sense end with code 2 and a sentence', async () => {

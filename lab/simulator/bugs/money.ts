@@ -80,7 +80,14 @@ export const moneyBugs: readonly Bug[] = [
   {
     name: 'void-leaves-no-word',
     summary: 'calling off an unknown payment leaves nothing behind, so a late authorization keeps the money',
-    conditions: { ...lateMessages, operations: [['abandon', 12]] },
+    conditions: {
+      ...lateMessages,
+      units: 25,
+      operations: [
+        ['place', 6],
+        ['abandon', 12],
+      ],
+    },
     hooks: () => ({
       database: (database, owner) =>
         owner !== 'payments'
