@@ -16,6 +16,7 @@ import {
   type ServiceContract,
   type ServiceServer,
 } from '#kit/contract';
+import { onlyAllowed } from '#kit/mesh';
 import { createOutbox, type EventLog, type Outbox, outboxMigrations, type Subscription } from '#kit/messaging';
 import type { Component, Database, Transport, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
@@ -121,7 +122,8 @@ export function composeServices(options: ComposeOptions): Map<ComposedService, C
   const parts = new Map<ComposedService, ComposedPart>();
   for (const service of composedServices.filter((name) => options.services.includes(name))) {
     const serverOptions: ServerOptions = { clock: world.clock, logicalClock, ...options.server };
-    parts.set(service, makePart(service, { ...options, server: serverOptions }));
+    const transport = onlyAllowed(service, publicContracts, options.transport);
+    parts.set(service, makePart(service, { ...options, transport, server: serverOptions }));
   }
   return parts;
 }

@@ -8,8 +8,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { headerNames } from '#kit/contract';
 import { createVirtualWorld, type Request } from '#kit/runtime';
 import { formatName, parseName } from './identity/name.ts';
-import { createAuthority, createIdentity } from './index.ts';
-import { createTestMesh, type Node, scalesServer, testWorld } from './testing/index.ts';
+import { createAuthority, createIdentity, onlyAllowed } from './index.ts';
+import { createTestMesh, type Node, scales, scalesServer, testWorld } from './testing/index.ts';
 
 const { clock, random } = testWorld;
 const till = { region: 'local', cell: 'main', process: 'till-1', services: ['till'] };
@@ -255,4 +255,15 @@ test('certificates of both ends are renewed under load without one failed call',
   isOver = true;
   await Promise.all(load);
   expect(serials.size).toBe(10);
+});
+
+test('in one process, too, a service may call only what lists it', async () => {
+  const server = scalesServer('scales-1');
+  const as = (service: string) => onlyAllowed(service, [scales], { send: (...sent) => server.handle(...sent) });
+  const { signal } = new AbortController();
+  expect((await as('till').send(request(), signal)).status).toBe(200);
+  const asBaker = { [headerNames.caller]: 'service:baker' };
+  await expect(as('baker').send(request('weigh', asBaker), signal)).rejects.toThrow(
+    /baker \(baker\) called scales.weigh/,
+  );
 });

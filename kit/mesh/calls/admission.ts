@@ -1,10 +1,12 @@
-import { decodeCaller, headerNames, type OperationDescription } from '#kit/contract';
-import type { Request } from '#kit/runtime';
-import type { Peer } from '../identity/peer.ts';
+import { decodeCaller, headerNames, type OperationDescription, type ServiceContract } from '#kit/contract';
+import type { Request, Transport } from '#kit/runtime';
 import { meshProblems } from '../problems.ts';
 
 export interface Admission {
-  readonly peer: Peer;
+  /** Name of the process that calls, for the problem. */
+  readonly process: string;
+  /** What it runs. */
+  readonly services: readonly string[];
   readonly operation: OperationDescription;
   readonly request: Request;
   /** The service that is the public door: it may call whatever is open to people. */
@@ -12,11 +14,10 @@ export interface Admission {
 }
 
 /**
- * Throws unless the process at the other end may make this call: the contract lists its service, or it runs the public
- * door and the operation is open to people. And a service may speak for itself only.
+ * Throws unless the process may make this call: the contract lists its service, or it runs the public door and the
+ * operation is open to people. And a service may speak for itself only.
  */
-export function checkCallers({ peer, operation, request, door }: Admission): void {
-  const { services, process } = peer.name;
+export function checkCallers({ process, services, operation, request, door }: Admission): void {
   const what = `${request.service}.${request.operation}`;
   const isListed = operation.callers?.some((caller) => services.includes(caller));
   const isThroughDoor = services.includes(door) && operation.access.some((kind) => kind !== 'service');
@@ -27,4 +28,22 @@ export function checkCallers({ peer, operation, request, door }: Admission): voi
   if (caller.kind === 'service' && !services.includes(caller.id)) {
     throw meshProblems['caller-not-allowed']({ detail: `${process} called ${what} in the name of ${caller.id}` });
   }
+}
+
+/** Not a name that a service can have. */
+const noDoor = '';
+
+/**
+ * Calls of one service, held to the contracts before they leave it. So what a contract forgot to allow is found in one
+ * process as it would be among many; what keeps strangers out is the check at the other end.
+ */
+export function onlyAllowed(caller: string, contracts: readonly ServiceContract[], transport: Transport): Transport {
+  const operations = new Map(contracts.map(({ service, operations }) => [service, operations]));
+  return {
+    async send(request, signal) {
+      const operation = operations.get(request.service)?.[request.operation];
+      if (operation) checkCallers({ process: caller, services: [caller], operation, request, door: noDoor });
+      return transport.send(request, signal);
+    },
+  };
 }

@@ -69,8 +69,8 @@ export function createMeshServer(options: MeshServerOptions): Component {
         routes: servers().flatMap(routesOf),
         tls: { ...secured(identity.current), requestCert: true, rejectUnauthorized: false, secureOptions: noTickets },
         admit(request, { connection, route }) {
-          const peer = peerAt(connection);
-          if (route) checkCallers({ peer, operation: route.operation, request, door });
+          const { name } = peerAt(connection);
+          if (route) checkCallers({ ...name, operation: route.operation, request, door });
           return request;
         },
       });
