@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{kit,contracts,services,edge,lab,cli,docs,test}/**/*.test.ts'],
+    include: ['{kit,contracts,services,edge,apps,lab,cli,docs,test}/**/*.test.ts'],
     // Processes, not threads: tests spawn servers, send signals and count open handles.
     pool: 'forks',
     maxWorkers: 2,

@@ -33,8 +33,8 @@ export interface ProcessesOptions {
   readonly dataDir: string;
   /** Asked when the processes start, so after the database has. */
   readonly databases: () => Readonly<Record<string, string>>;
-  /** The folder of the built web apps, asked when the processes start; undefined: none are served. */
-  readonly apps?: () => string | undefined;
+  /** The folders of the built web apps, asked when the processes start; undefined: none are served. */
+  readonly apps?: () => readonly string[] | undefined;
   readonly onChange: () => void;
 }
 

@@ -43,8 +43,8 @@ export interface ServicesConfig {
   readonly public: { readonly host: string; readonly port: number };
   /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
   readonly internalDoor?: { readonly host: string; readonly port: number };
-  /** Folder of the built web apps, for the gateway to serve. Absent: the API alone. */
-  readonly apps?: string;
+  /** Folders of the built web apps, for the gateway to serve. Absent: the API alone. */
+  readonly apps?: readonly string[];
   readonly telemetry?: TelemetryConfig;
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
@@ -187,6 +187,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   ]);
   const door = connectGateway(options.gateway ?? {}, () => countOf(mesh, 'gateway'), world);
   for (const component of door.components) host.add(component);
+  const apps = options.apps && loadApps(options.apps);
   const gateway = createGateway({
     ...door.options,
     cache: { events: eventLog, ...door.cache },
@@ -196,7 +197,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     telemetry,
     ...(internal ? { internal } : {}),
     operators: createOperatorViews({ ...options, observed, mesh, log: eventLog, unready: () => host.unready() }),
-    ...(options.apps === undefined ? {} : { apps: loadApps(options.apps) }),
+    ...(apps ? { apps } : {}),
     contracts: publicContracts,
     host: options.public.host,
     port: options.public.port,
@@ -204,6 +205,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   });
   host.add(gateway.component);
   urls['gateway'] = originOf(options.public);
+  for (const [name, path] of Object.entries(apps?.paths ?? {})) urls[name] = `${urls['gateway']}${path}`;
   if (options.internalDoor) urls['internal'] = originOf(options.internalDoor);
   await host.start();
   return { host, urls, transport: transports.transport, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };

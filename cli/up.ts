@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
-import { buildApps } from './apps.ts';
+import { type BuiltApps, buildApps } from './apps.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
@@ -92,7 +92,7 @@ function assemble(
       ...(options.otlp === undefined ? {} : { otlpUrl: options.otlp }),
     },
     databases: () => urls,
-    apps: apps.folder,
+    apps: apps.folders,
     onChange: () => writeState(dataDir, { databases, processes }),
   });
   host.add(timed('Database server', databases, screen));
@@ -110,18 +110,19 @@ function assemble(
 
 /** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
 function createApps(wanted: boolean, screen: Screen) {
-  let folder: string | undefined;
-  const building = wanted ? buildApps().catch((error: Error) => error) : undefined;
+  let folders: readonly string[] | undefined;
+  const unbuilt = (error: Error): BuiltApps => ({ folders: [], failures: [error.message] });
+  const building = wanted ? buildApps().catch(unbuilt) : undefined;
   const component: Component = {
     name: 'web apps',
     async start() {
       if (!building) return;
       const built = await screen.step('Web apps', () => building);
-      if (typeof built === 'string') folder = built;
-      else screen.say(`! Only the API is served: ${built.message}`);
+      folders = built.folders;
+      for (const failure of built.failures) screen.say(`! Not served, because it could not be built: ${failure}`);
     },
   };
-  return { component, folder: () => folder };
+  return { component, folders: () => folders };
 }
 
 function timed(title: string, component: Component, screen: Screen): Component {

@@ -29,9 +29,8 @@ export function configOf({ name, base }: App, outFolder: string): InlineConfig {
   };
 }
 
-/** Builds one app into `<folder>/<name>`, ready to be served: compressed, and with a list of its pages. */
-export async function buildApp(app: App, folder: string): Promise<void> {
-  const outFolder = join(folder, app.name);
+/** Builds one app into a folder, ready to be served: compressed, and with a list of its pages. */
+export async function buildApp(app: App, outFolder: string): Promise<void> {
   await build(configOf(app, outFolder));
   const { pages } = (await import(`../${app.name}/pages.ts`)) as { readonly pages: Readonly<Record<string, string>> };
   writeFileSync(join(outFolder, 'app.json'), JSON.stringify({ ...app, pages: Object.values(pages) }, null, 2));

@@ -13,6 +13,8 @@ export interface PageRequest {
 }
 
 export interface Apps {
+  /** The path of each app, by its name: `{ storefront: '/' }`. */
+  readonly paths: Readonly<Record<string, string>>;
   /** The page or file of an app, or undefined when no app has it. */
   answer(request: PageRequest): Reply | undefined;
 }
@@ -28,6 +30,7 @@ interface StoredFile {
 }
 
 interface StoredApp {
+  readonly name: string;
   readonly base: string;
   readonly pages: readonly RegExp[];
   readonly index: StoredFile;
@@ -73,19 +76,19 @@ const pageHeaders = {
 };
 
 /**
- * Serves built apps from memory: some hundred kilobytes that a disk need not be asked for. `folder` is what
- * `apps/build` makes: a folder an app with `app.json` (its base path and pages), `index.html` and the files beside it,
+ * Serves built apps from memory: some hundred kilobytes that a disk need not be asked for. `folders` are what
+ * `apps/build` makes, one an app, with `app.json` (its base path and pages), `index.html` and the files beside it,
  * compressed already. A name with a hash is kept by browsers for ever, anything else is asked for again, by ETag.
  */
-export function loadApps(folder: string): Apps {
+export function loadApps(folders: readonly string[]): Apps {
   const files = new Map<string, StoredFile>();
-  const apps = readdirSync(folder)
-    .filter((name) => existsSync(join(folder, name, 'app.json')))
-    .map((name) => loadApp(join(folder, name), files))
+  const apps = folders
+    .map((folder) => loadApp(folder, files))
     // The longest base first: what is not below `/till/` or `/console/` is the storefront's.
     .sort((a, b) => b.base.length - a.base.length);
 
   return {
+    paths: Object.fromEntries(apps.map(({ name, base }) => [name, base])),
     answer({ method, path, headers }) {
       if (method !== 'GET' && method !== 'HEAD') return undefined;
       const file = files.get(path);
@@ -103,7 +106,8 @@ export function loadApps(folder: string): Apps {
 }
 
 function loadApp(folder: string, files: Map<string, StoredFile>): StoredApp {
-  const { base, pages } = JSON.parse(readFileSync(join(folder, 'app.json'), 'utf8')) as {
+  const { name, base, pages } = JSON.parse(readFileSync(join(folder, 'app.json'), 'utf8')) as {
+    readonly name: string;
     readonly base: string;
     readonly pages: readonly string[];
   };
@@ -114,7 +118,7 @@ function loadApp(folder: string, files: Map<string, StoredFile>): StoredApp {
   const index = files.get(`${base}index.html`);
   if (!index) throw new Error(`the app in ${folder} has no index.html: build it anew (node apps/build/main.ts)`);
   files.delete(`${base}index.html`);
-  return { base, pages: pages.map(patternOf), index };
+  return { name, base, pages: pages.map(patternOf), index };
 }
 
 function loadFile(file: string, path: string, type: string): StoredFile {
@@ -144,6 +148,8 @@ function send(file: StoredFile, headers: PageRequest['headers'], more: Readonly<
     etag: coding ? `"${file.etag};${coding}"` : `"${file.etag}"`,
     'cache-control': file.isHashed ? 'public, max-age=31536000, immutable' : 'no-cache',
     vary: 'accept-encoding',
+    // With a 304, too: its headers replace those that the browser has kept.
+    ...pageHeaders,
     ...more,
   };
   // What a browser sends back comes without the name of the coding (kit/contract/http-compression.ts).
@@ -153,7 +159,6 @@ function send(file: StoredFile, headers: PageRequest['headers'], more: Readonly<
     status: 200,
     headers: {
       ...common,
-      ...pageHeaders,
       'content-type': file.type,
       ...(coding ? { 'content-encoding': coding } : {}),
     },

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { linesOf, toLines } from './ndjson.ts';
+import { linesOf, toEvents, toLines } from './ndjson.ts';
 import { isProblem } from './problem.ts';
 
 async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
@@ -52,4 +52,9 @@ test('each line is one value: blank ones are undefined, bad ones the problem wit
   ]);
   const text = (await collect(toLines(each(first)))).join('');
   expect(kinds(await collect(linesOf(inPieces(Buffer.from(text), 7))))).toEqual(kinds(first));
+});
+
+test('as server-sent events a value is one event on one line, and a blank one a comment', async () => {
+  const events = await collect(toEvents(each([{ text: 'two\nlines' }, undefined])));
+  expect(events).toEqual(['data: {"text":"two\\nlines"}\n\n', ':\n\n']);
 });

@@ -5,4 +5,4 @@ export function categoryTitle(path: string): string {
 }
 
 /** Names of facets, options and attributes: `rope-length` is `Rope length`. */
-export const fieldTitle = categoryTitle;
+export const fieldTitle = (name: string): string => categoryTitle(name);

@@ -21,6 +21,15 @@ const motifs = {
     ['accent', 'M74 104h92M74 118h92M74 132h92'],
     ['rope', 'M150 196c22 6 34-4 40-16'],
   ],
+  drum: [
+    ['line', 'M62 66c0-30 116-30 116 0s-116 30-116 0z'],
+    ['rope', 'M72 96c24 16 72 16 96 0'],
+    ['rope', 'M72 116c24 16 72 16 96 0'],
+    ['rope', 'M72 136c24 16 72 16 96 0'],
+    ['rope', 'M72 156c24 16 72 16 96 0c18-12 34 0 36 26'],
+    ['line', 'M62 178c0 30 116 30 116 0'],
+    ['accent', 'M106 66h28'],
+  ],
   carabiner: [
     ['rope', 'M92 56h40c36 0 52 18 46 52l-8 46c-5 26-22 38-48 38H96c-22 0-34-12-34-34V90c0-22 10-34 30-34'],
     ['accent', 'M174 100l-10 58'],
@@ -133,7 +142,9 @@ const words: readonly (readonly [RegExp, Motif])[] = [
   [/shirt|tee\b|jersey/, 'shirt'],
   [/tarp|tent/, 'shelter'],
   [/cord|twine|marline|line-/, 'hank'],
-  [/rope|braid|manila/, 'coil'],
+  [/static|manila|drum/, 'drum'],
+  [/braid|half|double/, 'hank'],
+  [/rope/, 'coil'],
 ];
 
 const roots: Readonly<Record<string, Motif>> = {

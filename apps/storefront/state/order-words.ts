@@ -13,7 +13,7 @@ export const stateWords: Readonly<Record<OrderState, StateWords>> = {
     badge: 'Being confirmed',
     tone: 'info',
     title: 'We have your order, and it is safe',
-    text: 'It is stored and can’t get lost. We are setting your goods aside and asking for the payment. This page tells you as it happens; you may also close it, a confirmation comes by e-mail.',
+    text: 'It is stored and can’t get lost. We set your goods aside and ask for the payment. You may close this page.',
   },
   held: {
     badge: 'Being confirmed',

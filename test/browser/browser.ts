@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+/** A Chromium that is on this machine already: nothing is ever downloaded. */
+const candidates = [
+  process.env['HOLDFAST_CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+export const chromiumPath = candidates.find((path) => path !== undefined && existsSync(path));
+/** Why browser tests are left out, for the name of what is skipped. */
+export const withoutChromium = chromiumPath === undefined ? ' (skipped: no Chromium here; set HOLDFAST_CHROMIUM)' : '';
+
+export const viewports = {
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+} as const;
+export type Viewport = keyof typeof viewports;
+
+/** Pictures for people to look at; git ignores the folder. */
+export const pictureFolder = join(import.meta.dirname, '../../.artefacts/pictures');
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export async function launch(): Promise<Browser> {
+  mkdirSync(pictureFolder, { recursive: true });
+  return chromium.launch({
+    executablePath: chromiumPath as string,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+}
+
+export interface Visit {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors and warnings of the console, uncaught errors, and replies of 500 and more. */
+  readonly complaints: string[];
+  /** Serious and critical findings of axe, as `rule: element`. */
+  findings(): Promise<string[]>;
+  /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls), and its largest piece. */
+  shift(): Promise<number>;
+  picture(name: string): Promise<void>;
+}
+
+export async function visit(
+  browser: Browser,
+  viewport: Viewport,
+  options: { readonly origin: string; readonly dark?: boolean },
+): Promise<Visit> {
+  const context = await browser.newContext({
+    baseURL: options.origin,
+    viewport: viewports[viewport],
+    locale: 'en-IE',
+    timezoneId: 'Europe/Dublin',
+    colorScheme: options.dark ? 'dark' : 'light',
+    hasTouch: viewport === 'phone',
+    // axe is brought in as text; what the policy keeps out of the pages themselves is in `complaints`.
+    bypassCSP: false,
+  });
+  await context.addInitScript(watchPage);
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning')
+      complaints.push(`${message.text()} ${message.location().url}`);
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('response', (reply) => {
+    if (reply.status() >= 500) complaints.push(`${reply.status()} ${reply.url()}`);
+  });
+  return {
+    page,
+    context,
+    complaints,
+    async findings() {
+      await page.evaluate(axeSource);
+      const { violations } = await page.evaluate(() =>
+        (globalThis as unknown as { axe: AxeRunner }).axe.run(document, {
+          runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+        }),
+      );
+      return violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) =>
+          nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),
+        );
+    },
+    shift: () => page.evaluate(() => (globalThis as unknown as Watched).layoutShift),
+    async picture(name) {
+      await page.screenshot({ path: join(pictureFolder, `${name}-${viewport}${options.dark ? '-dark' : ''}.png`) });
+    },
+  };
+}
+
+interface AxeRunner {
+  run(
+    context: unknown,
+    options: unknown,
+  ): Promise<{
+    violations: {
+      id: string;
+      impact: string | null;
+      nodes: { html: string; failureSummary?: string }[];
+    }[];
+  }>;
+}
+
+export interface Watched {
+  layoutShift: number;
+  largestPaintMs: number;
+}
+
+/** Runs in the page, before anything of its own. */
+function watchPage(): void {
+  const watched = globalThis as unknown as Watched;
+  watched.layoutShift = 0;
+  watched.largestPaintMs = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
+      if (!entry.hadRecentInput) watched.layoutShift += entry.value;
+    }
+  }).observe({ type: 'layout-shift', buffered: true });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) watched.largestPaintMs = entry.startTime;
+  }).observe({ type: 'largest-contentful-paint', buffered: true });
+}
