@@ -33,6 +33,13 @@ export const GatewaySchema = Type.Object(
         description: 'Proxies in front that append to X-Forwarded-For; default 0',
       }),
     ),
+    edgeCacheSec: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 86_400,
+        description: 'How long a cache in front that follows purges (holdfast edge) keeps product reads; default 0: it asks',
+      }),
+    ),
     valkey: Type.Optional(
       Type.String({
         pattern: '^(rediss?://.+|env:[A-Z_][A-Z0-9_]*)$',

@@ -7,7 +7,7 @@ import type { GatewaySettings } from './gateway-settings.ts';
 
 export interface GatewayParts {
   readonly options: Pick<GatewayOptions, 'limits' | 'cors' | 'trustedProxies'>;
-  readonly cache: { readonly store?: CacheStore };
+  readonly cache: { readonly store?: CacheStore; readonly edgeTtlSec?: number };
   /** Started before the gateway. */
   readonly components: readonly Component[];
 }
@@ -18,7 +18,10 @@ export function connectGateway(settings: GatewaySettings, instances: () => numbe
   const valkey = settings.valkey === undefined ? undefined : createValkey({ url: settings.valkey, log });
   return {
     components: valkey ? [valkey.component] : [],
-    cache: valkey ? { store: createValkeyStore({ valkey }) } : {},
+    cache: {
+      ...(valkey ? { store: createValkeyStore({ valkey }) } : {}),
+      ...(settings.edgeCacheSec === undefined ? {} : { edgeTtlSec: settings.edgeCacheSec }),
+    },
     options: {
       limits: {
         ...(limits.perUser === undefined ? {} : { user: { quota: limits.perUser } }),

@@ -177,6 +177,19 @@ program
   });
 
 program
+  .command('edge')
+  .description('stand in front of gateways: TLS, HTTP/2, a cache, balancing, until Ctrl-C')
+  .option('--listen <address>', 'where browsers come, as host:port', '127.0.0.1:8443')
+  .option('--gateway <addresses...>', 'where the gateways answer', ['127.0.0.1:4080'])
+  .option('--purges <url>', 'what to forget: /purges of the internal port of a gateway')
+  .option('--tls-cert <file>', 'certificates in PEM, the leaf first; without them it speaks HTTP/1.1 in the clear')
+  .option('--tls-key <file>', 'their key')
+  .action(async (options) => {
+    const { edgeCommand } = await import('./edge.ts');
+    process.exitCode = await edgeCommand(options);
+  });
+
+program
   .command('render')
   .description('print the configuration of nginx, HAProxy or Envoy for what stands in front of the gateways')
   .argument('<program>', 'nginx, haproxy or envoy')

@@ -1,4 +1,5 @@
 import { type EdgePlan, planOf, renderers } from '#edge/render';
+import { addressFrom } from './address.ts';
 import { publicContracts } from './compose.ts';
 import { type ExitCode, exitCodes, Failure } from './failure.ts';
 import { loadTopology } from './topology.ts';
@@ -41,15 +42,6 @@ function planFrom({ topology: name, listen, gateway, tlsCert, tlsKey }: RenderOp
     ...(perAddress === undefined ? {} : { perAddress }),
     ...(tlsCert !== undefined && tlsKey !== undefined ? { tls: { certFile: tlsCert, keyFile: tlsKey } } : {}),
   });
-}
-
-function addressFrom(text: string): { host: string; port: number } {
-  const [, bracketed, plain, port] = /^(?:\[([\da-fA-F:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || Number(port) < 1 || Number(port) > 65_535) {
-    throw misuse(`"${text}" is no address: give host:port, like 127.0.0.1:4080 or [::1]:4080.`);
-  }
-  return { host, port: Number(port) };
 }
 
 const misuse = (sentence: string): Failure => new Failure(exitCodes.usage, sentence);

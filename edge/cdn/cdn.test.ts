@@ -11,7 +11,8 @@ import { connect as connectTls } from 'node:tls';
 import { request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, type Logger, systemWorld } from '#kit/runtime';
-import { type Cdn, type CdnOptions, createCdn } from './index.ts';
+import { createPurgeFeed, type PurgeFeed } from '../gateway/purge-feed.ts';
+import { type Cdn, type CdnOptions, createCdn, followPurges } from './index.ts';
 import { codingOf } from './proxy.ts';
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
@@ -155,6 +156,33 @@ describe('what it keeps', () => {
     expect(cdn.purge(['product-1'])).toBe(1);
     await get('/products/1');
     expect(asked).toHaveLength(2);
+  });
+
+  test('a gateway that tells what changed is followed; one that does not know where we were ends everything', async () => {
+    const feed = createPurgeFeed(world.ids);
+    let told: PurgeFeed = feed;
+    const page = { 'cache-control': 'max-age=600', 'cache-tag': 'a' };
+    answer = (incoming, response) => {
+      const { pathname, searchParams } = new URL(incoming.url ?? '', 'http://x');
+      if (pathname !== '/purges') response.writeHead(200, page).end('page');
+      else response.end(JSON.stringify(told.after(searchParams.get('after') ?? undefined)));
+    };
+    const following = followPurges({ world, cdn, url: `${originUrl}/purges`, pollMs: 10 });
+    await following.start?.();
+    const pages = () => asked.filter(({ url }) => url === '/followed').length;
+    const polls = () => asked.length - pages();
+    try {
+      await expect.poll(polls).toBeGreaterThan(1);
+      await get('/followed');
+      await get('/followed');
+      expect(pages()).toBe(1);
+      feed.add(['a']);
+      await expect.poll(() => get('/followed').then(pages)).toBe(2);
+      told = createPurgeFeed(world.ids);
+      await expect.poll(() => get('/followed').then(pages)).toBe(3);
+    } finally {
+      await following.stop?.();
+    }
   });
 
   test('what is purged while it is fetched is answered and not kept', async () => {

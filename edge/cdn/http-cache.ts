@@ -42,6 +42,7 @@ export interface HttpCache {
   /** How long ago its freshness ended, if the origin lets it be used while in error for at least as long. */
   mayServeStale(entry: Entry): boolean;
   purge(tags: readonly string[]): number;
+  purgeAll(): void;
   readonly sizeBytes: number;
 }
 
@@ -169,6 +170,11 @@ export function createHttpCache({ clock, sizeBytesMax = 64 * 1024 * 1024 }: Http
       let purged = 0;
       for (const url of urls) purged += drop(url);
       return purged;
+    },
+    purgeAll() {
+      moment++;
+      oldestMoment = moment;
+      for (const url of [...byUrl.keys()]) drop(url);
     },
     get sizeBytes() {
       return sizeBytes;

@@ -9,6 +9,8 @@ import { createHttpCache, type HttpCacheOptions } from './http-cache.ts';
 import { createReverseProxy } from './proxy.ts';
 import { createFront, type FrontOptions, type TlsKeys } from './server.ts';
 
+export { followPurges } from './follow-purges.ts';
+
 export interface CdnOptions {
   readonly world: World;
   /** Where requests go that are not answered here: `http://127.0.0.1:4080`, usually the balancer. */
@@ -35,6 +37,7 @@ export interface Cdn {
   readonly address: string | undefined;
   /** Forgets what was made of any of these; resolves with how many replies that were. */
   purge(tags: readonly string[]): number;
+  purgeAll(): void;
   readonly counts: Readonly<Record<CdnOutcome, number>>;
 }
 
@@ -75,6 +78,7 @@ export function createCdn(options: CdnOptions): Cdn {
     },
     counts,
     purge: (tags) => cache.purge(tags),
+    purgeAll: () => cache.purgeAll(),
     component: {
       name: 'cdn',
       async start() {

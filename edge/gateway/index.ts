@@ -245,7 +245,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
   });
-  const internal = options.internal && createInternalDoor(options.internal, pages);
+  const internal = options.internal && createInternalDoor(options.internal, pages, { purges: replies?.purges });
   const parts = [limits?.component, audit?.component, replies?.component, ended?.component];
   let address: string | undefined;
   let internalAddress: string | undefined;

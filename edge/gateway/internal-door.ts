@@ -1,5 +1,6 @@
 import { createHttpServer, routesOf, type ServiceServer } from '#kit/contract';
 import { prometheusContentType, renderTrace, type SpanRecord, type TraceSummary } from '#kit/telemetry';
+import type { PurgeFeed } from './purge-feed.ts';
 
 export interface InternalOptions {
   readonly host?: string;
@@ -14,6 +15,11 @@ export interface InternalOptions {
   readonly recentTraces?: () => readonly TraceSummary[];
 }
 
+/** What this gateway tells caches further out. */
+export interface DoorFeeds {
+  readonly purges?: PurgeFeed['after'] | undefined;
+}
+
 export interface MetricsTarget {
   readonly targets: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -23,6 +29,7 @@ export interface MetricsTarget {
 export function createInternalDoor(
   options: InternalOptions,
   pages: ServiceServer,
+  { purges }: DoorFeeds = {},
 ): ReturnType<typeof createHttpServer> {
   const { metrics, targets = () => [], trace, recentTraces } = options;
   const shown = routesOf(pages).filter(({ name }) => name === 'livez' || name === 'readyz');
@@ -32,6 +39,7 @@ export function createInternalDoor(
     return metrics();
   });
   door.get('/metrics/targets', async () => targets());
+  if (purges) door.get('/purges', async ({ query }) => purges((query as { after?: string }).after));
   if (recentTraces) door.get('/traces', async () => ({ traces: recentTraces() }));
   if (trace) {
     door.get('/traces/:traceId', async (request, reply) => {

@@ -73,7 +73,8 @@ beforeAll(async () => {
     transport: { send: async (call, signal) => (call.service === 'users' ? keys : local.send(call, signal)) },
     contracts: [catalogue],
     unready: async () => ({}),
-    cache: { events: fakeLog() },
+    cache: { events: fakeLog(), edgeTtlSec: 120 },
+    internal: { metrics: async () => '' },
   });
   await gateway.component.start?.();
   staff = { authorization: `Bearer ${await tokenOf(world, key, { role: 'staff' })}` };
@@ -128,6 +129,21 @@ test('five minutes later it is stale: answered at once, fetched beside, and answ
   away = false;
   await expect.poll(async () => asked.length).toBe(2);
   expect((await ask('/products/prd_1')).status).toBe(200);
+});
+
+test('a cache further out is told how long it may keep a reply, and by the internal door what to forget', async () => {
+  const { headers } = await ask('/products/prd_1');
+  expect(headers['cdn-cache-control']).toBe('max-age=120, stale-if-error=600');
+  expect(await ask('/products/prd_1', staff).then((reply) => reply.headers)).not.toHaveProperty('cdn-cache-control');
+  const purges = async (after = '') => {
+    const { body } = await request(`${gateway.internalAddress}/purges?after=${after}`);
+    return (await body.json()) as { cursor: string; all: boolean; tags: string[] };
+  };
+  const { cursor, all } = await purges();
+  expect(all).toBe(true);
+  expect(await purges(cursor)).toEqual({ cursor, all: false, tags: [] });
+  await tell('prd_1');
+  expect(await purges(cursor)).toMatchObject({ all: false, tags: ['products', 'product-prd_1'] });
 });
 
 test('staff see what is; failures are not kept', async () => {

@@ -3,6 +3,7 @@ import { type Cache, type CacheStore, createCache, createMemoryStore, type Life 
 import { decodeCaller, headerNames } from '#kit/contract';
 import { createTail, type EventEnvelope, type EventLog } from '#kit/messaging';
 import type { Component, Reply, Request, World } from '#kit/runtime';
+import { createPurgeFeed, type PurgeFeed } from './purge-feed.ts';
 
 export interface RepliesOptions {
   readonly world: World;
@@ -14,10 +15,17 @@ export interface RepliesOptions {
   readonly ttlMs?: number;
   /** How long a reply may be answered while the next one is fetched, or while none can be had. Default 10 minutes. */
   readonly staleMs?: number;
+  /**
+   * How long a cache further out may keep them without asking, said by CDN-Cache-Control (RFC 9213). Default: it has to ask each
+   * time, and gets 304. Only for one that follows `purges`, or where a price that is so old may be shown.
+   */
+  readonly edgeTtlSec?: number;
 }
 
 export interface CachedReplies {
   readonly component: Component;
+  /** What a cache further out has to forget. */
+  readonly purges: PurgeFeed['after'];
   /** The reply of a cacheable request; undefined for all others. */
   answer(request: Request, fetch: (request: Request) => Promise<Reply>): Promise<Reply> | undefined;
 }
@@ -41,6 +49,12 @@ const listTtlMs = 30_000;
 export function createCachedReplies(options: RepliesOptions): CachedReplies {
   const { world, events, ttlMs = 300_000, staleMs = 600_000, store = createMemoryStore(world) } = options;
   const cache: Cache = createCache({ ...world, store });
+  const feed = createPurgeFeed(world.ids);
+  const { edgeTtlSec = 0 } = options;
+  const forEdge: Readonly<Record<string, string>> =
+    edgeTtlSec > 0
+      ? { 'cdn-cache-control': `max-age=${edgeTtlSec}, stale-if-error=${Math.floor(staleMs / 1_000)}` }
+      : {};
   const list: Rule = { life: { ttlMs: Math.min(listTtlMs, ttlMs), staleMs }, tagsOf: tagsOfList };
   const rules: Readonly<Record<string, Rule>> = {
     'products.get': { life: { ttlMs, staleMs }, tagsOf: (body) => [productTag((body as Product).id)] },
@@ -63,7 +77,8 @@ export function createCachedReplies(options: RepliesOptions): CachedReplies {
       const reply = await fetch({ ...request, headers });
       const keep = reply.status === 200;
       const tags = keep ? rule.tagsOf(reply.body) : [];
-      const value = tags.length > 0 ? { ...reply, headers: { ...reply.headers, 'cache-tag': tags.join(',') } } : reply;
+      const told = { ...reply.headers, 'cache-tag': tags.join(','), ...forEdge };
+      const value = tags.length > 0 ? { ...reply, headers: told } : reply;
       return { value, keep, tags };
     });
     return from === 'load'
@@ -76,9 +91,15 @@ export function createCachedReplies(options: RepliesOptions): CachedReplies {
     topics: ['products'],
     log: events,
     world,
-    handler: (batch) => cache.purge(tagsOfEvents(batch)),
+    async handler(batch) {
+      const tags = tagsOfEvents(batch);
+      if (tags.length === 0) return;
+      await cache.purge(tags);
+      // After our own: whoever asks because of it must not get what we still had.
+      feed.add(tags);
+    },
   });
-  return { answer, component: { ...tail, name: 'cached replies' } };
+  return { answer, purges: feed.after, component: { ...tail, name: 'cached replies' } };
 }
 
 /** Who asks matters to none of these replies; where and how far they are asked does. */
