@@ -98,8 +98,10 @@ describe('what it keeps', () => {
   });
 
   test('a client that has it already gets 304, HEAD gets no body, both from what is kept', async () => {
-    reply({ 'cache-control': 'max-age=60', etag: '"7"' });
+    reply({ 'cache-control': 'max-age=60', etag: '"7"', ratelimit: '"address";r=1', 'x-correlation-id': 'first' });
     await get('/known');
+    const { headers } = await get('/known');
+    for (const name of ['ratelimit', 'x-correlation-id']) expect(headers).not.toHaveProperty(name);
     expect(await get('/known', { 'if-none-match': 'W/"7"' })).toMatchObject({ status: 304, body: '' });
     expect(await get('/known', {}, 'HEAD')).toMatchObject({
       status: 200,
@@ -117,10 +119,12 @@ describe('what it keeps', () => {
       reply(headers);
       for (const _ of [1, 2]) await get('/mine');
     }
+    reply({ 'cache-control': 'max-age=60', 'set-cookie': 'mine=1' });
+    for (const _ of [1, 2]) await get('/cookie');
     reply({ 'cache-control': 'max-age=60' });
     for (const _ of [1, 2]) await get('/authorized', { authorization: 'Bearer x' });
     for (const _ of [1, 2]) await get('/changed', {}, 'POST');
-    expect(asked).toHaveLength(10);
+    expect(asked).toHaveLength(12);
   });
 
   test('codings are kept apart, whatever list of them browsers send', async () => {

@@ -133,10 +133,12 @@ export function createHttpCache({ clock, sizeBytesMax = 64 * 1024 * 1024 }: Http
       return moment;
     },
     store(request, response, body, sinceMoment) {
-      if (request.method !== 'GET' || response.headers['vary'] === '*') return undefined;
+      const { headers } = response;
+      // A cookie is somebody's.
+      if (request.method !== 'GET' || headers['vary'] === '*' || headers['set-cookie'] !== undefined) return undefined;
       const policy = new Policy(kept(request), forUs(response), { shared: true, cacheHeuristic: 0 });
       // What has no validator and no life is of no use to anybody again.
-      const isOfUse = policy.maxAge() > 0 || response.headers['etag'] !== undefined;
+      const isOfUse = policy.maxAge() > 0 || headers['etag'] !== undefined;
       if (!policy.storable() || !isOfUse) return undefined;
       const entry = entryOf(policy, response, body);
       if (sinceMoment < oldestMoment || entry.tags.some((tag) => (purgedAt.get(tag) ?? 0) > sinceMoment))
@@ -185,12 +187,17 @@ export function createHttpCache({ clock, sizeBytesMax = 64 * 1024 * 1024 }: Http
 const overheadBytes = 2_048;
 const sizeOf = (url: string, body: Buffer): number => overheadBytes + url.length + body.length;
 
+/** What was said to whoever asked first, and to nobody else. */
+const personal = ['ratelimit', 'ratelimit-policy', 'x-correlation-id'] as const;
+
 /** RFC 9213: what an origin says to caches like this one goes before what it says to all. */
 function forUs(response: CacheResponse): CacheResponse {
-  const targeted = response.headers['cdn-cache-control'];
-  if (targeted === undefined) return response;
-  const { expires: _expires, pragma: _pragma, ...headers } = response.headers;
-  return { ...response, headers: { ...headers, 'cache-control': targeted } };
+  const headers = { ...response.headers };
+  for (const name of personal) delete headers[name];
+  const targeted = headers['cdn-cache-control'];
+  if (targeted === undefined) return { ...response, headers };
+  const { expires: _expires, pragma: _pragma, ...rest } = headers;
+  return { ...response, headers: { ...rest, 'cache-control': targeted } };
 }
 
 function varyMatches(policy: CachePolicy, request: CacheRequest): boolean {
