@@ -27,8 +27,21 @@ export interface Way {
 
 /** Who calls whom, by service. */
 const callees: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
-  gateway: ['users', 'products', 'inventory', 'payments', 'orders', 'notifications', 'analytics'],
+  gateway: [
+    'users',
+    'products',
+    'inventory',
+    'payments',
+    'orders',
+    'carts',
+    'tills',
+    'notifications',
+    'analytics',
+    'assistant',
+  ],
   orders: ['products', 'inventory', 'payments'],
+  carts: ['products', 'inventory', 'orders'],
+  tills: ['carts', 'inventory', 'payments'],
   notifications: ['users'],
 };
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#kit/messaging/testing';
+import { sweepGuestCarts } from './store.ts';
 import { cartsForTest, checkoutBody } from './testing.ts';
 
 type Shop = Awaited<ReturnType<typeof cartsForTest>>;
@@ -141,6 +142,15 @@ describe('a cart', () => {
     expect(new Set(replies.map(({ body }) => body.id)).size).toBe(1);
   });
 
+  test('of a guest is forgotten a quarter of a year after its last change, a customer’s never', async () => {
+    const [guest, own] = [await shop.newCart(), await shop.newCart('customer:usr_old')];
+    const age = `update cart set updated_at = now() - interval '91 days' where id = any ($1::text[])`;
+    await shop.database.query(age, [[guest, own]]);
+    await sweepGuestCarts(shop.database, 90 * 86_400_000);
+    expect(await shop.call('get', { params: { cartId: guest } })).toMatchObject({ status: 404 });
+    expect(await shop.call('get', { as: 'customer:usr_old', params: { cartId: own } })).toMatchObject({ status: 200 });
+  });
+
   test('holds 200 SKUs and a million of each', async () => {
     const cartId = await shop.newCart();
     const edits = Array.from({ length: 200 }, (_, i) => add(`SKU-${i}`));
@@ -275,6 +285,19 @@ describe('a checkout', () => {
     await until(async () => (await state()) === 'confirmed');
     await shop.component.stop?.();
     expect([...shop.neighbours.placed.keys()].filter((key) => key.startsWith(cartId))).toHaveLength(1);
+  });
+
+  test('whose key is an order already with another text is that order, not a refusal', async () => {
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    shop.neighbours.loseReplies = true;
+    await shop.checkOut(cartId, 1_980);
+    shop.neighbours.loseReplies = false;
+    const order = shop.neighbours.placed.get(`${cartId}.1`);
+    await shop.database.query(
+      `update checkout set request = jsonb_set(request::jsonb, '{email}', '"ADA@example.org"')::json where cart_id = $1`,
+      [cartId],
+    );
+    expect((await shop.checkOut(cartId, 1_980)).body).toMatchObject({ state: 'confirmed', orderId: order?.id });
   });
 
   test('that is older than orders remembers keys is looked for before it is placed', async () => {

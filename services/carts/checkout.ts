@@ -92,6 +92,11 @@ export function createCheckouts(options: CheckoutOptions): Checkouts {
       if (reply.status === 201) return outcomeOf(reply.body);
       return { state: 'placed', orderId: reply.body.id, orderState: reply.body.state };
     } catch (error) {
+      // The key is an order already, whatever it looks like: that order is the one.
+      if (isProblem(error) && error.code === 'contract/idempotency-key-reused' && request) {
+        const known = await lookFor(businessKey, request, context);
+        return known && outcomeOf(known);
+      }
       if (!isProblem(error) || error.retry !== 'never' || error.category === 'internal') return undefined;
       const data = Object.keys(error.data).length === 0 ? {} : { data: error.data };
       return { state: 'refused', reason: { code: error.code, detail: error.detail ?? error.title, ...data } };

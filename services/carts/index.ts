@@ -11,7 +11,7 @@ import { createCheckouts } from './checkout.ts';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
 import { createHandlers } from './handlers.ts';
 import { createMarketPlace } from './market.ts';
-import { takeDueCheckouts } from './store.ts';
+import { sweepGuestCarts, takeDueCheckouts } from './store.ts';
 
 export const cartsMigrations: readonly Migrations[] = [
   idempotencyMigrations,
@@ -36,6 +36,8 @@ export interface CartsOptions {
 }
 
 const sweepPeriodMs = 60_000;
+/** A guest who comes back after a quarter of a year begins anew. */
+const guestCartKeepMs = 90 * 86_400_000;
 const driveTimeoutMs = 10_000;
 /** Checkouts looked after in one run. */
 const dueMax = 50;
@@ -86,7 +88,10 @@ export function createCarts(options: CartsOptions): { readonly server: ServiceSe
           timers.every(lookAfterPeriodMs, quietly('looking after checkouts', lookAfter)),
           timers.every(
             sweepPeriodMs,
-            quietly('idempotency sweep', () => sweepKeys(database, keepMsDefault)),
+            quietly('sweep of keys and carts', async () => {
+              await sweepKeys(database, keepMsDefault);
+              await sweepGuestCarts(database, guestCartKeepMs);
+            }),
           ),
         ];
       },

@@ -111,9 +111,9 @@ export async function lockCheckouts(tx: Transaction, businessKeys: readonly stri
 const writeCheckoutsSql = `
   insert into checkout (business_key, cart_id, round, state, fingerprint, request, totals, seen, codes, customers,
     order_id, order_state, reason, started_at, try_at)
-  select business_key, cart_id, round, state, fingerprint, nullif(request, 'null'), totals, seen, codes, customers,
+  select business_key, cart_id, round, state, fingerprint, case request::text when 'null' then null else request end, totals, seen, codes, customers,
     order_id, order_state, nullif(reason, 'null'), to_timestamp(started_at_ms / 1000), now() + make_interval(secs => $15)
-  from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+  from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::json[], $7::jsonb[], $8::jsonb[],
     $9::jsonb[], $10::jsonb[], $11::text[], $12::text[], $13::jsonb[], $14::double precision[])
     as new (business_key, cart_id, round, state, fingerprint, request, totals, seen, codes, customers, order_id,
       order_state, reason, started_at_ms)
@@ -144,6 +144,15 @@ export async function writeCheckouts(
     checkouts.map((row) => row.startedAtMs),
     retryMs / 1000,
   ]);
+}
+
+/** Forgets carts of guests that nobody has touched for so long. At most 1,000 at a time. */
+export async function sweepGuestCarts(database: Queryable, keepMs: number): Promise<void> {
+  await database.query(
+    `delete from cart where ctid = any (array(
+       select ctid from cart where customer_id is null and updated_at < now() - make_interval(secs => $1) limit 1000))`,
+    [keepMs / 1000],
+  );
 }
 
 const dueSql = `

@@ -139,6 +139,7 @@ function inventoryOf(neighbours: Neighbours): Client<typeof inventory> {
 /** Keeps the promise of orders: one key is one order. */
 function ordersOf(neighbours: Neighbours, { ids }: World): Client<typeof orders> {
   const { placed, requests } = neighbours;
+  const texts = new Map<string, string>();
   const view = (order: Order) => {
     const decision = neighbours.decide(requests[0] as PlaceOrder);
     return { ...order, state: order.state === 'received' ? decision : order.state };
@@ -147,6 +148,9 @@ function ordersOf(neighbours: Neighbours, { ids }: World): Client<typeof orders>
     place: async ({ key, body }: { key: string; body: PlaceOrder }) => {
       if (!neighbours.ordersUp) throw contractProblems.unavailable();
       const known = placed.get(key);
+      const text = JSON.stringify(body);
+      if (known && texts.get(key) !== text) throw contractProblems['idempotency-key-reused']();
+      texts.set(key, text);
       if (!known) {
         requests.push(body);
         const totalMinor = body.lines.reduce((sum, line) => sum + (line.totalMinor ?? 0), 0);
