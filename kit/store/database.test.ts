@@ -234,6 +234,24 @@ test('retries are bounded, and what work concluded from a serialisation failure 
   expect(runs).toBe(3);
 });
 
+test('a server without room says that it can not serve, and serves when there is room again', async () => {
+  const database = open({ connectionsMax: 1 });
+  const full = `do $$ begin raise exception using errcode = '53100', message = 'no space left'; end $$`;
+  const inTransaction = database.transaction(async (tx) => {
+    await tx.query('insert into item (id) values (1)');
+    await tx.query(full);
+  });
+  await expect(inTransaction).rejects.toMatchObject({
+    category: 'unavailable',
+    message: expect.stringContaining('can not serve (no space left'),
+  });
+  await expect(inTransaction).rejects.toBeInstanceOf(DatabaseUnavailable);
+  // It may have failed in its commit: nobody knows.
+  await expect(database.query(full)).rejects.toBeInstanceOf(CommitOutcomeUnknown);
+  await database.transaction((tx) => tx.query('insert into item (id) values (2)'));
+  expect(await items()).toEqual([2]);
+});
+
 test('a failed statement fails its pipeline with the first cause, and no promise is left unhandled', async () => {
   const database = open({ connectionsMax: 1 });
   const together = database.transaction((tx) =>

@@ -6,6 +6,7 @@ import {
   DatabaseUnavailable,
   isCommitDoubtful,
   isConnectionLoss,
+  isExhausted,
   isStalePlan,
   isTransient,
   sqlState,
@@ -107,7 +108,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       // It was on its way, and commits by itself: nobody knows whether it did.
-      if (isConnectionLoss(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
+      if (isConnectionLoss(error) || isExhausted(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
       throw error;
     } finally {
       stopCancelling?.();
@@ -171,7 +172,8 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       if (!committing && !connection.lost) await connection.ask('rollback').catch(() => {});
       if (signal?.aborted) throw signal.reason;
       if (connection.lost) throw new DatabaseUnavailable(name, error);
-      throw reasonOf(error, failure);
+      const reason = reasonOf(error, failure);
+      throw isExhausted(reason) ? new DatabaseUnavailable(name, reason) : reason;
     } finally {
       stopCancelling?.();
       // A late cancel request must not meet the next user of the connection.

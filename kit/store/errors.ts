@@ -12,13 +12,13 @@ export class CommitOutcomeUnknown extends Error {
   }
 }
 
-/** The database can't be reached, is starting or is shutting down. Nothing was done. */
+/** The database can't be reached, is starting or shutting down, or has no room (disk, memory). Nothing was done. */
 export class DatabaseUnavailable extends Error {
   readonly category = 'unavailable';
   readonly retry = { afterMs: 500 };
 
   constructor(database: string, cause: unknown) {
-    super(`${database}: the database can not be reached (${cause instanceof Error ? cause.message : cause})`, {
+    super(`${database}: the database can not serve (${cause instanceof Error ? cause.message : cause})`, {
       cause,
     });
     this.name = 'DatabaseUnavailable';
@@ -76,13 +76,18 @@ export function isConnectionLoss(error: unknown): boolean {
   );
 }
 
+/** The server has no room for the work, on its disk or in its memory, and says so: class 53. It goes on otherwise. */
+export function isExhausted(error: unknown): boolean {
+  return sqlState(error)?.startsWith('53') ?? false;
+}
+
 /**
  * Errors of COMMIT after which nobody knows: a lost connection, and those that can come from below the point of no
  * return (resources, internal errors). Everything else — a deferred constraint, a serialisation failure — is definite.
  */
 export function isCommitDoubtful(error: unknown): boolean {
   const state = sqlState(error) ?? '';
-  return isConnectionLoss(error) || state === '40003' || state.startsWith('53') || state.startsWith('XX');
+  return isConnectionLoss(error) || isExhausted(error) || state === '40003' || state.startsWith('XX');
 }
 
 /**
