@@ -1,4 +1,4 @@
-import type { ServiceContract, ServiceServer } from '#kit/contract';
+import type { Balancing, ServiceContract, ServiceServer } from '#kit/contract';
 import {
   createDirectory,
   createIdentity,
@@ -17,6 +17,7 @@ import type { ServicesOptions } from './services.ts';
 import { nameOf } from './signing.ts';
 import type { ProcessTelemetry } from './telemetry.ts';
 import type { CallPolicies } from './topology.ts';
+import { policyOf } from './transports.ts';
 
 /** What a process is told of the mesh: of itself only, never where others are. */
 export interface MeshConfig {
@@ -70,6 +71,7 @@ export function joinMesh(options: MeshOptions): Mesh {
   const directory = createDirectory({ ...world, registry });
   const client = createMeshClient({
     ...{ ...world, identity, directory, contracts, zone },
+    balancingOf: remembered((service, operation) => policyOf(service, operation, mesh.policies).balancing),
     ...(seams?.addressOf ? { addressOf: seams.addressOf } : {}),
   });
   const server = createMeshServer({
@@ -110,5 +112,18 @@ export function joinMesh(options: MeshOptions): Mesh {
         },
       },
     ],
+  };
+}
+
+const leastLoaded: Balancing = { kind: 'least-loaded' };
+
+/** Asked at each call, and always the same: bounded, as operations are. */
+function remembered(find: (service: string, operation: string) => Balancing | undefined) {
+  const known = new Map<string, Balancing>();
+  return (service: string, operation: string): Balancing => {
+    const key = `${service}.${operation}`;
+    const balancing = known.get(key) ?? find(service, operation) ?? leastLoaded;
+    known.set(key, balancing);
+    return balancing;
   };
 }

@@ -84,7 +84,18 @@ const CallPolicySchema = Type.Object(
     triesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: 'Tries in all; default 3' })),
     hedge: Type.Optional(Type.Boolean({ description: 'A second try beside a slow one; for idempotent reads only' })),
     concurrencyMax: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 10_000, description: 'Calls under way from one process; default 512' }),
+      Type.Integer({ minimum: 1, maximum: 10_000, description: 'Calls under way from one process; default 128' }),
+    ),
+    balancing: Type.Optional(
+      Type.Union(
+        [
+          Type.Object({ kind: Type.Literal('least-loaded') }, closed),
+          Type.Object({ kind: Type.Literal('round-robin') }, closed),
+          Type.Object({ kind: Type.Literal('hash'), header: Type.String({ maxLength: 100 }) }, closed),
+          Type.Object({ kind: Type.Literal('hash'), parameter: Type.String({ maxLength: 100 }) }, closed),
+        ],
+        { description: 'Which instance takes a call; default the less loaded of two; hash keeps a value at one' },
+      ),
     ),
   },
   closed,

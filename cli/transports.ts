@@ -1,4 +1,4 @@
-import { createLocalTransport, type ServiceServer } from '#kit/contract';
+import { type CallPolicy, createLocalTransport, type ServiceServer } from '#kit/contract';
 import { createResilientTransport, type OperationPolicy } from '#kit/resilience';
 import type { Transport } from '#kit/runtime';
 import { publicContracts } from './compose.ts';
@@ -57,13 +57,17 @@ export function createTransports(
 }
 
 /** How an operation is called: as its contract says, unless the topology says otherwise for it, its service or all. */
-export function policyOf(service: string, operation: string, policies: CallPolicies = {}): OperationPolicy {
+export function policyOf(
+  service: string,
+  operation: string,
+  policies: CallPolicies = {},
+): OperationPolicy & CallPolicy {
   const description = publicContracts.find((contract) => contract.service === service)?.operations[operation];
   return {
     streams: description?.stream !== undefined,
+    ...policies['*'],
     // What may take longer than most is not given up before its time.
     ...(description?.deadlineMs === undefined ? {} : { tryTimeoutMs: description.deadlineMs }),
-    ...policies['*'],
     ...description?.calls,
     ...policies[service],
     ...policies[`${service}.${operation}`],

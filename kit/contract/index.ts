@@ -32,6 +32,7 @@ export { createLocalTransport, type LocalTransport } from './local-transport.ts'
 export { type OpenApiOptions, openApi } from './openapi.ts';
 export {
   type Access,
+  type Balancing,
   type CallPolicy,
   type Consistency,
   defineService,

@@ -10,6 +10,18 @@ export type Consistency = 'strong' | 'session' | 'causal' | 'eventual';
 /** What is refused last when there is too much to do: `critical` work after all else. */
 export type Priority = 'critical' | 'normal' | 'low';
 
+/** Which instance takes a call. */
+export type Balancing =
+  /** The less loaded of two drawn by chance: nearly as good as knowing them all (Mitzenmacher 2001), and no herd. */
+  | { readonly kind: 'least-loaded' }
+  | { readonly kind: 'round-robin' }
+  /**
+   * The same instance for the same value of a request header or path parameter, as long as it is there: for caches that
+   * should be warm (consistent hash) and for clients that should stay (sticky). Without a value: least loaded.
+   */
+  | { readonly kind: 'hash'; readonly header: string }
+  | { readonly kind: 'hash'; readonly parameter: string };
+
 /** How an operation is called from another process. A topology may say otherwise for its own. */
 export interface CallPolicy {
   /** Longest time for one try; then another instance is tried. Default `deadlineMs`, or 2,000 ms where there is none. */
@@ -18,8 +30,10 @@ export interface CallPolicy {
   readonly triesMax?: number;
   /** A second try beside a slow first one. For idempotent reads only. Default false. */
   readonly hedge?: boolean;
-  /** Calls of it under way from one process at a time. Default 512. */
+  /** Calls of it under way from one process at a time. Default 128 between processes. */
   readonly concurrencyMax?: number;
+  /** Default: the less loaded of two. */
+  readonly balancing?: Balancing;
 }
 
 export interface OperationDescription {

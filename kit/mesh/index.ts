@@ -1,6 +1,7 @@
+export type { Balancing } from '#kit/contract';
 export { type Authority, type AuthorityOptions, createAuthority, type Issued } from './authority/index.ts';
 export { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from './balancing/endpoint.ts';
-export { type Balancing, pick } from './balancing/pick.ts';
+export { pick } from './balancing/pick.ts';
 export { onlyAllowed } from './calls/admission.ts';
 export { createMeshClient, type MeshClient, type MeshClientOptions } from './calls/client.ts';
 export { createMeshServer, type MeshServerOptions } from './calls/server.ts';

@@ -1,18 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Balancing } from '#kit/contract';
 import type { Random } from '#kit/runtime';
 import { type Endpoint, isEjected, weightOf } from './endpoint.ts';
-
-/** Which instance takes a call. */
-export type Balancing =
-  /** The less loaded of two drawn by chance: nearly as good as knowing them all (Mitzenmacher 2001), and no herd. */
-  | { readonly kind: 'least-loaded' }
-  | { readonly kind: 'round-robin' }
-  /**
-   * The same instance for the same value of a request header or path parameter, as long as it is there: for caches that
-   * should be warm (consistent hash) and for clients that should stay (sticky). Without a value: least loaded.
-   */
-  | { readonly kind: 'hash'; readonly header: string }
-  | { readonly kind: 'hash'; readonly parameter: string };
 
 export interface PickOptions {
   readonly balancing: Balancing;

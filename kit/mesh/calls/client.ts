@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls';
 import { buildConnector, Pool } from 'undici';
-import { createHttpExchange, isNotSent, type ServiceContract } from '#kit/contract';
+import { type Balancing, createHttpExchange, isNotSent, type ServiceContract } from '#kit/contract';
 import type { Clock, Logger, Random, Reply, Request, Timers } from '#kit/runtime';
 import { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from '../balancing/endpoint.ts';
-import { type Balancing, pick } from '../balancing/pick.ts';
+import { pick } from '../balancing/pick.ts';
 import type { Directory } from '../discovery/directory.ts';
 import type { Instance } from '../discovery/instance.ts';
 import type { Identity } from '../identity/identity.ts';
