@@ -29,10 +29,13 @@ export const orderBugs: readonly Bug[] = [
     conditions: {
       instances: { orders: 3 },
       units: 25,
-      operations: [['place', 8]],
-      // Orders have to be under way when their owner falls asleep, and it has to sleep for longer than its lease.
+      // Orders have to be under way when they are abandoned, or when their owner sleeps for longer than its lease.
       provider: [{ do: 'stall', ms: 3_000, at: 'before', probability: 0.6 }],
-      nemesis: [{ kind: 'pause', count: 6, on: 'orders', forMs: 6_500 }],
+      operations: [
+        ['place', 6],
+        ['abandon', 14],
+      ],
+      nemesis: [{ kind: 'pause', count: 4, on: 'orders', forMs: 6_500 }],
     },
     hooks: () =>
       ofOrders((database) =>
