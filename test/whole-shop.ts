@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { type Logger, systemWorld } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { createTestDatabase } from '#kit/store/embedded/testing';
-import { type ServicesConfig, startServices } from '../cli/services.ts';
+import { type ServicesOptions, startServices } from '../cli/services.ts';
 import { hasDatabase, serviceNames } from '../cli/topology.ts';
 
 export interface Answer {
@@ -33,7 +33,7 @@ const admin = { email: 'admin@shop.example', password: 'the keys to the shop' };
 
 /** All services in this process behind the real gateway, on real PostgreSQL. For tests. */
 export async function startWholeShop(
-  config: Partial<ServicesConfig> = {},
+  config: Partial<ServicesOptions> = {},
   prepare: (databases: Readonly<Record<string, string>>) => Promise<void> = async () => {},
 ): Promise<WholeShop> {
   const owners = [...serviceNames.filter(hasDatabase), 'log'] as const;

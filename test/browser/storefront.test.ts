@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { contractProblems } from '#kit/contract';
+import type { Transport } from '#kit/runtime';
 import { buildApps } from '../../cli/apps.ts';
 import { startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, type Watched, withoutChromium } from './browser.ts';
@@ -17,12 +19,21 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
   beforeAll(async () => {
     const { folders } = await buildApps();
     appFolder = folders.find((folder) => basename(folder).startsWith('storefront-')) as string;
-    shop = await startWholeShop({ apps: [appFolder] });
+    shop = await startWholeShop({ apps: [appFolder], seams: { transport: cutOff }, recovery: { breakerOpenMs: 500 } });
     browser = await launch();
   });
   afterAll(async () => {
     await browser?.close();
     await shop?.stop();
+  });
+
+  /** Services that can't be called while they are in here. */
+  const away = new Set<string>();
+  const cutOff = (transport: Transport): Transport => ({
+    send: async (request, signal) => {
+      if (away.has(request.service)) throw contractProblems.unavailable({ detail: `${request.service} is cut off` });
+      return transport.send(request, signal);
+    },
   });
 
   afterEach(async ({ task }) => {
@@ -144,6 +155,35 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await page.unroute('**/carts/*/checkouts/*');
     await page.getByText('Your order is confirmed').waitFor();
     expect(await ordersOf('lost@example.com')).toHaveLength(1);
+  });
+
+  test('while orders can not be reached the order is saved, said to be, and placed by itself afterwards', async () => {
+    const here = await enter('phone');
+    const { page } = here;
+    await putInCart(page);
+    await fillIn(page, 'saved@example.com');
+    away.add('orders');
+    await page.getByRole('button', { name: buttonText }).click();
+    await page.getByText('Your order has been saved').waitFor();
+    await page.getByText('It will be processed shortly').waitFor();
+    await inspect(here, 'checkout-saved');
+    away.delete('orders');
+    await page.getByText('Your order is confirmed').waitFor();
+    expect(await ordersOf('saved@example.com')).toMatchObject([{ state: 'confirmed' }]);
+  });
+
+  test('an order whose payment can not be asked for is shown as safe, and as confirmed once it is', async () => {
+    const here = await enter('phone');
+    const { page } = here;
+    await putInCart(page);
+    await fillIn(page, 'slow@example.com');
+    away.add('payments');
+    await page.getByRole('button', { name: buttonText }).click();
+    await page.getByText('Your goods are set aside').waitFor({ timeout: 60_000 });
+    await inspect(here, 'order-under-way');
+    away.delete('payments');
+    await page.getByText('Your order is confirmed').waitFor({ timeout: 60_000 });
+    expect(await here.shift(), 'what is below stays where it is').toBeLessThan(0.05);
   });
 
   test('without a network the cart still fills, and the order goes out when the network is back', async () => {
