@@ -31,6 +31,7 @@ program
   .option('--trace-ratio <share>', 'share of requests whose whole way is recorded, 0 to 1 (default: 0.05)', parseShare)
   .option('--otlp <url>', 'send recorded traces there, by OTLP over HTTP')
   .option('--no-apps', 'serve the API alone, without storefront, till and console')
+  .option('--faults', 'open the fault laboratory of the console: staff can break this system on purpose', false)
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
   .option('--quiet', 'say nothing about the start', false)
   .action(async (options) => {

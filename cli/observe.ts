@@ -26,13 +26,8 @@ export function traceServer(telemetry: Telemetry, server: ServiceServer): Servic
   };
 }
 
-/** Opens a span for each call that `caller` makes, and measures it as the caller sees it. */
-export function observeTransport(
-  telemetry: Telemetry,
-  caller: string,
-  transport: Transport,
-  { clock }: { readonly clock: Clock },
-): Transport {
+/** Counts calls of `caller` by `callee operation outcome`, and how long each took. */
+export function measureCalls(telemetry: Telemetry, caller: string): (call: string, durationMs: number) => void {
   const labels = ['caller', 'callee', 'operation', 'outcome'] as const;
   const calls = telemetry.counter({ name: 'holdfast_calls_total', help: 'Calls from service to service.', labels });
   const durations = telemetry.histogram({
@@ -45,6 +40,21 @@ export function observeTransport(
     const of = { caller, callee, operation, outcome };
     return { calls: calls.series(of), durations: durations.series(of) };
   });
+  return (call, durationMs) => {
+    const measured = series(call);
+    measured.calls.add();
+    measured.durations.observe(durationMs / 1_000);
+  };
+}
+
+/** Opens a span for each call that `caller` makes, and measures it as the caller sees it. */
+export function observeTransport(
+  telemetry: Telemetry,
+  caller: string,
+  transport: Transport,
+  { clock }: { readonly clock: Clock },
+): Transport {
+  const measure = measureCalls(telemetry, caller);
 
   return {
     async send(request, signal) {
@@ -64,9 +74,7 @@ export function observeTransport(
         span.end();
         throw error;
       } finally {
-        const measured = series(`${service} ${operation} ${outcome}`);
-        measured.calls.add();
-        measured.durations.observe((clock.monotonicMs() - startMs) / 1_000);
+        measure(`${service} ${operation} ${outcome}`, clock.monotonicMs() - startMs);
       }
     },
   };

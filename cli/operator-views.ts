@@ -1,6 +1,7 @@
 import type { OperatorViews } from '#edge/gateway';
 import type { EventLog } from '#kit/messaging';
 import { composedServices, publishesEvents } from './compose.ts';
+import type { FaultSwitches } from './faults.ts';
 import type { Mesh } from './mesh.ts';
 import type { ServicesOptions } from './services.ts';
 import { type Readings, type SystemViewOptions, viewSystem } from './system-view.ts';
@@ -12,17 +13,19 @@ export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'p
   readonly mesh: Mesh | undefined;
   readonly log: EventLog;
   readonly unready: SystemViewOptions['unready'];
+  readonly faults: FaultSwitches | undefined;
 }
 
 const askTimeoutMs = 1_500;
 
 /** What the gateway shows to staff: gathered from all processes when somebody looks, so that it costs nothing otherwise. */
 export function createOperatorViews(options: OperatorViewsOptions): OperatorViews {
-  const { world, process, services, observed, mesh, log, unready } = options;
+  const { world, process, services, observed, mesh, log, unready, faults } = options;
   const { spans } = observed.telemetry;
   const elsewhere = (path: string, timeoutMs: number) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]);
   return {
     log,
+    ...(faults ? { faults } : {}),
     topics: composedServices.filter(publishesEvents),
     traces: spans.recent,
     trace: createTraceCollector({ elsewhere, here: spans.trace }).trace,

@@ -30,6 +30,8 @@ export interface ProcessesOptions {
   readonly public: { readonly host: string; readonly port: number };
   readonly internalDoor?: { readonly host: string; readonly port: number };
   readonly telemetry?: TelemetryConfig;
+  /** Opens the fault laboratory of the console. Default false. */
+  readonly faults?: boolean;
   readonly dataDir: string;
   /** Asked when the processes start, so after the database has. */
   readonly databases: () => Readonly<Record<string, string>>;
@@ -137,6 +139,7 @@ export async function planProcesses(options: ProcessesOptions): Promise<Services
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
       ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),
       ...(options.telemetry ? { telemetry: options.telemetry } : {}),
+      ...(options.faults ? { faults: true } : {}),
       provider: topology.provider,
       ...(sandbox ? { sandbox } : {}),
       secrets,

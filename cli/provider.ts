@@ -1,13 +1,20 @@
 import { join } from 'node:path';
 import type { Component } from '#kit/runtime';
 import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
-import { createFileJournal, createMemoryJournal, createSandbox, startSandboxServer } from '#services/payments/sandbox';
+import {
+  createFileJournal,
+  createMemoryJournal,
+  createSandbox,
+  type Sandbox,
+  startSandboxServer,
+} from '#services/payments/sandbox';
 import { exitCodes, Failure } from './failure.ts';
 import type { ServicesOptions } from './services.ts';
 
 /** The pretended payment provider, as this process has it. */
 export interface SandboxPart {
   readonly component: Component;
+  readonly sandbox: Sandbox;
   /** Within the process; absent where it is spoken to over HTTP like a real one. */
   readonly provider?: PaymentProvider;
   readonly url?: string;
@@ -23,7 +30,7 @@ export async function startSandbox(options: ServicesOptions): Promise<SandboxPar
     const journal = inMemory ? createMemoryJournal() : createFileJournal({ path: journalPath(options) });
     const sandbox = await createSandbox({ ...world, journal });
     const provider = createSandboxProvider({ ...world, sandbox, webhookSecret: secrets.webhook });
-    return { provider, component: { name: 'payment sandbox', stop: () => sandbox.close() } };
+    return { sandbox, provider, component: { name: 'payment sandbox', stop: () => sandbox.close() } };
   }
   const url = `http://${door.host}:${door.port}/payments/webhooks/provider`;
   const server = await startSandboxServer({
@@ -33,8 +40,13 @@ export async function startSandbox(options: ServicesOptions): Promise<SandboxPar
     journalPath: journalPath(options),
     webhooks: [{ url, secret: secrets.webhook }],
   });
-  return { url: server.url, component: { name: 'payment sandbox', stop: () => server.close() } };
+  const { url: origin, sandbox } = server;
+  return { url: origin, sandbox, component: { name: 'payment sandbox', stop: () => server.close() } };
 }
+
+/** As measurements name it: the sandbox is a service of the topology. */
+export const nameOfProvider = ({ provider }: ServicesOptions): string =>
+  provider.kind === 'sandbox' ? 'payment-sandbox' : provider.kind;
 
 /** The adapter that speaks to a provider over HTTP: Stripe, or the sandbox in another process. */
 export async function connectProvider(options: ServicesOptions): Promise<PaymentProvider> {

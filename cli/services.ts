@@ -16,13 +16,15 @@ import {
   serviceMigrations,
 } from './compose.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { createFaultSwitches } from './faults.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { connectMail, type Mail } from './mail.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { observeTransport } from './observe.ts';
+import { observeProvider } from './observe-provider.ts';
 import { createOperatorViews } from './operator-views.ts';
-import { connectProvider, startSandbox } from './provider.ts';
+import { connectProvider, nameOfProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
@@ -46,6 +48,8 @@ export interface ServicesConfig {
   /** Folders of the built web apps, for the gateway to serve. Absent: the API alone. */
   readonly apps?: readonly string[];
   readonly telemetry?: TelemetryConfig;
+  /** Whether the console may break things here: never where a shop is run in earnest. Default false. */
+  readonly faults?: boolean;
   readonly provider: Provider;
   /** Where the pretended payment provider listens; absent when it is called within the one process. */
   readonly sandbox?: { readonly host: string; readonly port: number };
@@ -133,10 +137,14 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (options.mesh) host.add(operatorPort(options.mesh, observed));
   if (mesh) host.add(mesh.connections);
 
+  const faults = options.faults ? createFaultSwitches(options) : undefined;
+  if (faults) host.add(faults.component);
   const sandbox = services.includes('payment-sandbox') ? await startSandbox(options) : undefined;
   if (sandbox) host.add(sandbox.component);
+  if (sandbox) faults?.attach(sandbox.sandbox);
   if (sandbox?.url) urls['payment-sandbox'] = sandbox.url;
-  const provider = services.includes('payments') ? (sandbox?.provider ?? (await connectProvider(options))) : undefined;
+  const reached = services.includes('payments') ? (sandbox?.provider ?? (await connectProvider(options))) : undefined;
+  const provider = reached && observeProvider(telemetry, nameOfProvider(options), reached, world);
 
   const eventLog = createPostgresLog({ database: databases.of('log'), world });
   const parts = composeServices({
@@ -154,7 +162,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   });
   for (const { server, components } of parts.values()) {
-    transports.attach(options.seams?.server?.(server) ?? server);
+    const guarded = faults?.seams.server?.(server) ?? server;
+    transports.attach(options.seams?.server?.(guarded) ?? guarded);
     for (const component of components) host.add(component);
   }
   sampleEvents(observed, parts);
@@ -196,7 +205,14 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     transport: observeTransport(telemetry, 'gateway', transports.transport, world),
     telemetry,
     ...(internal ? { internal } : {}),
-    operators: createOperatorViews({ ...options, observed, mesh, log: eventLog, unready: () => host.unready() }),
+    operators: createOperatorViews({
+      ...options,
+      observed,
+      mesh,
+      log: eventLog,
+      unready: () => host.unready(),
+      faults,
+    }),
     ...(apps ? { apps } : {}),
     contracts: publicContracts,
     host: options.public.host,

@@ -6,6 +6,7 @@ import { type BuiltApps, buildApps } from './apps.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
+import { forgetFaults } from './faults.ts';
 import { watchLauncher } from './launcher.ts';
 import { createLog, logLevel } from './log.ts';
 import { isFreePort, requireFreePort } from './port-owner.ts';
@@ -27,6 +28,8 @@ export interface UpOptions {
   readonly dataDir?: string;
   /** Whether the storefront and the other web apps are served. Default true; false leaves the API alone. */
   readonly apps?: boolean;
+  /** Lets staff break things on purpose, in the console. Default false. */
+  readonly faults?: boolean;
   readonly json: boolean;
   /** Says nothing to people. Default false. */
   readonly quiet?: boolean;
@@ -43,6 +46,8 @@ export async function up(options: UpOptions): Promise<number> {
 
   const internalDoor = { host: internalHost, port: await internalPortOf(options) };
   const running = assemble(topology, dataDir, { ...options, internalDoor }, world, screen);
+  forgetFaults(dataDir);
+  if (options.faults) screen.say('! The fault laboratory is open: staff can break this system in the console.');
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
   await Promise.race([running.host.start(), stop]);
@@ -91,6 +96,7 @@ function assemble(
       ...(options.traceRatio === undefined ? {} : { traceRatio: options.traceRatio }),
       ...(options.otlp === undefined ? {} : { otlpUrl: options.otlp }),
     },
+    ...(options.faults ? { faults: true } : {}),
     databases: () => urls,
     apps: apps.folders,
     onChange: () => writeState(dataDir, { databases, processes }),

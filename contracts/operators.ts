@@ -90,6 +90,16 @@ const EventView = closed({
 });
 export type EventView = Static<typeof EventView>;
 
+const FaultKind = Type.Union([
+  Type.Literal('down', { description: 'Every call to it is refused' }),
+  Type.Literal('slow', { description: 'Every call to it takes so much longer that callers give up' }),
+  Type.Literal('drop-replies', { description: 'Half of the calls are done, and the answer is lost' }),
+  Type.Literal('decline', { description: 'The payment provider declines every card' }),
+]);
+
+export const ActiveFault = closed({ kind: FaultKind, service: Type.String({ maxLength: 40 }) });
+export type ActiveFault = Static<typeof ActiveFault>;
+
 export const operatorsProblems = problemTable('operators', {
   'nothing-to-show': {
     status: 503,
@@ -104,6 +114,13 @@ export const operatorsProblems = problemTable('operators', {
     category: 'input',
     retry: 'never',
     hint: 'It was not among those recorded (--trace-ratio), is not over yet, or is too old.',
+  },
+  'no-faults': {
+    status: 404,
+    title: 'The fault laboratory is not open',
+    category: 'input',
+    retry: 'never',
+    hint: 'It is off unless the system was started with --faults.',
   },
   'unknown-topic': {
     status: 404,
@@ -154,6 +171,23 @@ export const operators = defineService({
       responses: { 200: closed({ traceId: Type.String(), spans: Type.Array(SpanView) }) },
       problems: ['operators/nothing-to-show', 'operators/unknown-trace'],
       deadlineMs: 5_000,
+    },
+    faults: {
+      method: 'GET',
+      path: '/faults',
+      summary: 'Faults that are on, where the laboratory is open (holdfast up --faults)',
+      access,
+      responses: { 200: closed({ items: Type.Array(ActiveFault) }) },
+      problems: ['operators/no-faults'],
+    },
+    setFaults: {
+      method: 'PUT',
+      path: '/faults',
+      summary: 'Puts these faults on and all others off; none heals everything. Works within a second',
+      access,
+      body: closed({ items: Type.Array(ActiveFault, { maxItems: 50 }) }),
+      responses: { 200: closed({ items: Type.Array(ActiveFault) }) },
+      problems: ['operators/no-faults'],
     },
     topics: {
       method: 'GET',

@@ -1,4 +1,11 @@
-import { type EventView, operators, operatorsProblems, type SpanView, type SystemView } from '#contracts/operators';
+import {
+  type ActiveFault,
+  type EventView,
+  operators,
+  operatorsProblems,
+  type SpanView,
+  type SystemView,
+} from '#contracts/operators';
 import { type Handlers, implement, invalidInput, type ServiceServer } from '#kit/contract';
 import { type EventLog, type LogRecord, partitionOf } from '#kit/messaging';
 import type { Clock } from '#kit/runtime';
@@ -11,6 +18,8 @@ export interface OperatorViews {
   trace(traceId: string): Promise<readonly SpanRecord[]>;
   readonly log: Pick<EventLog, 'bounds' | 'read'>;
   readonly topics: readonly string[];
+  /** Left out: the laboratory is not open. */
+  readonly faults?: { current(): readonly ActiveFault[]; set(faults: readonly ActiveFault[]): void };
 }
 
 /** `views` undefined: whoever asks is told that there is nothing to show. */
@@ -18,6 +27,11 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
   function known(): OperatorViews {
     if (views) return views;
     throw operatorsProblems['nothing-to-show']();
+  }
+  function laboratory(): NonNullable<OperatorViews['faults']> {
+    const { faults } = known();
+    if (faults) return faults;
+    throw operatorsProblems['no-faults']();
   }
 
   const handlers: Handlers<typeof operators> = {
@@ -34,6 +48,11 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
       const spans = await known().trace(traceId);
       if (spans.length === 0) throw operatorsProblems['unknown-trace']();
       return { status: 200, body: { traceId, spans: spans.map(spanView) } };
+    },
+    faults: async () => ({ status: 200, body: { items: [...laboratory().current()] } }),
+    async setFaults({ body }) {
+      laboratory().set(body.items);
+      return { status: 200, body: { items: [...laboratory().current()] } };
     },
     async topics() {
       const { log, topics } = known();

@@ -1,0 +1,31 @@
+import { createApi, createSession } from '#api';
+import { analytics } from '#contracts/analytics';
+import { carts } from '#contracts/carts';
+import { inventory } from '#contracts/inventory';
+import { notifications } from '#contracts/notifications';
+import { operators } from '#contracts/operators';
+import { orders } from '#contracts/orders';
+import { payments } from '#contracts/payments';
+import { products } from '#contracts/products';
+import { users } from '#contracts/users';
+import { createRouter } from '#ui/router.svelte.ts';
+import { pages } from './pages.ts';
+
+export const router = createRouter(pages);
+export const { href, go } = router;
+
+const listeners: (() => void)[] = [];
+/** Told whenever somebody has signed in or out, in this tab or another. */
+export const onSessionChange = (listener: () => void): void => void listeners.push(listener);
+
+export const session = createSession({
+  name: 'console',
+  device: 'Console',
+  onChange: () => {
+    for (const listener of listeners) listener();
+  },
+});
+
+export const contracts = { operators, users, products, inventory, orders, carts, payments, notifications, analytics };
+
+export const api = createApi({ contracts, token: session.token, onTokenRefused: session.onTokenRefused });

@@ -1,0 +1,48 @@
+import { isApiProblem } from '#api';
+import type { ActiveFault } from '#contracts/operators';
+import { api } from '../console.ts';
+
+let items = $state.raw<readonly ActiveFault[] | undefined>();
+let isOpen = $state<boolean | undefined>();
+let busy = $state(false);
+let error = $state.raw<unknown>();
+
+/** The laboratory: what is on, for the banner of every page and for its own. */
+export const laboratory = {
+  /** Undefined until it is known. */
+  get isOpen(): boolean | undefined {
+    return isOpen;
+  },
+  get items(): readonly ActiveFault[] {
+    return items ?? [];
+  },
+  get busy(): boolean {
+    return busy;
+  },
+  get error(): unknown {
+    return error;
+  },
+  async look(): Promise<void> {
+    try {
+      items = (await api.operators.faults()).body.items;
+      isOpen = true;
+      error = undefined;
+    } catch (failure) {
+      if (isApiProblem(failure, 'operators/no-faults')) isOpen = false;
+      else error = failure;
+    }
+  },
+  async set(wanted: readonly ActiveFault[]): Promise<void> {
+    busy = true;
+    try {
+      items = (await api.operators.setFaults({ body: { items: [...wanted] } })).body.items;
+      error = undefined;
+    } catch (failure) {
+      error = failure;
+    } finally {
+      busy = false;
+    }
+  },
+};
+
+export const isSame = (a: ActiveFault, b: ActiveFault): boolean => a.kind === b.kind && a.service === b.service;

@@ -1,0 +1,26 @@
+const locale = navigator.language || 'en';
+const clockFormat = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+const shortFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'medium' });
+
+/** Date and time to the second. */
+export const shortMoment = (timestamp: string | number): string => shortFormat.format(new Date(timestamp));
+export const clockTime = (timestamp: string | number): string => clockFormat.format(new Date(timestamp));
+
+/** `0.8 ms`, `12 ms`, `1.25 s`, `3 min 20 s`. */
+export function duration(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(2)} s`;
+  const seconds = Math.round(ms / 1_000);
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60)];
+  return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`;
+}
+
+/** When an id was made: ids are ULIDs, whose first ten signs are milliseconds (github.com/ulid/spec). */
+export function timeOfId(id: string): string | undefined {
+  const signs = /_([0-9A-Z]{10})[0-9A-Z]{16}$/.exec(id)?.[1];
+  if (signs === undefined) return undefined;
+  const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+  const ms = [...signs].reduce((sum, sign) => sum * 32 + crockford.indexOf(sign), 0);
+  return Number.isFinite(ms) && ms > 0 && ms < 8.64e15 ? new Date(ms).toISOString() : undefined;
+}

@@ -1,0 +1,112 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ActiveFault } from '#contracts/operators';
+import { contractProblems, type ServiceServer } from '#kit/contract';
+import type { Component, World } from '#kit/runtime';
+import type { Sandbox } from '#services/payments/sandbox';
+import type { Seams } from './services.ts';
+
+/**
+ * The fault laboratory of a running system (`holdfast up --faults`). What is on stands in a file of the data directory, which
+ * every process of the system looks at; so a fault works the same in one process and among several, and a process that
+ * starts anew has it too. A start of the system begins without any.
+ */
+export interface FaultSwitches {
+  current(): readonly ActiveFault[];
+  set(faults: readonly ActiveFault[]): void;
+  /** Puts itself before the services of this process. */
+  readonly seams: Pick<Seams, 'server'>;
+  /** Looks at the file. */
+  readonly component: Component;
+  /** The pretended provider, where it runs here. */
+  attach(sandbox: Sandbox): void;
+}
+
+const fileOf = (dataDir: string) => join(dataDir, 'faults.json');
+const lookEveryMs = 250;
+const slowMs = 1_500;
+/** Calls whose answer is lost. */
+const lostShare = 0.5;
+const stallMs = 8_000;
+
+/** Before the processes start. */
+export function forgetFaults(dataDir: string): void {
+  rmSync(fileOf(dataDir), { force: true });
+}
+
+export function createFaultSwitches({ dataDir, world }: { dataDir: string; world: World }): FaultSwitches {
+  const { timers, random, log } = world;
+  let active: readonly ActiveFault[] = [];
+  let text = '[]';
+  const sandboxes: Sandbox[] = [];
+  let cancel = () => {};
+
+  function look(): void {
+    let found = '[]';
+    try {
+      found = readFileSync(fileOf(dataDir), 'utf8');
+    } catch {
+      // No file: no faults.
+    }
+    if (found === text) return;
+    text = found;
+    active = JSON.parse(found) as readonly ActiveFault[];
+    for (const sandbox of sandboxes) sandbox.faults.set(providerFaults(active));
+    log.warn('faults changed', { faults: active.map(({ kind, service }) => `${kind} ${service}`) });
+  }
+
+  const isOn = (kind: ActiveFault['kind'], service: string) =>
+    active.some((fault) => fault.kind === kind && fault.service === service);
+
+  return {
+    current: () => active,
+    set(faults) {
+      // In one step, so that nobody reads half of it.
+      const draft = `${fileOf(dataDir)}.new`;
+      writeFileSync(draft, JSON.stringify(faults));
+      renameSync(draft, fileOf(dataDir));
+      look();
+    },
+    attach(sandbox) {
+      sandboxes.push(sandbox);
+      sandbox.faults.set(providerFaults(active));
+    },
+    seams: {
+      server: (server): ServiceServer => ({
+        contract: server.contract,
+        async handle(request, signal) {
+          const { service } = server.contract;
+          if (active.length === 0) return server.handle(request, signal);
+          if (isOn('down', service)) throw gone(service);
+          if (isOn('slow', service)) await timers.sleep(slowMs, signal);
+          const reply = await server.handle(request, signal);
+          if (isOn('drop-replies', service) && random.next() < lostShare) throw gone(service);
+          return reply;
+        },
+      }),
+    },
+    component: {
+      name: 'fault switches',
+      async start() {
+        look();
+        cancel = timers.every(lookEveryMs, look);
+      },
+      async stop() {
+        cancel();
+      },
+    },
+  };
+}
+
+const gone = (service: string) => contractProblems.unavailable({ detail: `a fault keeps ${service} from answering` });
+
+function providerFaults(faults: readonly ActiveFault[]) {
+  return faults
+    .filter(({ service }) => service === 'payment-sandbox')
+    .flatMap(({ kind }) => {
+      if (kind === 'down') return [{ do: 'drop-request' as const }];
+      if (kind === 'slow') return [{ do: 'stall' as const, ms: stallMs, at: 'after' as const }];
+      if (kind === 'drop-replies') return [{ do: 'drop-reply' as const, probability: lostShare }];
+      return [{ do: 'decline' as const, code: 'insufficient_funds' }];
+    });
+}
