@@ -151,6 +151,9 @@ export async function applyCommands(
   function change(command: KeyedCommand): CommandResult {
     const claim = claimOf.get(command);
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+    // Its twin of this very batch has done it already.
+    const twin = completions.find(({ scope, key }) => scope === command.scope && key === command.key);
+    if (claim?.state === 'in-flight' && twin) return { stock: [], replayed: twin.result };
     if (claim?.state === 'in-flight') throw contractProblems['idempotency-key-in-flight']();
     if (claim?.state === 'done') return { stock: [], replayed: claim.result };
     const known = seenChanges.get(command.key);

@@ -101,8 +101,8 @@ export function createHandlers(
       const position = after ? ([after[0] ?? '', after[1] ?? ''] as const) : null;
       const rows = await readOpenHolds(database, position, limit + 1, sku);
       const items = rows.slice(0, limit).map(holdView);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.expiresAt, last.orderId]) } : {};
+      const last = rows.slice(0, limit).at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.expiresAtExact, last.orderId]) } : {};
       return { status: 200, body: { items, ...more } };
     },
     levels: async ({ query }) => {

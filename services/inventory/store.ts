@@ -272,6 +272,8 @@ export interface OpenHoldRow {
   readonly lines: readonly [string, number, number][];
   readonly createdAt: Date;
   readonly expiresAt: Date;
+  /** To the microsecond, as a Date is not: a page goes on exactly behind this row. */
+  readonly expiresAtExact: string;
 }
 
 /** Holds that wait for their order, by when they expire; only these are in the index. */
@@ -282,7 +284,8 @@ export async function readOpenHolds(
   sku: string | null,
 ): Promise<readonly OpenHoldRow[]> {
   const { rows } = await database.query<OpenHoldRow>(
-    `select order_id as "orderId", holder, lines, created_at as "createdAt", expires_at as "expiresAt"
+    `select order_id as "orderId", holder, lines, created_at as "createdAt", expires_at as "expiresAt",
+       expires_at::text as "expiresAtExact"
      from hold
      where status = 'held' and ($1::timestamptz is null or (expires_at, order_id) > ($1, $2))
        and ($3::text is null or exists (select from jsonb_array_elements(lines) as line where line ->> 0 = $3))
