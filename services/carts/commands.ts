@@ -134,8 +134,10 @@ export async function applyCommands(
     const cart = cartFor(command);
     const state = claimOf.get(command)?.state;
     if (state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+    // Done before, or by its twin of this very batch.
+    const isDone = completions.some(({ scope, key }) => scope === claim.scope && key === claim.key);
+    if (state === 'done' || isDone) return cart;
     if (state === 'in-flight') throw contractProblems['idempotency-key-in-flight']();
-    if (state === 'done') return cart;
     const edited = setCart(editCart(cart, wanted, seen, nowMs));
     completions.push({ scope: claim.scope, key: claim.key, result: { version: edited.version } });
     return edited;
