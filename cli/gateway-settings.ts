@@ -37,7 +37,8 @@ export const GatewaySchema = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 86_400,
-        description: 'How long a cache in front that follows purges (holdfast edge) keeps product reads; default 0: it asks',
+        description:
+          'How long a cache in front that follows purges (holdfast edge) keeps product reads; default 0: it asks',
       }),
     ),
     valkey: Type.Optional(

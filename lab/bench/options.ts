@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util';
 import { exitCodes, Failure } from '../../cli/failure.ts';
 
-export const benchNames = ['checkout', 'saga', 'messaging', 'search', 'memory', 'checkers', 'mesh', 'limits', 'gateway'] as const;
+export const benchNames = [
+  'checkout',
+  'saga',
+  'messaging',
+  'search',
+  'memory',
+  'checkers',
+  'mesh',
+  'limits',
+  'gateway',
+] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export interface BenchOptions {

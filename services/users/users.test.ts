@@ -50,7 +50,10 @@ test('an account is opened once per e-mail, whatever its case', async () => {
 test('whoever verifies tokens is told which sessions have ended, however they ended', async () => {
   const { signIn, refresh, me } = await newUser();
   const ended = async (seconds = 60) => {
-    const { body } = await house.client.endedSessions({ query: { seconds } }, house.as({ kind: 'service', id: 'gateway' }));
+    const { body } = await house.client.endedSessions(
+      { query: { seconds } },
+      house.as({ kind: 'service', id: 'gateway' }),
+    );
     return body.sessionIds;
   };
   const [one, two, three, kept] = [await signIn(), await signIn(), await signIn(), await signIn()];
@@ -59,7 +62,10 @@ test('whoever verifies tokens is told which sessions have ended, however they en
   expect(await ended()).toEqual(expect.arrayContaining([one.sessionId, two.sessionId]));
   expect(await ended()).not.toContain(three.sessionId);
   await house.client.changePassword(
-    { body: { currentPassword: password, newPassword: 'another one entirely' }, headers: { [sessionHeader]: kept.sessionId } },
+    {
+      body: { currentPassword: password, newPassword: 'another one entirely' },
+      headers: { [sessionHeader]: kept.sessionId },
+    },
     me,
   );
   expect(await ended()).toContain(three.sessionId);
