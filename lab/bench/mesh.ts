@@ -20,6 +20,7 @@ const clientsDefault = [1, 32];
 const { clock, timers } = benchWorld;
 /** How slow C becomes: longer than anybody waits. */
 const slowMs = 20_000;
+const warmUpCalls = 5_000;
 const nearClients = 8;
 const farClients = 64;
 /** Time for what is slow to fill whatever it can fill, and for breakers to see it. */
@@ -79,6 +80,14 @@ export async function benchMesh(options: BenchOptions, onProgress: (line: string
   });
 }
 
+async function callTimes(count: number, call: () => Promise<void>): Promise<void> {
+  let left = count;
+  const client = async () => {
+    while (left-- > 0) await call();
+  };
+  await Promise.all(Array.from({ length: 32 }, client));
+}
+
 const roundsOf = (runs: readonly Run[], name: string, clients: number) =>
   runs.filter((run) => run.name === name && run.clients === clients);
 
@@ -106,10 +115,11 @@ async function benchCalls(options: BenchOptions, onProgress: (line: string) => v
   };
   const runs: Run[] = [];
   try {
+    // By calls and not by time, so that a slow machine has compiled the same code as a quick one.
+    for (const call of Object.values(contestants)) await callTimes(warmUpCalls, call);
     for (let round = 1; round <= options.rounds; round++) {
       for (const clients of options.clients ?? clientsDefault) {
         for (const [name, call] of Object.entries(contestants)) {
-          await load(call, clients, Math.min(1_000, options.measureMs)).ended;
           const usedCpuMs = await rig.watchCpu('echo');
           const measured = await load(call, clients, options.measureMs).ended;
           const run = { name, ...measured, cpuMsEach: rounded((await usedCpuMs()) / measured.count, 4) };
