@@ -69,10 +69,12 @@ const recovery = { breakerOpenMs: 1_000, sagaLeaseMs: 2_000 };
 
 export async function startRig(options: RigOptions): Promise<Rig> {
   const undo: (() => unknown)[] = [];
+  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'));
   try {
-    return await build(options, undo);
+    return await build(options, dataDir, undo);
   } catch (error) {
     await unwind(undo);
+    removeDataDir({ dataDir });
     throw error;
   }
 }
@@ -88,8 +90,11 @@ async function unwind(undo: (() => unknown)[]): Promise<void> {
   }
 }
 
-async function build({ seed, world, bug, faults, ...options }: RigOptions, undo: (() => unknown)[]): Promise<Rig> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'));
+async function build(
+  { seed, world, bug, faults, ...options }: RigOptions,
+  dataDir: string,
+  undo: (() => unknown)[],
+): Promise<Rig> {
   chmodSync(dataDir, 0o711);
   const mails = await startMailServer();
   undo.push(() => mails.close());

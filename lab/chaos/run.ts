@@ -87,7 +87,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     return result;
   } finally {
     await rig.stop();
-    if (result?.ok) removeDataDir(rig);
+    if (result?.ok || options.signal?.aborted) removeDataDir(rig);
   }
 }
 
