@@ -332,6 +332,23 @@ test('a stream is sent as lines, and stops being made when the client goes away'
   await expect.poll(() => streamsOpen).toBe(0);
 });
 
+test('a stream is server-sent events for whoever asks for them, and values over the transport all the same', async () => {
+  const wanted = { accept: 'text/event-stream' };
+  const reply = await httpRequest(`${origin}/parcels`, { headers: wanted });
+  expect(reply.headers['content-type']).toBe('text/event-stream');
+  expect((await reply.body.text()).split('\n\n').filter((each) => each.startsWith('data: {'))).toHaveLength(3_000);
+  const transport = createHttpTransport({ contracts: [parcels], origin });
+  const headers = { ...wanted, [headerNames.deadlineMs]: '2000' };
+  const { body } = await transport.send(
+    { service: 'parcels', operation: 'list', params: {}, query: {}, headers },
+    new AbortController().signal,
+  );
+  let count = 0;
+  for await (const _ of body as AsyncIterable<unknown>) count += 1;
+  expect(count).toBe(3_000);
+  await transport.close();
+});
+
 test('a body that is wanted raw arrives byte for byte, over the transport too', async () => {
   const raw = '{ "b":1,\n"a" : 2 }';
   expect((await ask('POST', '/parcels/signed', raw)).body).toEqual({ text: raw });

@@ -82,8 +82,12 @@ async function sendTo(
   return { status: response.statusCode, headers, ...(body === undefined ? {} : { body }) };
 }
 
+/** What comes back over this transport, whatever the client at the door wants to get: the door makes that of it. */
+const accept = 'application/json, application/x-ndjson';
+
 /** A body in the form that its operation wants, with the headers that say so. */
-function wireBody(operation: OperationDescription, { headers, body }: Request) {
+function wireBody(operation: OperationDescription, { headers: given, body }: Request) {
+  const headers = given['accept'] === undefined ? given : { ...given, accept };
   if (body === undefined) return { headers, body: null };
   if (operation.stream === 'request') {
     const lines = Readable.from(toLines(body as AsyncIterable<unknown>), { objectMode: false });
