@@ -53,8 +53,8 @@ export interface MeshOptions extends Omit<ServicesOptions, 'telemetry' | 'mesh'>
   readonly telemetry: ProcessTelemetry;
 }
 
-/** Leaves callers the time to hear that this process is about to go. */
-const goneAfterMs = 300;
+/** Leaves callers the time to hear that this process is about to go: word takes some milliseconds. */
+const goneAfterMs = 100;
 const door = 'gateway';
 
 export function openIdentity(
