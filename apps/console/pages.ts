@@ -12,5 +12,7 @@ export const pages = {
   traces: '/console/traces',
   trace: '/console/traces/{traceId}',
   sales: '/console/sales',
+  products: '/console/products',
+  product: '/console/products/{productId}',
   faults: '/console/faults',
 } as const;

@@ -22,6 +22,16 @@ export interface OperatorViews {
   readonly faults?: { current(): readonly ActiveFault[]; set(faults: readonly ActiveFault[]): void };
 }
 
+const tracesDefault = 50;
+/** More than are kept in memory. */
+const tracesMax = 10_000;
+
+/** What the console asks every few seconds while it is open, and the gateway by itself: shown to whoever looks for it. */
+const isHousekeeping: ReadonlySet<string> = new Set([
+  ...Object.values(operators.operations).map(({ method, path }) => `${method} ${path}`),
+  'call users.endedSessions',
+]);
+
 /** `views` undefined: whoever asks is told that there is nothing to show. */
 export function createOperators(views: OperatorViews | undefined, clock: Clock): ServiceServer {
   function known(): OperatorViews {
@@ -36,14 +46,12 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
 
   const handlers: Handlers<typeof operators> = {
     system: async () => ({ status: 200, body: await known().system() }),
-    traces: async ({ query }) => ({
-      status: 200,
-      body: {
-        items: known()
-          .traces(query)
-          .map(({ services, ...rest }) => ({ ...rest, services: [...services] })),
-      },
-    }),
+    async traces({ query }) {
+      const found = known().traces({ ...query, limit: tracesMax });
+      const shown = query.operation === undefined ? found.filter(({ name }) => !isHousekeeping.has(name)) : found;
+      const items = shown.slice(0, query.limit ?? tracesDefault);
+      return { status: 200, body: { items: items.map((item) => ({ ...item, services: [...item.services] })) } };
+    },
     async trace({ params: { traceId } }) {
       const spans = await known().trace(traceId);
       if (spans.length === 0) throw operatorsProblems['unknown-trace']();
