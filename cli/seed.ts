@@ -1,5 +1,6 @@
 import type { PricingRules } from '#contracts/carts';
 import { headerNames, type ServiceServer } from '#kit/contract';
+import type { Timers } from '#kit/runtime';
 import { seedCatalogue } from '#services/products';
 import { seedPromotions, seedShipping, seedTaxClasses, seedTaxes } from './seed-pricing.ts';
 
@@ -8,9 +9,18 @@ const seedKey = 'seed-stock-1';
 const unitsPerSku = 1_000;
 const skus = seedCatalogue.flatMap((product) => product.variants.map((variant) => variant.sku));
 
-/** Asks a service of this process on the shop's behalf. */
+interface Seeded {
+  readonly server: ServiceServer;
+  readonly timers: Timers;
+}
+
+/** On a starved machine a first statement may take longer than its pool waits: that is no reason not to start. */
+const attemptsMax = 10;
+const pauseMs = 500;
+
+/** Asks a service of this process on the shop's behalf. What is asked is idempotent, so what is unavailable is asked again. */
 async function ask(
-  server: ServiceServer,
+  { server, timers }: Seeded,
   operation: string,
   body?: unknown,
   params: Readonly<Record<string, string>> = {},
@@ -22,7 +32,11 @@ async function ask(
     [headerNames.idempotencyKey]: seedKey,
   };
   const request = { service, operation, params, query: {}, headers, ...(body === undefined ? {} : { body }) };
-  const reply = await server.handle(request, new AbortController().signal);
+  let reply = await server.handle(request, new AbortController().signal);
+  for (let attempt = 2; reply.status === 503 && attempt <= attemptsMax; attempt++) {
+    await timers.sleep(pauseMs);
+    reply = await server.handle(request, new AbortController().signal);
+  }
   if (reply.status >= 300) {
     throw new Error(`${service} could not be seeded: ${operation} answered ${JSON.stringify(reply.body)}`);
   }
@@ -30,20 +44,20 @@ async function ask(
 }
 
 /** Receives goods for our own small catalogue, once: the key makes every later start a repeat. */
-export async function seedStock(server: ServiceServer): Promise<void> {
+export async function seedStock(seeded: Seeded): Promise<void> {
   const lines = skus.map((sku) => ({ sku, quantity: unitsPerSku }));
-  await ask(server, 'receive', { lines, note: 'the shop is opened' });
+  await ask(seeded, 'receive', { lines, note: 'the shop is opened' });
 }
 
 /** Taxes, ways of shipping and codes, where the shop has none at all: what people have set stays. */
-export async function seedPricing(server: ServiceServer): Promise<void> {
-  const { taxes, shippingMethods } = (await ask(server, 'rules')) as PricingRules;
+export async function seedPricing(seeded: Seeded): Promise<void> {
+  const { taxes, shippingMethods } = (await ask(seeded, 'rules')) as PricingRules;
   if (taxes.length > 0 || shippingMethods.length > 0) return;
   await Promise.all([
-    ...seedTaxes.map((rule) => ask(server, 'putTaxes', rule)),
-    ...seedTaxClasses.map((row) => ask(server, 'putTaxClass', row)),
-    ...seedShipping.map((method) => ask(server, 'putShippingMethod', method)),
-    ...Object.entries(seedPromotions).map(([code, promotion]) => ask(server, 'putPromotion', promotion, { code })),
+    ...seedTaxes.map((rule) => ask(seeded, 'putTaxes', rule)),
+    ...seedTaxClasses.map((row) => ask(seeded, 'putTaxClass', row)),
+    ...seedShipping.map((method) => ask(seeded, 'putShippingMethod', method)),
+    ...Object.entries(seedPromotions).map(([code, promotion]) => ask(seeded, 'putPromotion', promotion, { code })),
   ]);
 }
 

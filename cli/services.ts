@@ -178,9 +178,11 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const products = parts.get('products');
   if (products) host.add({ name: 'seed catalogue', start: async () => void (await seedProducts(products.server)) });
   const inventory = parts.get('inventory');
-  if (inventory) host.add({ name: 'seed stock', start: () => seedStock(inventory.server) });
+  if (inventory)
+    host.add({ name: 'seed stock', start: () => seedStock({ server: inventory.server, timers: world.timers }) });
   const carts = parts.get('carts');
-  if (carts) host.add({ name: 'seed prices', start: () => seedPricing(carts.server) });
+  if (carts)
+    host.add({ name: 'seed prices', start: () => seedPricing({ server: carts.server, timers: world.timers }) });
   for (const component of mesh?.presence ?? []) host.add(component);
 
   if (!services.includes('gateway')) {

@@ -3,8 +3,8 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { wireValues } from './values.ts';
 
-const TEXT_ARRAY = 1009;
-const readBack = pg.types.getTypeParser(TEXT_ARRAY) as (text: string) => (string | null)[];
+const TEXT_ARRAY: number = 1009;
+const readBack = pg.types.getTypeParser(TEXT_ARRAY, 'text') as (text: string) => (string | null)[];
 
 test('a list of texts goes out as an array that PostgreSQL reads back unchanged', () => {
   const texts = fc.array(
