@@ -39,7 +39,7 @@ const productTag = (id: string): string => `product-${id}`;
 const listTag = 'products';
 
 /** Availability in lists follows stock, which no event of products tells: so lists live shorter than products. */
-const listTtlMs = 30_000;
+const listTtlMs = 5_000;
 
 /**
  * Replies that are the same for everybody, kept for all who ask: products and lists of them. Staff see drafts, so their reads
