@@ -1,0 +1,215 @@
+import { basename } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { buildApps } from '../../cli/apps.ts';
+import { type Answer, startWholeShop, type WholeShop } from '../whole-shop.ts';
+import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium } from './browser.ts';
+
+const admin = { email: 'keeper@shop.example', password: 'the keys to the shop' };
+
+/** The console as staff use it: real browser, real services, real PostgreSQL. */
+describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeout: 300_000 }, () => {
+  let shop: WholeShop;
+  let browser: Browser;
+  let visits: Visit[] = [];
+  let confirmed: Answer;
+  let declined: Answer;
+
+  beforeAll(async () => {
+    const { folders } = await buildApps();
+    const apps = folders.filter((folder) => basename(folder).startsWith('console-'));
+    const recovery = { breakerOpenMs: 500 };
+    shop = await startWholeShop({ apps, admin, recovery, faults: true, telemetry: { traceRatio: 1 } });
+    confirmed = await shop.placeOrder('HF-SKER-40', 2);
+    declined = await shop.placeOrder('HF-SKER-40', 1, 'grace@example.com', {
+      payment: { method: 'pm_card_visa_chargeDeclined' },
+    });
+    browser = await launch();
+  }, 300_000);
+  afterAll(async () => {
+    await browser?.close();
+    await shop?.stop();
+  });
+  afterEach(async ({ task }) => {
+    for (const [index, { context, picture }] of visits.entries()) {
+      if (task.result?.state === 'fail') await picture(`failed-console-${index}`);
+      await context.close();
+    }
+    visits = [];
+  });
+
+  async function enter(viewport: Viewport, path = '/console', dark = false): Promise<Visit> {
+    const entered = await visit(browser, viewport, { origin: shop.origin, dark });
+    visits.push(entered);
+    await entered.page.goto(path);
+    await signIn(entered.page, admin);
+    return entered;
+  }
+
+  async function signIn(page: Page, { email, password }: typeof admin): Promise<void> {
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  /** Nothing wrong for eyes, ears and fingers; the picture is for people. */
+  async function inspect({ findings, shift, complaints, picture }: Visit, name: string): Promise<void> {
+    await picture(`console-${name}`);
+    expect(await findings(), name).toEqual([]);
+    expect(await shift(), `layout shift at ${name}`).toBeLessThan(0.1);
+    expect(complaints, name).toEqual([]);
+  }
+
+  test('staff find an order by e-mail or business key, and see what was done and what the provider says', async () => {
+    const visited = await enter('desktop', '/console/orders');
+    const { page } = visited;
+    const field = page.getByRole('searchbox');
+    await field.fill('grace@example.com');
+    await field.press('Enter');
+    await page.getByRole('row').filter({ hasText: 'refused' }).getByRole('link').click();
+    await page.getByText('payments/declined').first().waitFor();
+    await page.getByText('undone', { exact: true }).waitFor();
+    await page.getByText('order.refused').first().waitFor();
+    expect(page.url()).toContain(declined.body.id);
+
+    await page.goto('/console/orders');
+    await field.fill(confirmed.body.businessKey);
+    await field.press('Enter');
+    await page.getByRole('row').filter({ hasText: 'confirmed' }).getByRole('link').click();
+    await page.getByText('both books agree').waitFor();
+    await page.getByText('order.confirmed').first().waitFor();
+    await inspect(visited, 'test-order');
+  });
+
+  test('a refund whose reply is lost, and that is asked for again, is given back once', async () => {
+    const { page } = await enter('desktop', `/console/orders/${confirmed.body.id}`);
+    let isLost = false;
+    await page.route('**/refunds', async (route) => {
+      const reply = await route.fetch();
+      if (isLost) return route.fulfill({ response: reply });
+      isLost = true;
+      return route.abort();
+    });
+    await page.getByRole('button', { name: 'Refund …' }).click();
+    await page.getByLabel('Amount (EUR)').fill('5.00');
+    await page.getByLabel('Reason').fill('late');
+    await page.getByRole('button', { name: 'Refund', exact: true }).click();
+    await page.getByText('It is not known to be done').waitFor();
+    await page.getByRole('button', { name: 'Try again' }).last().click();
+    await page.getByText('€5.00, done: late').waitFor();
+    const { body } = await shop.ask('GET', `/orders/${confirmed.body.id}`);
+    expect(body).toMatchObject({ refundedMinor: 500, refunds: [{ amountMinor: 500, state: 'done' }] });
+  });
+
+  test('an order placed while payments is gone is shown as it is, and ends when all is healed', async () => {
+    const { page } = await enter('desktop', '/console/faults');
+    await page.getByLabel('payments: Gone').check();
+    await page.getByText('This is on purpose').waitFor();
+    const headers = { prefer: 'wait=1', 'content-type': 'application/json', 'idempotency-key': 'while-away' };
+    const reply = await fetch(`${shop.origin}/orders`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({
+        email: 'ada@example.com',
+        currency: 'EUR',
+        lines: [{ sku: 'HF-SKER-40', quantity: 1 }],
+        payment: { method: 'pm_card_visa' },
+      }),
+    });
+    expect(reply.status).toBe(202);
+    const { id } = (await reply.json()) as { id: string };
+    await page.goto(`/console/orders/${id}`);
+    await page.getByText('is under way').waitFor();
+    await page.getByRole('button', { name: 'Heal all' }).first().click();
+    await page.getByText('both books agree').waitFor({ timeout: 60_000 });
+    expect((await shop.ask('GET', `/orders/${id}`)).body.state).toBe('confirmed');
+    await page.goto('/console/faults');
+    await page.getByText('every unit is accounted for').waitFor();
+  });
+
+  test('a price is changed under the version that was read, and never over somebody else’s change', async () => {
+    const { page } = await enter('desktop', '/console/products');
+    await page.locator('tbody [data-row]').first().click();
+    const price = page.getByLabel(/^Price of .* in EUR$/).first();
+    await price.fill('7.77');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText(/Saved as version/).waitFor();
+    // In another window somebody is faster.
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByLabel('Description').fill('Somebody else wrote this.');
+    await other.getByRole('button', { name: 'Save' }).click();
+    await other.getByText(/Saved as version/).waitFor();
+    await price.fill('8.88');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('button', { name: 'Load it anew' }).click();
+    await expect.poll(() => price.inputValue()).toBe('7.77');
+    expect(await page.getByLabel('Description').inputValue()).toBe('Somebody else wrote this.');
+  });
+
+  test('whoever is no member of staff is told so', async () => {
+    const customer = { email: 'eve@example.com', password: 'nothing to see here' };
+    await shop.ask('POST', '/users', { body: customer });
+    const { page } = await visit(browser, 'phone', { origin: shop.origin }).then((entered) => {
+      visits.push(entered);
+      return entered;
+    });
+    await page.goto('/console/orders');
+    await signIn(page, customer);
+    await page.getByText('The console is for staff').waitFor();
+  });
+
+  const pages = [
+    ['system', '/console', 'Calls in the last 20 seconds'],
+    ['orders', '/console/orders', 'shown'],
+    ['orders-none', '/console/orders?q=nobody%40example.com', 'No order fits'],
+    ['messages', '/console/messages', 'Topics'],
+    ['dead-letters', '/console/messages/analytics', 'Every event so far was handled'],
+    ['stock', '/console/stock', 'as it must be'],
+    ['sku', '/console/stock/HF-SKER-40', 'receive'],
+    ['traces', '/console/traces', 'GET /inventory/levels'],
+    ['sales', '/console/sales?range=24h', 'Turnover by hour'],
+    ['products', '/console/products', 'shown'],
+    ['faults', '/console/faults', 'Payment provider'],
+    ['not-found', '/console/nowhere', 'There is no such page'],
+  ] as const;
+  test.each([
+    ['desktop', false],
+    ['desktop', true],
+    ['phone', false],
+  ] as const)('every page can be read and used: %s, dark %s', async (viewport, dark) => {
+    const visited = await enter(viewport, '/console', dark);
+    const { page, complaints } = visited;
+    await page.getByRole('heading', { name: 'System' }).waitFor();
+    for (const [name, path, text] of pages) {
+      await page.goto(path);
+      await page.getByText(text).first().waitFor();
+      const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      expect(wide, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+      // The gateway answers an unknown page with its own 404.
+      if (name === 'not-found') complaints.length = 0;
+      await inspect(visited, `test-${name}`);
+    }
+  });
+
+  test('keys lead from list to row and between pages, and can be turned off', async () => {
+    const { page } = await enter('desktop', '/console');
+    await page.getByRole('heading', { name: 'System' }).waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('o');
+    await page.getByRole('heading', { name: 'Orders' }).waitFor();
+    await page.locator('tbody [data-row]').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page
+      .getByRole('heading', { name: /^Order / })
+      .first()
+      .waitFor();
+    await page.keyboard.press('?');
+    await page.getByLabel('Single keys do this').uncheck();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('g');
+    await page.keyboard.press('s');
+    expect(page.url()).toContain('/console/orders/');
+  });
+});
