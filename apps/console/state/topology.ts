@@ -82,19 +82,30 @@ export function topologyOf(window: Window): Topology {
   return { nodes, edges, width, height: height + (rows > 0 ? rows * (box.height + gap.y) + gap.y : 0) };
 }
 
+/** As it counts them itself; of what is no service of ours (a payment provider), as its callers do. */
+function callsOf(name: string, { services, edges }: SystemView): SystemView['services'][number] | undefined {
+  const own = services.find(({ service }) => service === name);
+  const [first, ...rest] = edges.filter(({ callee }) => callee === name);
+  if (own || !first) return own;
+  const { calls, failed, buckets } = rest.reduce(
+    (sum, edge) => ({
+      ...edge,
+      calls: sum.calls + edge.calls,
+      failed: sum.failed + edge.failed,
+      buckets: sum.buckets.map((count, i) => count + (edge.buckets[i] ?? 0)),
+    }),
+    first,
+  );
+  return { service: name, calls, failed, buckets };
+}
+
 const breakerText = ({ operation, state }: SystemView['breakers'][number]): string => `${operation} ${state}`;
 
 function nodeOf(name: string, window: Window): Omit<Node, 'x' | 'y'> {
   const { to, from } = window;
   const running = to.processes.filter(({ services }) => services.includes(name));
-  const now = to.services.find(({ service }) => service === name);
-  const served =
-    now &&
-    flowOf(
-      from?.services.find(({ service }) => service === name),
-      now,
-      window,
-    );
+  const now = callsOf(name, to);
+  const served = now && flowOf(from && callsOf(name, from), now, window);
   const published = to.published.find(({ source }) => source === name);
   const before = from?.published.find(({ source }) => source === name);
   const sec = from ? (Date.parse(to.at) - Date.parse(from.at)) / 1_000 : 0;
