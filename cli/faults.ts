@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ActiveFault } from '#contracts/operators';
 import { contractProblems, type ServiceServer } from '#kit/contract';
 import type { Component, World } from '#kit/runtime';
-import type { Sandbox } from '#services/payments/sandbox';
+import type { Fault, Sandbox } from '#services/payments/sandbox';
 import type { Seams } from './services.ts';
 
 /**
@@ -100,13 +100,12 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
 
 const gone = (service: string) => contractProblems.unavailable({ detail: `a fault keeps ${service} from answering` });
 
-function providerFaults(faults: readonly ActiveFault[]) {
-  return faults
-    .filter(({ service }) => service === 'payment-sandbox')
-    .flatMap(({ kind }) => {
-      if (kind === 'down') return [{ do: 'drop-request' as const }];
-      if (kind === 'slow') return [{ do: 'stall' as const, ms: stallMs, at: 'after' as const }];
-      if (kind === 'drop-replies') return [{ do: 'drop-reply' as const, probability: lostShare }];
-      return [{ do: 'decline' as const, code: 'insufficient_funds' }];
-    });
-}
+const providerFaults = (faults: readonly ActiveFault[]): Fault[] =>
+  faults.filter(({ service }) => service === 'payment-sandbox').map(({ kind }) => atProvider[kind]);
+
+const atProvider: Readonly<Record<ActiveFault['kind'], Fault>> = {
+  down: { do: 'drop-request' },
+  slow: { do: 'stall', ms: stallMs, at: 'after' },
+  'drop-replies': { do: 'drop-reply', probability: lostShare },
+  decline: { do: 'decline', code: 'insufficient_funds' },
+};
