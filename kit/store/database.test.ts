@@ -178,11 +178,16 @@ test('serialisation failures run again until every increment is counted', async 
   const database = open({ connectionsMax: 4 });
   await database.query('insert into item (id) values (1)');
   let runs = 0;
+  const firstsHaveRead = Promise.withResolvers<void>();
   const increment = () =>
     database.transaction(
       async (tx) => {
         runs += 1;
+        const run = runs;
         const { rows } = await tx.query<{ n: number }>('select n from item where id = 1');
+        // As many as there are connections read before any of them writes: all but one must fail.
+        if (run === 4) firstsHaveRead.resolve();
+        if (run <= 4) await firstsHaveRead.promise;
         await tx.query('update item set n = $1 where id = 1', [(rows[0]?.n ?? 0) + 1]);
       },
       { isolation: 'serializable', retries: 50 },

@@ -212,9 +212,7 @@ test('bad queries are harmless', async () => {
     '<->',
     '🪢',
     'ß',
-    '\u0000',
     '\ud800',
-    'a\u0000b',
     'x'.repeat(200),
     '٣',
     'the',
@@ -223,6 +221,7 @@ test('bad queries are harmless', async () => {
     expect([q, await ask(q)]).toEqual([q, 200]);
   }
   expect(await ask('x'.repeat(10_000))).toBe(400);
+  expect(await ask('a\u0000b')).toBe(400);
   expect((await find({ q: '"?!' })).items).toEqual([]);
   expect((await find({ q: '  ' })).items.length).toBeGreaterThan(0);
 });
