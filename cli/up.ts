@@ -46,7 +46,6 @@ export async function up(options: UpOptions): Promise<number> {
 
   const internalDoor = { host: internalHost, port: await internalPortOf(options) };
   const running = assemble(topology, dataDir, { ...options, internalDoor }, world, screen);
-  forgetFaults(dataDir);
   if (options.faults) screen.say('! The fault laboratory is open: staff can break this system in the console.');
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
@@ -105,6 +104,8 @@ function assemble(
   const provisioning: Component = {
     name: 'provisioning',
     async start() {
+      // The database server has made sure that the directory is ours alone.
+      forgetFaults(dataDir);
       urls = await databases.provision();
     },
   };

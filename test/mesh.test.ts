@@ -14,7 +14,10 @@ import { newFolder, runCommand } from '../cli/testing.ts';
 const topology = {
   processes: {
     back: {
-      runs: ['payment-sandbox', 'users', 'inventory', 'payments', 'orders', 'carts', 'notifications', 'analytics'],
+      runs: [
+        ...['payment-sandbox', 'users', 'inventory', 'payments', 'orders', 'carts', 'tills'],
+        ...['notifications', 'analytics', 'assistant'],
+      ],
     },
     products: { runs: ['products'], instances: 2 },
     gateway: { runs: ['gateway'] },
