@@ -12,6 +12,8 @@ import { newFolder, runCommand } from '../cli/testing.ts';
 
 /** Few processes, since each costs a start: the catalogue twice, the door, and all the rest. */
 const topology = {
+  // All reads come from one address here.
+  gateway: { limits: { perAddress: 1_000_000_000 } },
   processes: {
     back: {
       runs: [
