@@ -15,7 +15,7 @@ export function createMemorySpending({
       const nowMs = clock.monotonicMs();
       if (untilMs.size + spent.length > keysMax) for (const [key, at] of untilMs) if (at <= nowMs) untilMs.delete(key);
       return spent.map(({ key, spentMs, agoMs }) => {
-        const next = Math.max(untilMs.get(key) ?? 0, nowMs - agoMs) + spentMs;
+        const next = Math.max(untilMs.get(key) ?? Number.NEGATIVE_INFINITY, nowMs - agoMs) + spentMs;
         if (untilMs.has(key) || untilMs.size < keysMax) untilMs.set(key, next);
         return Math.max(next - nowMs, 0);
       });
