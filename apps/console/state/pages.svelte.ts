@@ -1,0 +1,83 @@
+import { live } from './live.svelte.ts';
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor?: string | undefined;
+}
+
+type LoadPage<Item> = (cursor?: string, signal?: AbortSignal) => Promise<Page<Item>>;
+
+/** A list that comes page by page: what `parts/more.svelte` goes on with. */
+export interface Pages<Item> {
+  /** The first page is there; before that nothing is known, not even that there is nothing. */
+  readonly isLoaded: boolean;
+  readonly items: readonly Item[];
+  readonly hasMore: boolean;
+  /** Of the first page. */
+  readonly error: unknown;
+  readonly isReloading: boolean;
+  readonly moreBusy: boolean;
+  /** Of the page that was asked for last. */
+  readonly moreError: unknown;
+  /** Loads the list anew, from its first page. */
+  again(): void;
+  loadMore(): Promise<void>;
+}
+
+/** As `live`: `prepare` reads what is asked for, and a change of it is another list, which begins at its first page. */
+export function pages<Item>(prepare: () => LoadPage<Item>): Pages<Item> {
+  const loadPage = $derived(prepare());
+  const first = live(() => {
+    const load = loadPage;
+    return (signal) => load(undefined, signal);
+  });
+  let more = $state.raw<Page<Item> | undefined>();
+  let moreBusy = $state(false);
+  let moreError = $state.raw<unknown>();
+  // Another first page is another list.
+  $effect(() => {
+    if (first.value) more = undefined;
+  });
+  const items = $derived([...(first.value?.items ?? []), ...(more?.items ?? [])]);
+  const nextCursor = $derived(more ? more.nextCursor : first.value?.nextCursor);
+
+  return {
+    get isLoaded() {
+      return first.value !== undefined;
+    },
+    get items() {
+      return items;
+    },
+    get hasMore() {
+      return nextCursor !== undefined;
+    },
+    get error() {
+      return first.error;
+    },
+    get isReloading() {
+      return first.busy && first.value !== undefined;
+    },
+    get moreBusy() {
+      return moreBusy;
+    },
+    get moreError() {
+      return moreError;
+    },
+    again: first.again,
+    async loadMore() {
+      if (nextCursor === undefined) return;
+      const of = first.value;
+      moreBusy = true;
+      moreError = undefined;
+      try {
+        const next = await loadPage(nextCursor);
+        // The list may have become another one meanwhile.
+        if (first.value === of) more = { ...next, items: [...(more?.items ?? []), ...next.items] };
+      } catch (error) {
+        moreError = error;
+      } finally {
+        moreBusy = false;
+      }
+    },
+  };
+}
