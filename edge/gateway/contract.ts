@@ -21,6 +21,11 @@ const ProblemPage = Type.Object(
 );
 const closed = { additionalProperties: false };
 
+const readiness = {
+  200: Type.Object({ status: Type.Literal('ready') }, closed),
+  503: Type.Object({ status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) }, closed),
+} as const;
+
 const AuditItem = closedObject({
   id: Type.Integer(),
   at: Timestamp,
@@ -61,13 +66,7 @@ export const gateway = defineService({
       summary: 'The process serves; else what keeps it, by component',
       access: ['anonymous'],
       identity: 'ignored',
-      responses: {
-        200: Type.Object({ status: Type.Literal('ready') }, closed),
-        503: Type.Object(
-          { status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) },
-          closed,
-        ),
-      },
+      responses: readiness,
     },
     health: {
       method: 'GET',
@@ -75,13 +74,7 @@ export const gateway = defineService({
       summary: 'The same as /readyz, where balancers look for it',
       access: ['anonymous'],
       identity: 'ignored',
-      responses: {
-        200: Type.Object({ status: Type.Literal('ready') }, closed),
-        503: Type.Object(
-          { status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) },
-          closed,
-        ),
-      },
+      responses: readiness,
     },
     openapi: {
       method: 'GET',

@@ -3,7 +3,6 @@ import { users } from '#contracts/users';
 import type { Apps } from '#edge/apps';
 import {
   type Arrival,
-  type CallContext,
   type CompressionOptions,
   createClient,
   createHttpServer,
@@ -12,6 +11,7 @@ import {
   type HttpRoute,
   headerNames,
   isProblem,
+  ownContext,
   problemReply,
   type ReplyHeaders,
   type Responded,
@@ -22,6 +22,7 @@ import {
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
+import { gateway } from './contract.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
   headersInward,
@@ -120,7 +121,7 @@ const securityHeaders = {
 
 /** Longer than one try of the mesh (2,000 ms), so that there is time for another instance. */
 const deadlineMsDefault = 5_000;
-const keyFetchTimeoutMs = 2_000;
+const ownCallTimeoutMs = 2_000;
 
 /** The only public door: checks who is calling, says so to the services, and keeps to itself what isn't theirs. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -128,10 +129,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { clock, random, ids, log } = world;
   const { title = 'Holdfast', version = '0.1.0', requestLog = true } = options;
   const usersClient = createClient(users, { transport, clock });
+  const context = () => ownContext(world, { service: gateway.service, timeoutMs: ownCallTimeoutMs });
   const keys = createKeySet({
     clock,
     log,
-    fetchKeys: async () => (await usersClient.jwks({}, gatewayContext(world))).body,
+    fetchKeys: async () => (await usersClient.jwks({}, context())).body,
     ...options.keys,
   });
   const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
@@ -139,7 +141,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pages = createPages({ clock, contracts, unready, title, version, audit });
   const { versions = [{ name: 'v1' }] } = options;
   const replies = options.cache && createCachedReplies({ world, ...options.cache });
-  const context = () => gatewayContext(world);
   // Without users behind this door there is nobody to ask, and no tokens that could have ended.
   const ended = contracts.includes(users) ? createEndedSessions({ world, users: usersClient, context }) : undefined;
   const lifecycles = createLifecycles(versions, clock);
@@ -324,18 +325,3 @@ function logRequest({ log }: World, { arrival, request, status, durationMs, abor
 
 /** What many wait for is not called off by one who goes away; its deadline ends it. */
 const noSignal = new AbortController().signal;
-
-/** The context of the gateway's own calls. */
-function gatewayContext({ clock, ids }: World): CallContext {
-  return {
-    caller: { kind: 'service', id: 'gateway' },
-    correlationId: ids.next('cor'),
-    step: 0,
-    traceparent: undefined,
-    idempotencyKey: undefined,
-    deadlineAtMs: clock.monotonicMs() + keyFetchTimeoutMs,
-    // The deadline ends it.
-    signal: new AbortController().signal,
-    headers: {},
-  };
-}

@@ -1,4 +1,4 @@
-import type { Request } from '#kit/runtime';
+import type { Request, World } from '#kit/runtime';
 import type { Access } from './operation.ts';
 
 /** Who is calling, as established at the public door and passed on from service to service. */
@@ -55,6 +55,27 @@ export function decodeCaller(text: string | undefined): Caller {
   if (!text) return anonymous;
   const at = text.indexOf(':');
   return { kind: text.slice(0, at) as Access, id: text.slice(at + 1) };
+}
+
+/** The context of a call that a service makes by itself, on nobody's behalf. Its deadline is `timeoutMs` from now. */
+export function ownContext(
+  { clock, ids }: Pick<World, 'clock' | 'ids'>,
+  {
+    service,
+    timeoutMs,
+    signal = new AbortController().signal,
+  }: { readonly service: string; readonly timeoutMs: number; readonly signal?: AbortSignal },
+): CallContext {
+  return {
+    caller: { kind: 'service', id: service },
+    correlationId: ids.next('cor'),
+    step: 0,
+    traceparent: undefined,
+    idempotencyKey: undefined,
+    deadlineAtMs: clock.monotonicMs() + timeoutMs,
+    signal,
+    headers: {},
+  };
 }
 
 /** The context of a request that has just arrived. `nowMs` is the receiver's monotonic clock. */

@@ -8,6 +8,7 @@ export {
   encodeCaller,
   forwardHeaders,
   headerNames,
+  ownContext,
 } from './context.ts';
 export type { CompressionOptions } from './http-compression.ts';
 export {

@@ -1,4 +1,13 @@
-import type { Cancel, Clock, Component, Database, Logger, Random, Timers } from '#kit/runtime';
+import {
+  type Cancel,
+  type Clock,
+  type Component,
+  type Database,
+  type Logger,
+  quietly,
+  type Random,
+  type Timers,
+} from '#kit/runtime';
 import type { SagaDefinition } from './definition.ts';
 import { type JournalEntry, newSaga, noted, type SagaRecord } from './record.ts';
 import { createRun, type RunOptions, type SagaRun } from './run.ts';
@@ -76,6 +85,7 @@ const takeOverMax = 100;
 export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
   const { owner, database, clock, timers, random, log, save, onStep = () => {} } = options;
   const { leaseMs = 5_000, activeMax = 10_000, saveAfterMs = 1_000 } = options;
+  const ownLog = log.with({ owner });
   const runOptions: RunOptions = { database, clock, timers, random, log, save, onStep, leaving: () => draining };
   const definitions = new Map(options.definitions.map((definition) => [nameOf(definition), definition]));
   const known = [...definitions.keys()];
@@ -168,14 +178,6 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
     } else void run(record, taken.revision);
   }
 
-  const quietly = (what: string, work: () => Promise<void>) => async () => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn(`saga ${what} failed, will be repeated`, { owner, error });
-    }
-  };
-
   return {
     owner,
     get canStart() {
@@ -196,10 +198,10 @@ export function createSagaEngine(options: SagaEngineOptions): SagaEngine {
         cancels = [
           timers.every(
             leaseMs / 3,
-            quietly('lease renewal', () => renewOwner(database, owner, leaseMs)),
+            quietly(ownLog, 'saga lease renewal', () => renewOwner(database, owner, leaseMs)),
           ),
-          timers.every(leaseMs / 4, quietly('takeover', takeOver)),
-          timers.every(leaseMs, quietly('adoption', adopt)),
+          timers.every(leaseMs / 4, quietly(ownLog, 'saga takeover', takeOver)),
+          timers.every(leaseMs, quietly(ownLog, 'saga adoption', adopt)),
           timers.every(saveAfterMs, saveBehind),
         ];
       },

@@ -1,3 +1,4 @@
+import { composedServices } from '../../cli/compose.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import type { ServiceName } from '../../cli/topology.ts';
 
@@ -27,18 +28,7 @@ export interface Way {
 
 /** Who calls whom, by service. */
 const callees: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
-  gateway: [
-    'users',
-    'products',
-    'inventory',
-    'payments',
-    'orders',
-    'carts',
-    'tills',
-    'notifications',
-    'analytics',
-    'assistant',
-  ],
+  gateway: composedServices,
   orders: ['products', 'inventory', 'payments'],
   carts: ['products', 'inventory', 'orders'],
   tills: ['carts', 'inventory', 'payments'],

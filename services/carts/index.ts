@@ -2,9 +2,9 @@ import { carts } from '#contracts/carts';
 import type { inventory } from '#contracts/inventory';
 import type { orders } from '#contracts/orders';
 import type { products } from '#contracts/products';
-import { type CallContext, type Client, implement, type ServerOptions, type ServiceServer } from '#kit/contract';
+import { type Client, implement, ownContext, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
-import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { createCheckouts } from './checkout.ts';
@@ -46,7 +46,7 @@ const dueMax = 50;
 export function createCarts(options: CartsOptions): { readonly server: ServiceServer; readonly component: Component } {
   const { world, database, products, inventory, orders, telemetry = noTelemetry } = options;
   const { retryMs = 15_000, lookAfterPeriodMs = 2_000 } = options;
-  const { clock, timers, ids, log } = world;
+  const { clock, timers, log } = world;
   const measure = measureBatches(telemetry, 'carts', () => writer.waiting);
   const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'carts',
@@ -64,17 +64,13 @@ export function createCarts(options: CartsOptions): { readonly server: ServiceSe
   /** Brings what was accepted to its end, whoever accepted it and whatever became of them. */
   async function lookAfter(): Promise<void> {
     const due = await takeDueCheckouts(database, dueMax, retryMs);
-    await Promise.all(due.map((checkout) => checkouts.drive(checkout, ownContext(world))));
+    await Promise.all(
+      due.map((checkout) =>
+        checkouts.drive(checkout, ownContext(world, { service: carts.service, timeoutMs: driveTimeoutMs })),
+      ),
+    );
     if (due.length > 0) log.info('saved checkouts looked after', { count: due.length });
   }
-
-  const quietly = (what: string, work: () => Promise<unknown>) => async () => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn(`${what} failed, will be repeated`, { error });
-    }
-  };
 
   return {
     server: implement(carts, createHandlers({ world, database, writer, market, checkouts }), {
@@ -85,10 +81,10 @@ export function createCarts(options: CartsOptions): { readonly server: ServiceSe
       name: 'carts',
       async start() {
         cancels = [
-          timers.every(lookAfterPeriodMs, quietly('looking after checkouts', lookAfter)),
+          timers.every(lookAfterPeriodMs, quietly(log, 'looking after checkouts', lookAfter)),
           timers.every(
             sweepPeriodMs,
-            quietly('sweep of keys and carts', async () => {
+            quietly(log, 'sweep of keys and carts', async () => {
               await sweepKeys(database, keepMsDefault);
               await sweepGuestCarts(database, guestCartKeepMs);
             }),
@@ -101,17 +97,4 @@ export function createCarts(options: CartsOptions): { readonly server: ServiceSe
       },
     },
   };
-
-  function ownContext({ clock }: World): CallContext {
-    return {
-      caller: { kind: 'service', id: 'carts' },
-      correlationId: ids.next('cor'),
-      step: 0,
-      traceparent: undefined,
-      idempotencyKey: undefined,
-      deadlineAtMs: clock.monotonicMs() + driveTimeoutMs,
-      signal: new AbortController().signal,
-      headers: {},
-    };
-  }
 }

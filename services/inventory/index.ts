@@ -1,7 +1,7 @@
 import { inventory, type ShareChange } from '#contracts/inventory';
 import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
-import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
@@ -83,24 +83,16 @@ export function createInventory(options: InventoryOptions): Service {
     if (due.length > 0) log.info('holds expired', { count: due.length });
   }
 
-  const quietly = (what: string, work: () => Promise<unknown>) => async () => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn(`${what} failed, will be repeated`, { error });
-    }
-  };
-
   return {
     server: implement(inventory, createHandlers(database, writer, shares, holder), { clock, ...options.server }),
     component: {
       name: 'inventory',
       async start() {
         cancels = [
-          timers.every(expiryPeriodMs, quietly('hold expiry', expire)),
+          timers.every(expiryPeriodMs, quietly(log, 'hold expiry', expire)),
           timers.every(
             sweepPeriodMs,
-            quietly('idempotency sweep', () => sweepKeys(database, keepMsDefault)),
+            quietly(log, 'idempotency sweep', () => sweepKeys(database, keepMsDefault)),
           ),
         ];
       },

@@ -1,13 +1,6 @@
 import { notifications } from '#contracts/notifications';
 import type { users } from '#contracts/users';
-import {
-  type CallContext,
-  type Client,
-  implement,
-  isProblem,
-  type ServerOptions,
-  type ServiceServer,
-} from '#kit/contract';
+import { type Client, implement, isProblem, ownContext, type ServerOptions, type ServiceServer } from '#kit/contract';
 import {
   type EventLog,
   inboxMigrations,
@@ -97,7 +90,10 @@ export function createNotifications(options: NotificationsOptions): Notification
 
   async function writeReset(resetId: string, signal: AbortSignal) {
     try {
-      const { body } = await options.users.issuePasswordResetToken({ params: { resetId } }, callContext(world, signal));
+      const { body } = await options.users.issuePasswordResetToken(
+        { params: { resetId } },
+        ownContext(world, { service: notifications.service, timeoutMs: tokenTimeoutMs, signal }),
+      );
       return writeResetLetter(shop, body);
     } catch (error) {
       if (isProblem(error) && error.status === 404) return undefined;
@@ -132,16 +128,3 @@ export function createNotifications(options: NotificationsOptions): Notification
 }
 
 const tokenTimeoutMs = 5_000;
-
-function callContext({ clock, ids }: World, signal: AbortSignal): CallContext {
-  return {
-    caller: { kind: 'service', id: 'notifications' },
-    correlationId: ids.next('cor'),
-    step: 0,
-    traceparent: undefined,
-    idempotencyKey: undefined,
-    deadlineAtMs: clock.monotonicMs() + tokenTimeoutMs,
-    signal,
-    headers: {},
-  };
-}

@@ -2,9 +2,16 @@ import type { carts, PricingRules } from '#contracts/carts';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import { tills } from '#contracts/tills';
-import { type CallContext, type Client, implement, type ServerOptions, type ServiceServer } from '#kit/contract';
+import {
+  type CallContext,
+  type Client,
+  implement,
+  ownContext,
+  type ServerOptions,
+  type ServiceServer,
+} from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
-import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { createHandlers } from './handlers.ts';
 import { createSettlement } from './settle.ts';
@@ -36,7 +43,7 @@ const tillsMax = 50;
 /** Tills: devices, their journals of sessions and sales, each with its own share of the stock. */
 export function createTills(options: TillsOptions): { readonly server: ServiceServer; readonly component: Component } {
   const { world, database, carts, inventory, payments, settlePeriodMs = 5_000 } = options;
-  const { clock, timers, ids, log } = world;
+  const { clock, timers, log } = world;
   const settlement = createSettlement({ database, inventory, payments });
   let known: { readonly rules: PricingRules; readonly untilMs: number } | undefined;
   let cancels: Cancel[] = [];
@@ -58,7 +65,10 @@ export function createTills(options: TillsOptions): { readonly server: ServiceSe
   async function settleAll(): Promise<void> {
     for (const tillId of await tillsUnsettled(database, tillsMax)) {
       try {
-        const count = await settlement.settleTill(tillId, ownContext());
+        const count = await settlement.settleTill(
+          tillId,
+          ownContext(world, { service: tills.service, timeoutMs: settleTimeoutMs }),
+        );
         if (count > 0) log.info('entries of a till settled', { till: tillId, count });
       } catch (error) {
         // One till's trouble is not the others'.
@@ -66,27 +76,6 @@ export function createTills(options: TillsOptions): { readonly server: ServiceSe
       }
     }
   }
-
-  function ownContext(): CallContext {
-    return {
-      caller: { kind: 'service', id: 'tills' },
-      correlationId: ids.next('cor'),
-      step: 0,
-      traceparent: undefined,
-      idempotencyKey: undefined,
-      deadlineAtMs: clock.monotonicMs() + settleTimeoutMs,
-      signal: new AbortController().signal,
-      headers: {},
-    };
-  }
-
-  const quietly = (what: string, work: () => Promise<unknown>) => async () => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn(`${what} failed, will be repeated`, { error });
-    }
-  };
 
   return {
     server: implement(tills, createHandlers({ world, database, inventory, payments, rules, settlement }), {
@@ -97,10 +86,10 @@ export function createTills(options: TillsOptions): { readonly server: ServiceSe
       name: 'tills',
       async start() {
         cancels = [
-          timers.every(settlePeriodMs, quietly('settling entries of tills', settleAll)),
+          timers.every(settlePeriodMs, quietly(log, 'settling entries of tills', settleAll)),
           timers.every(
             sweepPeriodMs,
-            quietly('idempotency sweep', () => sweepKeys(database, keepMsDefault)),
+            quietly(log, 'idempotency sweep', () => sweepKeys(database, keepMsDefault)),
           ),
         ];
       },

@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { users } from '#contracts/users';
 import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
-import type { Cancel, Component, Database, World } from '#kit/runtime';
+import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { ensureAdmin } from './accounts.ts';
 import { createCredentials } from './credentials.ts';
@@ -72,14 +72,6 @@ export function createUsers(options: UsersOptions): Users {
   const deps: Deps = { world, database, publish, passwords, credentials, sessions, signingKeys, resetKey };
   let cancels: Cancel[] = [];
 
-  const quietly = (what: string, work: () => Promise<unknown>) => async () => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn(`${what} failed, will be repeated`, { error });
-    }
-  };
-
   return {
     server: implement(users, createHandlers(deps), { clock, ...options.server }),
     ensureAdmin: (admin) => ensureAdmin(deps, admin),
@@ -91,15 +83,15 @@ export function createUsers(options: UsersOptions): Users {
         cancels = [
           timers.every(
             housekeepingPeriodMs,
-            quietly('signing key rotation', () => signingKeys.rotate()),
+            quietly(log, 'signing key rotation', () => signingKeys.rotate()),
           ),
           timers.every(
             housekeepingPeriodMs,
-            quietly('users sweep', () => sweep(database, clock.now() - keepEndedMs)),
+            quietly(log, 'users sweep', () => sweep(database, clock.now() - keepEndedMs)),
           ),
           timers.every(
             housekeepingPeriodMs,
-            quietly('idempotency sweep', () => sweepKeys(database, keepMsDefault)),
+            quietly(log, 'idempotency sweep', () => sweepKeys(database, keepMsDefault)),
           ),
         ];
       },
