@@ -108,6 +108,13 @@ export const paymentsProblems = problemTable('payments', {
     retry: 'never',
     hint: 'Refunds can not exceed what was captured less what was refunded before.',
   },
+  'capture-pending': {
+    status: 409,
+    title: 'The payment is not captured yet',
+    category: 'conflict',
+    retry: { afterMs: 1_000 },
+    hint: 'Repeat with the same Idempotency-Key. If it stays so, the saga that places the order is stuck: resume it first.',
+  },
   'provider-unavailable': {
     status: 503,
     title: 'The payment provider does not answer',
@@ -195,7 +202,12 @@ export const payments = defineService({
       params: ofOrder,
       body: closed({ refundId: Type.String({ minLength: 1, maxLength: 64 }), amountMinor: positiveAmount }),
       responses: { 200: Refund },
-      problems: ['payments/not-captured', 'payments/provider-unavailable', 'payments/provider-refused'],
+      problems: [
+        'payments/not-captured',
+        'payments/capture-pending',
+        'payments/provider-unavailable',
+        'payments/provider-refused',
+      ],
       deadlineMs: 6_000,
     },
     get: {

@@ -195,6 +195,26 @@ test('a return puts units back and refunds their price, once', async () => {
   expect(levels.body.items).toMatchObject([{ onHand: 4, sold: 1 }]);
 });
 
+test('a refund of money that is gone is stuck with the reason, can be tried again, and be given up', async () => {
+  await receive('GONE', 1);
+  const { body } = await shop.orders.place({ key: newKey(), body: orderFor('GONE') }, as(guest));
+  const ofOrder = { params: { orderId: body.id } };
+  // Behind the back of orders: what was taken has been paid back.
+  await shop.payments.void(ofOrder, as({ kind: 'service', id: 'orders' }));
+  const refund = { ...ofOrder, key: newKey(), body: { amountMinor: 100 } };
+  expect((await shop.orders.refund(refund, as(staff, 500))).status).toBe(202);
+  const stuck = async () => (await shop.orders.listSagas({ query: { status: 'stuck' } }, as(staff))).body.items;
+  await expect.poll(stuck).toMatchObject([{ definition: 'refund-order', cause: { reason: 'payments/not-captured' } }]);
+  const [saga] = await stuck();
+  const ofSaga = { params: { sagaId: saga?.id ?? '' } };
+  await shop.orders.resumeSaga(ofSaga, as(staff));
+  await expect.poll(stuck, { timeout: 10_000 }).toMatchObject([{ id: saga?.id }]);
+  const admin: Caller = { kind: 'admin', id: 'usr_2' };
+  const given = await shop.orders.abandonSaga({ ...ofSaga, body: { reason: 'paid back by hand' } }, as(admin));
+  expect(given.body.status).toBe('abandoned');
+  expect(await stuck()).toEqual([]);
+});
+
 test('the provider has charged no order twice, and what it took is what the orders say', async () => {
   expect(doubleCharges(shop.sandbox.ledger.entries())).toEqual([]);
   const events = await shop.ordersDatabase.query<{ n: number }>(

@@ -57,6 +57,9 @@ export interface OrderSagaOptions {
   readonly finish: (input: ChangeOrderInput, progress: SagaRecord) => Promise<void>;
 }
 
+/** A quarter of an hour, as long as a step before a pivot is given: pauses grow to 10 s and are half as long on average. */
+const captureAttemptsMax = 200;
+
 const done = (result?: unknown): StepOutcome => ({ done: result });
 
 /** The workflows of an order, as data. What each step does to others it does by calls that can be repeated. */
@@ -143,7 +146,10 @@ export function defineOrderSagas({ clock, inventory, payments, decide, finish }:
     onRefused: (step, refusal, progress) => decide(step.input, { refused: reasonOf(refusal) }, progress),
   });
 
-  /** Money that a step gives back. A payment that is not captured yet will be: the refund waits for it. */
+  /**
+   * Money that a step gives back. A payment that is not captured yet will be: the refund waits for it, but not for ever.
+   * Money that is not there is a refusal at once. Either way the saga is stuck then, with a reason that people can act on.
+   */
   async function giveBack(step: StepContext<ChangeOrderInput>): Promise<StepOutcome> {
     const { orderId, changeId, refundMinor } = step.input;
     if (refundMinor === 0) return done();
@@ -152,8 +158,11 @@ export function defineOrderSagas({ clock, inventory, payments, decide, finish }:
       await payments.refund({ key: step.key, params: { orderId }, body }, contextFor(step));
       return done();
     } catch (error) {
-      if (isProblem(error) && error.code === 'payments/not-captured') throw new Error(error.message, { cause: error });
-      throw error;
+      const waited =
+        isProblem(error) && error.code === 'payments/capture-pending' && step.attempt >= captureAttemptsMax;
+      if (!waited) throw error;
+      const detail = `${error.detail}: see that saga ${orderId} captures it (resume it), then resume ${step.sagaId}`;
+      return { refused: { reason: error.code, detail } };
     }
   }
 

@@ -90,9 +90,14 @@ export function startRefund(
   refundId: string,
   amountMinor: number,
 ): { payment: PaymentRecord; refund: RefundRecord } {
+  if (payment?.status === 'requested' || payment?.status === 'authorized') {
+    throw paymentsProblems['capture-pending']({ detail: `the payment of ${payment.orderId} is ${payment.status}` });
+  }
   const left = payment?.status === 'captured' ? payment.capturedMinor - payment.refundedMinor : 0;
   if (!payment || amountMinor > left) {
-    throw paymentsProblems['not-captured']({ detail: `${amountMinor} to refund, ${left} left of what was captured` });
+    const state = payment ? `the payment is ${payment.status}` : 'there is no payment';
+    const detail = `${amountMinor} to refund, ${left} left of what was captured; ${state}`;
+    throw paymentsProblems['not-captured']({ detail });
   }
   return {
     payment: { ...payment, refundedMinor: payment.refundedMinor + amountMinor },
