@@ -35,7 +35,8 @@ What all operations have in common:
   payload gets the first answer; with another payload 422; while the first is under way, 409 or its answer. Where it is
   not required the operation can be repeated as it is.
 - **If-Match.** Where it is required, send the ETag that was read: 428 without, 412 when the resource has changed.
-- **Deadline.** The caller waits so long at most; \`Prefer: wait=N\` (seconds) shortens it. It shrinks with every hop.
+- **Deadline.** The caller waits so long at most; \`Prefer: wait=N\` (seconds) shortens it; work that
+  is taken in by then is answered 202 and goes on. It shrinks with every hop.
 - **Correlation.** \`X-Correlation-Id\` is kept when a client sends one, and answered; \`traceparent\` is carried on.
 - **Pages.** \`limit\` 1 to 100, \`cursor\` is the \`nextCursor\` of the page before; no \`nextCursor\` on the last page.
 - **Streams.** \`application/x-ndjson\`: one JSON value a line.

@@ -114,6 +114,16 @@ test('a client may shorten the deadline and not lengthen it', async () => {
   expect(await deadline('handling=lenient')).toBe('5000');
 });
 
+test('where 202 is an answer, the time a client likes to wait leaves time for it to be said', async () => {
+  const times = async (prefer: string) => {
+    const { headers } = (await ask('/take', { prefer }, 'POST')).body;
+    return [headers['holdfast-answer-ms'], headers['holdfast-deadline-ms']];
+  };
+  expect(await times('wait=3')).toEqual(['3000', '8000']);
+  expect(await times('wait=7')).toEqual(['7000', '10000']);
+  expect(await times('wait=60')).toEqual([undefined, '10000']);
+});
+
 test('a service that does not answer is given up at the deadline with a problem', async () => {
   expect(await ask('/stuck')).toMatchObject({ status: 504, body: { code: 'contract/timeout', retry: 'same-key' } });
 });

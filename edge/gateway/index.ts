@@ -11,6 +11,7 @@ import {
   type HttpRoute,
   headerNames,
   isProblem,
+  type OperationDescription,
   ownContext,
   problemReply,
   type ReplyHeaders,
@@ -121,6 +122,8 @@ const securityHeaders = {
 
 /** Longer than one try of the mesh (2,000 ms), so that there is time for another instance. */
 const deadlineMsDefault = 5_000;
+/** How much later than wished (`Prefer: wait`) an answer may come before it is given up. */
+const answerGraceMs = 5_000;
 const ownCallTimeoutMs = 2_000;
 
 /** The only public door: checks who is calling, says so to the services, and keeps to itself what isn't theirs. */
@@ -175,13 +178,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);
     limits?.spend(arrival.route as HttpRoute, identity?.caller, source, replyHeaders);
-    const deadlineMs = operation.deadlineMs ?? deadlineMsDefault;
-    const waitSec = waitPreference(headers['prefer']);
     headers[headerNames.caller] = identity ? encodeCaller(identity.caller) : 'anonymous:anonymous';
     if (identity?.sessionId) headers[headerNames.session] = identity.sessionId;
     headers[headerNames.correlationId] = arrival.correlationId ?? '';
     headers[headerNames.step] = '1';
-    headers[headerNames.deadlineMs] = String(Math.min(deadlineMs, waitSec === undefined ? deadlineMs : waitSec * 1000));
+    setTimes(headers, operation);
     headers[headerNames.source] = source;
     headers[headerNames.traceparent] = span?.traceparent ?? newTraceparent(random);
     const admitted = { ...request, headers };
@@ -289,6 +290,21 @@ async function listen(app: ReturnType<typeof createHttpServer>, host: string, po
   }
   const bound = app.server.address() as AddressInfo;
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+/**
+ * `Prefer: wait` is a wish where 202 is among the answers: whoever took the work in must have time left to say so, also on
+ * a machine that has too much to do. Elsewhere it is the deadline.
+ */
+function setTimes(
+  headers: Record<string, string>,
+  { deadlineMs = deadlineMsDefault, responses }: OperationDescription,
+): void {
+  const waitSec = waitPreference(headers['prefer']);
+  const waitMs = waitSec === undefined ? deadlineMs : waitSec * 1000;
+  const mayEndLater = 202 in responses;
+  headers[headerNames.deadlineMs] = String(Math.min(deadlineMs, mayEndLater ? waitMs + answerGraceMs : waitMs));
+  if (mayEndLater && waitMs < deadlineMs) headers[headerNames.answerMs] = String(waitMs);
 }
 
 /** What a client gets to see of a reply; 304 when it has that version already. */

@@ -50,6 +50,14 @@ export const echo = defineService({
       query: Type.Object({ q: Type.Optional(Type.String()) }),
       responses: { 200: Type.Unknown() },
     },
+    take: {
+      method: 'POST',
+      path: '/take',
+      summary: 'Takes work in that may end later',
+      access: ['anonymous'],
+      responses: { 200: Type.Unknown(), 202: Type.Unknown() },
+      deadlineMs: 10_000,
+    },
     open: {
       method: 'GET',
       path: '/open',
@@ -120,6 +128,7 @@ export async function createGatewayForTest(options: Partial<GatewayOptions> = {}
       body: { params, query, headers: context.headers },
       headers: { etag: '"7"', 'holdfast-hlc': 'secret time' },
     }),
+    take: async (_input, { headers }) => ({ status: 202, body: { headers } }),
     open: async (_input, { caller }) => ({ status: 200, body: { caller } }),
     staffOnly: async (_input, { caller }) => ({ status: 200, body: { caller } }),
     inside: async () => ({ status: 200, body: {} }),

@@ -22,6 +22,8 @@ export interface CallContext {
   readonly idempotencyKey: string | undefined;
   /** When the caller stops waiting, on this process's monotonic clock. */
   readonly deadlineAtMs: number;
+  /** By when the caller would like an answer, where one that says less will do (202); on the same clock. */
+  readonly answerByMs?: number;
   /** Aborts when the caller has gone or the deadline has passed. */
   readonly signal: AbortSignal;
   /** The headers as they came, lower-case names. */
@@ -31,11 +33,26 @@ export interface CallContext {
 /** Time that a hop keeps for itself, so that its answer can still reach a caller that waits exactly as long. */
 export const deadlineMarginMs = 20;
 
+/** Kept back of what is left of a deadline, to say 202 while somebody still listens: a busy machine is slow to say it. */
+const answerMarginShare = 0.1;
+const answerMarginMsMin = 50;
+
+/**
+ * Until when to wait for the end of work that is safe already and goes on by itself. Whoever waits longer risks that the
+ * caller hears of a time-out where 202 would have been the truth.
+ */
+export function waitUntilMs({ deadlineAtMs, answerByMs }: CallContext, nowMs: number): number {
+  const marginMs = Math.max(answerMarginMsMin, (deadlineAtMs - nowMs) * answerMarginShare);
+  return Math.min(answerByMs ?? deadlineAtMs, deadlineAtMs - marginMs);
+}
+
 export const headerNames = {
   caller: 'holdfast-caller',
   correlationId: 'holdfast-correlation-id',
   step: 'holdfast-step',
   deadlineMs: 'holdfast-deadline-ms',
+  /** How long the caller would like to wait, where an answer that says less will do. Of this hop alone. */
+  answerMs: 'holdfast-answer-ms',
   logicalTime: 'holdfast-hlc',
   /** Set by the public door: the network address that the request came from. */
   source: 'holdfast-source',
@@ -87,6 +104,7 @@ export function contextOf(
 ): CallContext {
   const { headers } = request;
   const remainingMs = Number(headers[headerNames.deadlineMs] ?? deadlineMsDefault);
+  const answerMs = headers[headerNames.answerMs];
   return {
     caller: decodeCaller(headers[headerNames.caller]),
     correlationId: headers[headerNames.correlationId] ?? 'none',
@@ -94,6 +112,7 @@ export function contextOf(
     traceparent: headers[headerNames.traceparent],
     idempotencyKey: headers[headerNames.idempotencyKey],
     deadlineAtMs: nowMs + (Number.isFinite(remainingMs) ? remainingMs : deadlineMsDefault),
+    ...(answerMs === undefined ? {} : { answerByMs: nowMs + Number(answerMs) }),
     signal,
     headers,
   };

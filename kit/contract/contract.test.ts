@@ -5,6 +5,7 @@ import {
   anonymous,
   type CallContext,
   type Caller,
+  contextOf,
   contractProblems,
   createClient,
   createLocalTransport,
@@ -16,6 +17,7 @@ import {
   openApi,
   problemTable,
   toProblem,
+  waitUntilMs,
 } from './index.ts';
 
 const world = createVirtualWorld({ seed: 1 });
@@ -95,6 +97,25 @@ test('a call carries caller, correlation id, trace, one step more and what is le
     [headerNames.idempotencyKey]: 'k',
     traceparent: staff.traceparent,
   });
+});
+
+test('whoever waits for what goes on by itself says so while there is time: by the wish of the caller, else with a tenth left', () => {
+  const until = (deadlineAtMs: number, answerByMs?: number) =>
+    waitUntilMs({ ...as(anonymous), deadlineAtMs, ...(answerByMs === undefined ? {} : { answerByMs }) }, 0);
+  expect(until(8_000, 3_000)).toBe(3_000);
+  expect(until(10_000)).toBe(9_000);
+  expect(until(300)).toBe(250);
+  expect(until(3_000, 9_000)).toBe(2_700);
+  const { answerByMs } = contextOf(
+    {
+      ...{ service: 's', operation: 'o', params: {}, query: {}, body: undefined },
+      headers: { 'holdfast-answer-ms': '30' },
+    },
+    new AbortController().signal,
+    1_000,
+    2_000,
+  );
+  expect(answerByMs).toBe(1_030);
 });
 
 test("the shortest of the caller's, the operation's and the call's own deadline counts", async () => {

@@ -9,6 +9,7 @@ export {
   forwardHeaders,
   headerNames,
   ownContext,
+  waitUntilMs,
 } from './context.ts';
 export type { CompressionOptions } from './http-compression.ts';
 export {

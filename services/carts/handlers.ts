@@ -93,7 +93,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
     },
     checkout: async ({ params, body }, context) => {
       const begun = await checkouts.begin(params.cartId, Number(params.round), body, context);
-      const checkout = await checkouts.drive(begun, context);
+      // It is saved, and ends by itself: rather say so in time than wait until nobody listens any more.
+      const inTime = { ...context, deadlineAtMs: waitUntilMs(context, clock.monotonicMs()) };
+      const checkout = await checkouts.drive(begun, inTime);
       const { cartId, round } = checkout;
       const headers = { location: `/carts/${cartId}/checkouts/${round}` };
       return { status: isOpen(checkout) ? 202 : 200, headers, body: checkoutView(checkout) };

@@ -65,16 +65,17 @@ export function createAnswers(options: {
       expected.delete(sagaId);
     },
     async wait(sagaId, claim, untilMs, signal) {
+      const leftMs = () => untilMs - clock.monotonicMs();
       const local = expected.get(sagaId);
       if (local) {
-        const order = await within(local.promise, Math.max(0, untilMs - clock.monotonicMs()), signal);
+        const order = await within(local.promise, Math.max(0, leftMs()), signal);
         if (order) return { order };
       }
-      while (!signal.aborted) {
-        const outcome = await look(claim);
-        const leftMs = untilMs - clock.monotonicMs();
-        if (outcome || leftMs <= 0) return outcome;
-        await timers.sleep(Math.min(pollMs, leftMs));
+      // When time is up nothing is looked for once more: that takes as long as the database likes.
+      while (!signal.aborted && leftMs() > 0) {
+        const outcome = await within(look(claim), leftMs(), signal);
+        if (outcome) return outcome;
+        await timers.sleep(Math.max(0, Math.min(pollMs, leftMs())));
       }
       return undefined;
     },

@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor } from '#contracts/common';
 import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
-import { type CallContext, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { type CallContext, contractProblems, type Handlers, invalidInput, waitUntilMs } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
@@ -43,8 +43,6 @@ export interface HandlerOptions {
 
 const pageSizeDefault = 20;
 const exportPageSize = 500;
-/** Kept back from the caller's deadline to send the answer. */
-const replyMarginMs = 50;
 
 type Decided<Status extends number> =
   | { readonly status: Status; readonly body: ReturnType<typeof viewOf> }
@@ -180,7 +178,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     } else if ('waitFor' in result) sagaId = result.waitFor;
     if (sagaId === undefined) throw contractProblems['idempotency-key-in-flight']();
     const orderId = changedOrderId ?? sagaId;
-    const outcome = await answers.wait(sagaId, claim, context.deadlineAtMs - replyMarginMs, context.signal);
+    const untilMs = waitUntilMs(context, clock.monotonicMs());
+    const outcome = await answers.wait(sagaId, claim, untilMs, context.signal);
     if (outcome && 'replay' in outcome) return outcome.replay as Decided<Status>;
     if (outcome) return { status, body: viewOf(outcome.order) };
     return { status: 202, headers: { location: `/orders/${orderId}` }, body: { id: orderId, state: 'received' } };
