@@ -1,6 +1,6 @@
 import { type Cart, type carts, cartsProblems, type Promotion, type TaxRule } from '#contracts/carts';
 import { decodeCursor, encodeCursor } from '#contracts/common';
-import { type CallContext, type Handlers, invalidInput, type ProblemPlace } from '#kit/contract';
+import { type CallContext, type Handlers, invalidInput, type ProblemPlace, waitUntilMs } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
