@@ -30,6 +30,8 @@ async function ask(
     [headerNames.caller]: 'service:seed',
     [headerNames.correlationId]: 'seed',
     [headerNames.idempotencyKey]: seedKey,
+    // Where a version is asked for: it is set where there is none at all.
+    'if-match': '*',
   };
   const request = { service, operation, params, query: {}, headers, ...(body === undefined ? {} : { body }) };
   let reply = await server.handle(request, new AbortController().signal);

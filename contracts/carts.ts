@@ -184,6 +184,7 @@ export const Promotion = closed({
   code: Code,
   ...promotionFields,
   used: Type.Integer({ minimum: 0, description: 'Orders that have it, or are being placed with it' }),
+  version: Type.Integer({ minimum: 1, description: 'The ETag is this number in quotes' }),
 });
 export type Promotion = Static<typeof Promotion>;
 
@@ -219,6 +220,13 @@ export type ShippingMethod = Static<typeof ShippingMethod>;
 const TaxClassOfSku = closed({ sku: Sku, taxClass: TaxClass });
 
 export const PricingRules = closed({
+  version: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Of all of them together: the ETag of a change is this number in quotes. Old copies at tills lack it',
+    }),
+  ),
   taxes: Type.Array(TaxRule),
   taxClasses: Type.Array(TaxClassOfSku, { description: 'SKUs that are not `standard`' }),
   shippingMethods: Type.Array(ShippingMethod),
@@ -414,27 +422,32 @@ export const carts = defineService({
     putTaxes: {
       method: 'PUT',
       path: '/pricing-rules/taxes',
-      summary: 'Sets the taxes of a country, or of one of its regions.',
+      summary: 'Sets the taxes of a country, or of one of its regions. If-Match: the version of the pricing rules.',
       access: staff,
+      conditional: true,
       body: TaxRule,
       responses: { 200: TaxRule },
-      problems: ['carts/not-valid'],
+      problems: ['carts/not-valid', 'contract/precondition-failed'],
     },
     putTaxClass: {
       method: 'PUT',
       path: '/pricing-rules/tax-classes',
-      summary: 'Says which tax class a SKU belongs to.',
+      summary: 'Says which tax class a SKU belongs to. If-Match: the version of the pricing rules.',
       access: staff,
+      conditional: true,
       body: TaxClassOfSku,
       responses: { 200: TaxClassOfSku },
+      problems: ['contract/precondition-failed'],
     },
     putShippingMethod: {
       method: 'PUT',
       path: '/pricing-rules/shipping-methods',
-      summary: 'Sets a way of shipping with its rates.',
+      summary: 'Sets a way of shipping with its rates. If-Match: the version of the pricing rules.',
       access: staff,
+      conditional: true,
       body: ShippingMethod,
       responses: { 200: ShippingMethod },
+      problems: ['contract/precondition-failed'],
     },
     listPromotions: {
       method: 'GET',
@@ -447,12 +460,13 @@ export const carts = defineService({
     putPromotion: {
       method: 'PUT',
       path: '/promotions/{code}',
-      summary: 'Sets a promotion. Uses that are counted stay counted.',
+      summary: 'Sets a promotion; If-Match "0" makes a new one. Uses that are counted stay counted.',
       access: staff,
+      conditional: true,
       params: closed({ code: Code }),
       body: PromotionInput,
       responses: { 200: Promotion },
-      problems: ['carts/not-valid'],
+      problems: ['carts/not-valid', 'contract/precondition-failed'],
     },
   },
 });

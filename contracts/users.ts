@@ -38,6 +38,7 @@ export const User = closed({
   name: Type.Optional(PersonName),
   role: Role,
   createdAt: Timestamp,
+  disabledAt: Type.Optional({ ...Timestamp, description: 'Nobody can sign in to it since. Orders stay as they are' }),
   version: Type.Integer({ minimum: 1, description: 'The ETag is this number in quotes' }),
 });
 export type User = Static<typeof User>;
@@ -95,6 +96,13 @@ export const usersProblems = problemTable('users', {
     category: 'auth',
     retry: 'never',
     hint: 'Check both, or ask for a password reset. An unknown e-mail and a wrong password look the same on purpose.',
+  },
+  disabled: {
+    status: 403,
+    title: 'This account is disabled',
+    category: 'auth',
+    retry: 'never',
+    hint: 'Staff have disabled it, and staff can enable it again: ask the shop.',
   },
   'too-many-attempts': {
     status: 429,
@@ -163,6 +171,7 @@ export const usersProblems = problemTable('users', {
 
 const everyone = ['anonymous'] as const;
 const signedIn = ['customer', 'staff', 'admin'] as const;
+const staff = ['staff', 'admin'] as const;
 /** A password check waits its turn behind others: longer than the usual 2 s. */
 const passwordDeadlineMs = 5_000;
 
@@ -193,7 +202,7 @@ export const users = defineService({
         device: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
       }),
       responses: { 201: Tokens },
-      problems: ['users/wrong-credentials', 'users/too-many-attempts', 'users/busy'],
+      problems: ['users/wrong-credentials', 'users/disabled', 'users/too-many-attempts', 'users/busy'],
       deadlineMs: passwordDeadlineMs,
     },
     refresh: {
@@ -316,9 +325,16 @@ export const users = defineService({
     listUsers: {
       method: 'GET',
       path: '/users',
-      summary: 'Accounts, newest first; or the one with an e-mail',
-      access: ['staff', 'admin'],
-      query: closed({ ...pageQuery, email: Type.Optional(Email) }),
+      summary: 'Accounts, newest first; or those that fit',
+      access: staff,
+      query: closed({
+        ...pageQuery,
+        email: Type.Optional({ ...Email, description: 'The one with exactly this e-mail' }),
+        q: Type.Optional(
+          Type.String({ maxLength: 200, description: 'An id, how an e-mail begins, or how words of a name begin' }),
+        ),
+        role: Type.Optional(Type.Array(Role, { maxItems: 3, description: 'With one of these. Default: any' })),
+      }),
       responses: { 200: pageOf(User) },
       consistency: 'strong',
     },
@@ -326,7 +342,7 @@ export const users = defineService({
       method: 'GET',
       path: '/users/{userId}',
       summary: 'One account',
-      access: ['staff', 'admin', 'service'],
+      access: [...staff, 'service'],
       params: closed({ userId: UserId }),
       responses: { 200: User },
       problems: ['users/not-found'],
@@ -335,13 +351,51 @@ export const users = defineService({
     setRole: {
       method: 'PUT',
       path: '/users/{userId}/role',
-      summary: 'Give a user a role. It counts from the next access token, within 15 minutes',
+      summary: 'Give a user a role. Ends all sessions of the user, so that it counts at once',
       access: ['admin'],
       conditional: true,
       params: closed({ userId: UserId }),
       body: closed({ role: Role }),
       responses: { 200: User },
       problems: ['users/not-found', 'users/last-admin', 'contract/precondition-failed'],
+    },
+    setDisabled: {
+      method: 'PUT',
+      path: '/users/{userId}/disabled',
+      summary: 'Disable an account, which ends all its sessions, or enable it again. Of staff: for admins',
+      access: staff,
+      conditional: true,
+      params: closed({ userId: UserId }),
+      body: closed({ disabled: Type.Boolean() }),
+      responses: { 200: User },
+      problems: ['users/not-found', 'users/last-admin', 'contract/precondition-failed', 'contract/forbidden'],
+    },
+    listUserSessions: {
+      method: 'GET',
+      path: '/users/{userId}/sessions',
+      summary: 'Where a user is signed in',
+      access: staff,
+      params: closed({ userId: UserId }),
+      responses: { 200: closed({ items: Type.Array(Session) }) },
+      consistency: 'strong',
+    },
+    endUserSessions: {
+      method: 'DELETE',
+      path: '/users/{userId}/sessions',
+      summary: 'End all sessions of a user. Their access tokens are refused within a second. Of staff: for admins',
+      access: staff,
+      params: closed({ userId: UserId }),
+      responses: { 204: Nothing },
+      problems: ['users/not-found', 'contract/forbidden'],
+    },
+    listUserAddresses: {
+      method: 'GET',
+      path: '/users/{userId}/addresses',
+      summary: 'The address book of a user (at most 50)',
+      access: staff,
+      params: closed({ userId: UserId }),
+      responses: { 200: closed({ items: Type.Array(SavedAddress) }) },
+      consistency: 'strong',
     },
     listAddresses: {
       method: 'GET',

@@ -110,7 +110,11 @@ export const gateway = defineService({
       query: closedObject({
         ...pageQuery,
         actor: Type.Optional(Type.String({ maxLength: 100, description: 'Id of a user' })),
-        operation: Type.Optional(Type.String({ maxLength: 100, description: '`orders.cancel`' })),
+        operation: Type.Optional(
+          Type.String({ maxLength: 100, description: '`orders.cancel`, or `orders` for all of a service' }),
+        ),
+        from: Type.Optional({ ...Timestamp, description: 'Not before' }),
+        to: Type.Optional({ ...Timestamp, description: 'Before' }),
       }),
       responses: { 200: pageOf(AuditItem) },
       problems: ['gateway/no-audit', 'gateway/bad-cursor'],

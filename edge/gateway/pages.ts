@@ -7,6 +7,7 @@ import {
   describeProblems,
   type Handlers,
   implement,
+  invalidInput,
   type OperationDescription,
   openApi,
   type ProblemDescription,
@@ -76,9 +77,11 @@ const auditLimitDefault = 20;
 
 async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
   const { limit = auditLimitDefault, actor, operation, cursor } = query;
+  const times = { from: timeOf('from', query.from), to: timeOf('to', query.to) };
   const [before] = cursor === undefined ? [] : (decodeCursor(cursor) ?? ['none']);
   if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
-  const found = await audit.list({ actor, operation, before: before as number | undefined, limit: limit + 1 });
+  const wanted = { actor, operation, ...times, before: before as number | undefined };
+  const found = await audit.list({ ...wanted, limit: limit + 1 });
   const items = found.slice(0, limit).map(({ at, actorKind, actorId, sessionId, ...rest }) => ({
     ...rest,
     at: at.toISOString(),
@@ -86,6 +89,14 @@ async function auditPage(audit: Audit, query: Static<typeof gateway.operations.a
   }));
   const last = items.at(-1);
   return { items, ...(found.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) };
+}
+
+function timeOf(name: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
+  return time;
 }
 
 function problemPages(contracts: readonly ServiceContract[]) {

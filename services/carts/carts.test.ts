@@ -364,4 +364,29 @@ describe('a promotion', () => {
     expect(await put(times)).toMatchObject({ status: 422, body: { code: 'carts/not-valid' } });
     expect(await put({ endsAt: 'tomorrow' })).toMatchObject({ status: 422 });
   });
+
+  test('is changed under the version that was read, and made by one of two who make it', async () => {
+    const body = { name: 'Spring', offer: { kind: 'percentage', ratePpm: 50_000 } };
+    const put = (ifMatch: string, more: object = {}) =>
+      shop.call('putPromotion', { as: 'staff:usr_1', params: { code: 'SPRING' }, body: { ...body, ...more }, ifMatch });
+    const made = await Promise.all([put('"0"', { name: 'One' }), put('"0"', { name: 'Two' })]);
+    expect(made.map(({ status }) => status).sort()).toEqual([200, 412]);
+    const [first] = made.filter(({ status }) => status === 200);
+    expect(first).toMatchObject({ headers: { etag: '"1"' }, body: { version: 1, used: 0 } });
+    expect(await put('"1"', { active: false })).toMatchObject({ status: 200, body: { version: 2, active: false } });
+    expect(await put('"1"')).toMatchObject({ status: 412, body: { code: 'contract/precondition-failed' } });
+  });
+});
+
+test('rules of prices are changed under the version of all of them, so that nobody overwrites another', async () => {
+  const as = 'staff:usr_1';
+  const { body: rules } = await shop.call('rules', { as });
+  const rule = { country: 'SE', name: 'Moms', included: true, rates: { standard: 250_000 } };
+  const etag = `"${rules.version}"`;
+  const both = await Promise.all([
+    shop.call('putTaxes', { as, body: rule, ifMatch: etag }),
+    shop.call('putTaxClass', { as, body: { sku: 'MAP', taxClass: 'books' }, ifMatch: etag }),
+  ]);
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 412]);
+  expect((await shop.call('rules', { as })).body.version).toBe(rules.version + 1);
 });

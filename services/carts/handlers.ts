@@ -1,8 +1,15 @@
 import { type Cart, type carts, cartsProblems, type Promotion, type TaxRule } from '#contracts/carts';
 import { decodeCursor, encodeCursor } from '#contracts/common';
-import { type CallContext, type Handlers, invalidInput, type ProblemPlace, waitUntilMs } from '#kit/contract';
+import {
+  type CallContext,
+  checkIfMatch,
+  type Handlers,
+  invalidInput,
+  type ProblemPlace,
+  waitUntilMs,
+} from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
-import type { Database, World } from '#kit/runtime';
+import type { Database, Transaction, World } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import { type Checkouts, checkoutView } from './checkout.ts';
 import { type Command, type CommandResult, visible } from './commands.ts';
@@ -10,7 +17,17 @@ import type { Seen } from './lines.ts';
 import type { MarketPlace } from './market.ts';
 import { quoteCart } from './quote.ts';
 import { businessKeyOf, type CartRecord, isOpen, type PromotionRecord } from './records.ts';
-import { listPromotions, putPromotion, putShippingMethod, putTaxClass, putTaxRule } from './rules-store.ts';
+import {
+  listPromotions,
+  lockPromotion,
+  lockRules,
+  putShippingMethod,
+  putTaxClass,
+  putTaxRule,
+  raiseRulesVersion,
+  readRules,
+  savePromotion,
+} from './rules-store.ts';
 import { readCart, readCheckout } from './store.ts';
 
 export interface HandlerOptions {
@@ -56,6 +73,19 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
       ...(checkout && isOpen(checkout) ? { checkout: checkoutView(checkout) } : {}),
       updatedAt: new Date(cart.updatedAtMs).toISOString(),
     };
+  }
+
+  /** Under the version that whoever changes them has read. */
+  async function changeRules<Body>(context: CallContext, body: Body, put: (tx: Transaction) => Promise<void>) {
+    const version = await database.transaction(async (tx) => {
+      const before = await lockRules(tx);
+      checkIfMatch(context, etagOf(before));
+      await put(tx);
+      await raiseRulesVersion(tx);
+      return before + 1;
+    });
+    market.forgetRules();
+    return { status: 200, headers: { etag: etagOf(version) }, body } as const;
   }
 
   return {
@@ -111,23 +141,14 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
       return { status: 200, body: checkoutView(checkout) };
     },
     destinations: async () => ({ status: 200, body: { items: destinationsOf(await market.rules()) } }),
-    rules: async () => ({ status: 200, body: await market.rules() }),
-    putTaxes: async ({ body }) => {
+    // Whoever changes them must see them as they are; the market's may be some seconds old.
+    rules: async () => ({ status: 200, body: await readRules(database) }),
+    putTaxes: async ({ body }, context) => {
       checkTaxes(body);
-      await putTaxRule(database, body);
-      market.forgetRules();
-      return { status: 200, body };
+      return changeRules(context, body, (tx) => putTaxRule(tx, body));
     },
-    putTaxClass: async ({ body }) => {
-      await putTaxClass(database, body.sku, body.taxClass);
-      market.forgetRules();
-      return { status: 200, body };
-    },
-    putShippingMethod: async ({ body }) => {
-      await putShippingMethod(database, body);
-      market.forgetRules();
-      return { status: 200, body };
-    },
+    putTaxClass: ({ body }, context) => changeRules(context, body, (tx) => putTaxClass(tx, body.sku, body.taxClass)),
+    putShippingMethod: ({ body }, context) => changeRules(context, body, (tx) => putShippingMethod(tx, body)),
     listPromotions: async ({ query }) => {
       const { limit = pageSizeDefault, cursor } = query;
       const [after = ''] = cursor === undefined ? [] : positionOf(cursor);
@@ -137,16 +158,22 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.code]) } : {};
       return { status: 200, body: { items, ...more } };
     },
-    putPromotion: async ({ params, body }) => {
+    putPromotion: async ({ params: { code }, body }, context) => {
       checkTimes(body);
-      const record = await putPromotion(database, params.code, body);
-      if (!record) throw new Error(`promotion ${params.code} was not written`);
-      return { status: 200, body: promotionView(record) };
+      const saved = await database.transaction(async (tx) => {
+        checkIfMatch(context, etagOf(await lockPromotion(tx, code, body)));
+        return savePromotion(tx, code, body);
+      });
+      return { status: 200, headers: { etag: etagOf(saved.version) }, body: promotionView(saved) };
     },
   };
 }
 
-const promotionView = ({ code, body, used }: PromotionRecord): Promotion => ({ code, ...body, used });
+const etagOf = (version: number): string => `"${version}"`;
+const promotionView = ({ code, body, used, version }: PromotionRecord): Promotion => ({
+  ...body,
+  ...{ code, used, version },
+});
 
 function seenText(seen: Seen): string {
   return Buffer.from(JSON.stringify(seen)).toString('base64url');

@@ -40,6 +40,7 @@ export interface PromotionRecord {
   readonly code: string;
   readonly body: PromotionInput;
   readonly used: number;
+  readonly version: number;
 }
 
 export const businessKeyOf = (cartId: string, round: number): string => `${cartId}.${round}`;

@@ -2,19 +2,29 @@ import type { PricingRules, PromotionInput, ShippingMethod, TaxRule } from '#con
 import type { Queryable, Transaction } from '#kit/runtime';
 import type { PromotionRecord } from './records.ts';
 
+const promotionColumns = 'code, body, used, version';
+
+/** In one statement, so that the version is of these very rules. */
+const rulesSql = `
+  select (select version from pricing_version) as version,
+    (select coalesce(json_agg(body order by country, region), '[]') from tax_rule) as taxes,
+    (select coalesce(json_agg(json_build_object('sku', sku, 'taxClass', tax_class) order by sku), '[]') from tax_class)
+      as "taxClasses",
+    (select coalesce(json_agg(body order by id), '[]') from shipping_method) as "shippingMethods"`;
+
 export async function readRules(database: Queryable): Promise<PricingRules> {
-  const [taxes, taxClasses, shippingMethods] = await Promise.all([
-    database.query<{ body: TaxRule }>('select body from tax_rule order by country, region'),
-    database.query<PricingRules['taxClasses'][number]>(
-      'select sku, tax_class as "taxClass" from tax_class order by sku',
-    ),
-    database.query<{ body: ShippingMethod }>('select body from shipping_method order by id'),
-  ]);
-  return {
-    taxes: taxes.rows.map(({ body }) => body),
-    taxClasses: [...taxClasses.rows],
-    shippingMethods: shippingMethods.rows.map(({ body }) => body),
-  };
+  return (await database.query<PricingRules>(rulesSql)).rows[0] as PricingRules;
+}
+
+/** Held until the transaction ends: changes of rules take turns. */
+export async function lockRules(tx: Transaction): Promise<number> {
+  const { rows } = await tx.query<{ version: number }>('select version from pricing_version for update');
+  return rows[0]?.version as number;
+}
+
+/** What comes after a change, in its transaction. */
+export async function raiseRulesVersion(tx: Transaction): Promise<void> {
+  await tx.query('update pricing_version set version = version + 1');
 }
 
 export async function putTaxRule(database: Queryable, rule: TaxRule): Promise<void> {
@@ -39,17 +49,17 @@ export async function putShippingMethod(database: Queryable, method: ShippingMet
   );
 }
 
-export async function putPromotion(
-  database: Queryable,
-  code: string,
-  body: PromotionInput,
-): Promise<PromotionRecord | undefined> {
-  const { rows } = await database.query<PromotionRecord>(
-    `insert into promotion (code, body) values ($1, $2)
-     on conflict (code) do update set body = excluded.body returning code, body, used`,
-    [code, body],
-  );
-  return rows[0];
+/** The version of a promotion, held until the transaction ends; 0 of one that this transaction makes. */
+export async function lockPromotion(tx: Transaction, code: string, body: PromotionInput): Promise<number> {
+  // Whoever makes the same one at the same time waits here, and then finds it made.
+  await tx.query('insert into promotion (code, body, version) values ($1, $2, 0) on conflict do nothing', [code, body]);
+  const sql = 'select version from promotion where code = $1 for update';
+  return (await tx.query<{ version: number }>(sql, [code])).rows[0]?.version as number;
+}
+
+export async function savePromotion(tx: Transaction, code: string, body: PromotionInput): Promise<PromotionRecord> {
+  const sql = `update promotion set body = $2, version = version + 1 where code = $1 returning ${promotionColumns}`;
+  return (await tx.query<PromotionRecord>(sql, [code, body])).rows[0] as PromotionRecord;
 }
 
 export async function listPromotions(
@@ -57,7 +67,7 @@ export async function listPromotions(
   after: string,
   limit: number,
 ): Promise<readonly PromotionRecord[]> {
-  const sql = 'select code, body, used from promotion where code > $1 order by code limit $2';
+  const sql = `select ${promotionColumns} from promotion where code > $1 order by code limit $2`;
   return (await database.query<PromotionRecord>(sql, [after, limit])).rows;
 }
 
@@ -66,14 +76,14 @@ export async function readPromotions(
   codes: readonly string[],
 ): Promise<Map<string, PromotionRecord>> {
   if (codes.length === 0) return new Map();
-  const sql = 'select code, body, used from promotion where code = any ($1::text[])';
+  const sql = `select ${promotionColumns} from promotion where code = any ($1::text[])`;
   const { rows } = await database.query<PromotionRecord>(sql, [codes]);
   return new Map(rows.map((row) => [row.code, row]));
 }
 
 export async function lockPromotions(tx: Transaction, codes: readonly string[]): Promise<PromotionRecord[]> {
   if (codes.length === 0) return [];
-  const sql = 'select code, body, used from promotion where code = any ($1::text[]) order by code for update';
+  const sql = `select ${promotionColumns} from promotion where code = any ($1::text[]) order by code for update`;
   return [...(await tx.query<PromotionRecord>(sql, [codes])).rows];
 }
 

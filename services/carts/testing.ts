@@ -73,12 +73,17 @@ export async function cartsForTest(options: Partial<CartsOptions> = {}) {
       readonly params?: Record<string, string>;
       readonly body?: unknown;
       readonly key?: string;
+      /** Default `*`: whatever is there. */
+      readonly ifMatch?: string;
       readonly on?: typeof service;
     } = {},
   ): Promise<AnyReply> {
-    const { as = 'anonymous:anonymous', params = {}, body, on = service } = request;
+    const { as = 'anonymous:anonymous', params = {}, body, ifMatch = '*', on = service } = request;
     keys += 1;
-    const headers = { 'holdfast-caller': as, 'idempotency-key': request.key ?? `key-${keys}` };
+    const headers = {
+      ...{ 'holdfast-caller': as, 'idempotency-key': request.key ?? `key-${keys}` },
+      'if-match': ifMatch,
+    };
     return on.server.handle(
       { service: 'carts', operation, params, query: {}, headers, ...(body === undefined ? {} : { body }) },
       new AbortController().signal,

@@ -1,7 +1,6 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
 import type { Role, User } from '#contracts/users';
 import { type users, usersProblems } from '#contracts/users';
-import { checkIfMatch, type Handlers, headerNames, invalidInput } from '#kit/contract';
+import { checkIfMatch, type Handlers, headerNames } from '#kit/contract';
 import type { Deps, UserEvent } from './deps.ts';
 import { emailKeyOf, etagOf, passwordWeakness } from './model.ts';
 import {
@@ -10,17 +9,13 @@ import {
   findByEmail,
   findById,
   insertAccount,
-  lockAdmins,
   lockById,
-  pageOfUsers,
   renameUser,
   setPasswordHash,
   setUserRole,
 } from './store.ts';
 
-type AccountOperations = 'register' | 'me' | 'updateMe' | 'changePassword' | 'listUsers' | 'getUser' | 'setRole';
-
-const pageSizeDefault = 20;
+type AccountOperations = 'register' | 'me' | 'updateMe' | 'changePassword';
 
 export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, AccountOperations> {
   const { world, database, publish, passwords, credentials } = deps;
@@ -80,41 +75,6 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
       });
       return { status: 204, body: undefined };
     },
-
-    async listUsers({ query }) {
-      if (query.email !== undefined) {
-        const found = await findByEmail(database, emailKeyOf(query.email));
-        return { status: 200, body: { items: found ? [found.user] : [] } };
-      }
-      const { limit = pageSizeDefault, cursor } = query;
-      const [before = null] = cursor === undefined ? [] : (decodeCursor(cursor) ?? [undefined]);
-      if (cursor !== undefined && typeof before !== 'string') {
-        throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-      }
-      const items = await pageOfUsers(database, before as string | null, limit + 1);
-      const last = items.length > limit ? items[limit - 1] : undefined;
-      const page = items.slice(0, limit);
-      return { status: 200, body: last ? { items: page, nextCursor: encodeCursor([last.id]) } : { items: page } };
-    },
-
-    async getUser({ params }) {
-      return userReply(await findById(database, params.userId));
-    },
-
-    async setRole({ params, body }, context) {
-      const changed = await database.transaction(async (tx) => {
-        const admins = await lockAdmins(tx, params.userId);
-        const account = existing(await lockById(tx, params.userId));
-        checkIfMatch(context, etagOf(account.user.version));
-        const { role: previousRole } = account.user;
-        if (previousRole === body.role) return account;
-        if (previousRole === 'admin' && admins.length === 1) throw usersProblems['last-admin']();
-        const { user, ...rest } = await setUserRole(tx, params.userId, body.role);
-        await publish(tx, [{ ...roleChanged(user, previousRole, context.caller.id), context }]);
-        return { user, ...rest };
-      });
-      return userReply(changed);
-    },
   };
 }
 
@@ -165,16 +125,16 @@ function registered({ id, email, name, role }: User): UserEvent {
   };
 }
 
-function roleChanged({ id, email, role }: User, previousRole: Role, changedBy: string): UserEvent {
+export function roleChanged({ id, email, role }: User, previousRole: Role, changedBy: string): UserEvent {
   return { type: 'user.role-changed', key: id, data: { userId: id, email, role, previousRole, changedBy } };
 }
 
-function existing(account: Account | undefined): Account {
+export function existing(account: Account | undefined): Account {
   if (!account) throw usersProblems['not-found']();
   return account;
 }
 
-function userReply(account: Account | undefined) {
+export function userReply(account: Account | undefined) {
   const { user } = existing(account);
   return { status: 200, body: user, headers: { etag: etagOf(user.version) } } as const;
 }

@@ -16,7 +16,8 @@ import {
 
 type AddressOperations = 'listAddresses' | 'addAddress' | 'getAddress' | 'replaceAddress' | 'deleteAddress';
 
-const addressesMax = 50;
+/** Of one address book. */
+export const addressesMax = 50;
 
 export function addressHandlers({ world, database }: Deps): Pick<Handlers<typeof users>, AddressOperations> {
   return {

@@ -27,6 +27,8 @@ export function createCredentials(world: World, database: Database, passwords: P
       const found = await findByEmail(database, emailKey);
       const fits = await passwords.verify(found?.passwordHash ?? passwords.decoy, password);
       if (!found || !fits) throw usersProblems['wrong-credentials']();
+      // Told to nobody but whoever knows the password.
+      if (found.user.disabledAt !== undefined) throw usersProblems.disabled();
       await forgiveAttempts(database, [account.name], [source.name]);
       if (passwords.isOutdated(found.passwordHash)) {
         await upgradePasswordHash(database, found, await passwords.hash(password));

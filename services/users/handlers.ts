@@ -4,6 +4,7 @@ import { type Handlers, headerNames } from '#kit/contract';
 import { accountHandlers } from './accounts.ts';
 import { addressHandlers } from './addresses.ts';
 import type { Deps } from './deps.ts';
+import { peopleHandlers } from './people.ts';
 import { resetHandlers } from './resets.ts';
 import { endAllSessions, endedSessions, endOwnSession, listSessions } from './store.ts';
 
@@ -14,6 +15,7 @@ export function createHandlers(deps: Deps): Handlers<typeof users> {
   const { world, database, credentials, sessions, signingKeys } = deps;
   return {
     ...accountHandlers(deps),
+    ...peopleHandlers(deps),
     ...resetHandlers(deps),
     ...addressHandlers(deps),
 

@@ -8,6 +8,15 @@ export function emailKeyOf(email: string): string {
   return email.normalize('NFKC').toLowerCase();
 }
 
+/** Each word of the text as the beginning of a word, for text search of PostgreSQL; undefined when there is no word in it. */
+export function nameQueryOf(text: string): string | undefined {
+  const words = text
+    .normalize('NFKC')
+    .toLowerCase()
+    .match(/[\p{L}\p{N}]+/gu);
+  return words?.map((word) => `${word}:*`).join(' & ');
+}
+
 /** Passwords are compared by characters, not by how a keyboard encodes them (NIST SP 800-63B §3.1.1.2). */
 export function normalizePassword(password: string): string {
   return password.normalize('NFKC');

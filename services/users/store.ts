@@ -5,7 +5,7 @@ import type { TokenState } from './refresh-token.ts';
 
 /** All SQL of the users service. Times come from the caller's clock, so that what is read fits what was written. */
 
-const userColumns = 'id, email, name, role, password_hash, credential_version, version, created_at';
+const userColumns = 'id, email, name, role, password_hash, credential_version, version, created_at, disabled_at';
 
 interface UserRow {
   readonly id: string;
@@ -16,6 +16,7 @@ interface UserRow {
   readonly credential_version: number;
   readonly version: number;
   readonly created_at: Date;
+  readonly disabled_at: Date | null;
 }
 
 /** A user with what only this service may see. */
@@ -36,6 +37,7 @@ function userOf(row: UserRow): User {
     ...(row.name === null ? {} : { name: row.name }),
     role: row.role,
     createdAt: row.created_at.toISOString(),
+    ...(row.disabled_at === null ? {} : { disabledAt: row.disabled_at.toISOString() }),
     version: row.version,
   };
 }
@@ -86,11 +88,36 @@ export const lockById = (tx: Transaction, id: string) => oneAccount(tx, lockUser
 
 const pageSql = `
   select ${userColumns} from user_account
-  where ($1::text is null or id < $1) order by id desc limit $2`;
+  where ($1::text is null or id < $1) and role = any($2::text[]) order by id desc limit $3`;
+const foundSql = `
+  select ${userColumns} from user_account
+  where ($1::text is null or id < $1) and role = any($2::text[])
+    and (id = $4 or email_key like $5 or to_tsvector('simple', coalesce(name, '')) @@ to_tsquery('simple', $6))
+  order by id desc limit $3`;
+
+export interface UserPage {
+  readonly roles: readonly Role[];
+  /** Left out: everybody. `nameQuery` is text search of PostgreSQL; undefined looks at no name. */
+  readonly found?: {
+    readonly id: string;
+    readonly emailKeyPrefix: string;
+    readonly nameQuery: string | undefined;
+  };
+  readonly beforeId: string | null;
+  readonly limit: number;
+}
 
 /** Newest first: ids sort by age. */
-export async function pageOfUsers(database: Database, beforeId: string | null, limit: number): Promise<User[]> {
-  const { rows } = await database.query<UserRow>(pageSql, [beforeId, limit]);
+export async function pageOfUsers(database: Database, { roles, found, beforeId, limit }: UserPage): Promise<User[]> {
+  const values = [beforeId, roles, limit];
+  const { rows } = found
+    ? await database.query<UserRow>(foundSql, [
+        ...values,
+        found.id,
+        `${found.emailKeyPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`,
+        found.nameQuery ?? '',
+      ])
+    : await database.query<UserRow>(pageSql, values);
   return rows.map(userOf);
 }
 
@@ -100,15 +127,19 @@ const setPasswordSql = `
   update user_account set password_hash = $2, credential_version = credential_version + 1, version = version + 1
   where id = $1 returning ${userColumns}`;
 const upgradeHashSql = 'update user_account set password_hash = $3 where id = $1 and credential_version = $2';
+const setDisabledSql = `
+  update user_account set disabled_at = $2, version = version + 1 where id = $1 returning ${userColumns}`;
 const lockAdminsSql = `
-  select id, role from user_account where role = 'admin' or id = $1 order by id for no key update`;
+  select id, role, disabled_at from user_account where role = 'admin' or id = $1 order by id for no key update`;
 
-async function change(tx: Transaction, sql: string, id: string, value: string): Promise<Account> {
+async function change(tx: Transaction, sql: string, id: string, value: string | Date | null): Promise<Account> {
   const { rows } = await tx.query<UserRow>(sql, [id, value]);
   return accountOf(rows[0] as UserRow);
 }
 export const renameUser = (tx: Transaction, id: string, name: string) => change(tx, renameSql, id, name);
 export const setUserRole = (tx: Transaction, id: string, role: Role) => change(tx, setRoleSql, id, role);
+/** `null` enables it again. */
+export const setUserDisabled = (tx: Transaction, id: string, at: Date | null) => change(tx, setDisabledSql, id, at);
 export const setPasswordHash = (tx: Transaction, id: string, hash: string) => change(tx, setPasswordSql, id, hash);
 
 /** The same password hashed with newer parameters; nothing happens when the password was changed meanwhile. */
@@ -117,12 +148,12 @@ export async function upgradePasswordHash(database: Database, account: Account, 
 }
 
 /**
- * Taken before any role changes, so that two admins can't demote each other at once. The account to be changed is locked
+ * Admins who can sign in. Taken before any of them changes, so that two can't demote each other at once. The account to be changed is locked
  * with them, in one order: on its own, afterwards, it could be one that another has promoted and locked meanwhile.
  */
 export async function lockAdmins(tx: Transaction, changedId: string): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string; role: Role }>(lockAdminsSql, [changedId]);
-  return rows.filter((row) => row.role === 'admin').map((row) => row.id);
+  const { rows } = await tx.query<Pick<UserRow, 'id' | 'role' | 'disabled_at'>>(lockAdminsSql, [changedId]);
+  return rows.filter((row) => row.role === 'admin' && row.disabled_at === null).map((row) => row.id);
 }
 
 // ---- sessions
@@ -130,8 +161,9 @@ export async function lockAdmins(tx: Transaction, changedId: string): Promise<st
 const insertSessionSql = `
   insert into session (id, user_id, device, tag_key, generation, current_hash, created_at, rotated_at, expires_at, ends_at)
   select $1, account.id, $4, $5, $6, $7, $8, $8, $9, $10
-  from (select id from user_account where id = $2 and credential_version = $3 for share) as account
-  returning id`;
+  from (
+    select id from user_account where id = $2 and credential_version = $3 and role = $11 and disabled_at is null for share
+  ) as account`;
 
 export interface NewSession {
   readonly account: Account;
@@ -142,7 +174,7 @@ export interface NewSession {
   readonly endsAtMs: number;
 }
 
-/** False when the password has been changed since it was checked: the share lock makes the two take turns. */
+/** False when password or role have been changed since they were looked at: the share lock makes the two take turns. */
 export async function insertSession(tx: Transaction, session: NewSession): Promise<boolean> {
   const { account, device, state } = session;
   const { count } = await tx.query(insertSessionSql, [
@@ -156,6 +188,7 @@ export async function insertSession(tx: Transaction, session: NewSession): Promi
     new Date(session.nowMs),
     new Date(session.expiresAtMs),
     new Date(session.endsAtMs),
+    account.user.role,
   ]);
   return count === 1;
 }
@@ -251,7 +284,7 @@ export async function saveRotations(tx: Transaction, sessions: readonly LiveSess
   ]);
 }
 
-export type EndedWhy = 'sign-out' | 'everywhere' | 'password' | 'reuse';
+export type EndedWhy = 'sign-out' | 'everywhere' | 'password' | 'reuse' | 'role' | 'disabled' | 'staff';
 
 const endSessionsSql = `
   update session set ended_at = $2, ended_why = $3 where id = any($1::text[]) and ended_at is null`;

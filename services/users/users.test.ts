@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Tokens } from '#contracts/users';
+import type { Role, Tokens } from '#contracts/users';
 import { anonymous, type Caller } from '#kit/contract';
 import type { UserEvent } from './index.ts';
 import { createPasswords } from './passwords.ts';
@@ -403,8 +403,8 @@ test('reset tokens are for services alone', async () => {
   }
 });
 
-test('an admin gives roles with If-Match, the next access token carries them, and the last admin stays', async () => {
-  const { user, signIn, refresh } = await newUser();
+test('an admin gives roles with If-Match, the next sign-in carries them, and the last admin stays', async () => {
+  const { user, signIn } = await newUser();
   const made = await house.service.ensureAdmin({ email: 'boss@example.org', password });
   expect(made.outcome).toBe('created');
   expect(await house.service.ensureAdmin({ email: 'Boss@Example.org', password: 'x' })).toEqual({
@@ -412,13 +412,12 @@ test('an admin gives roles with If-Match, the next access token carries them, an
     outcome: 'unchanged',
   });
   const admin = house.as({ kind: 'admin', id: made.userId });
-  const tokens = await signIn();
   const setRole = (userId: string, role: 'customer' | 'staff' | 'admin', etag: string) =>
     house.client.setRole({ params: { userId }, body: { role }, headers: { 'if-match': etag } }, admin);
   await expect(setRole(user.id, 'staff', '"7"')).rejects.toEqual(refused('contract/precondition-failed'));
   const promoted = await setRole(user.id, 'staff', '"1"');
   expect(promoted).toMatchObject({ body: { role: 'staff', version: 2 }, headers: { etag: '"2"' } });
-  expect(decodeJwt((await refresh(tokens.refreshToken)).accessToken)).toMatchObject({ role: 'staff' });
+  expect(decodeJwt((await signIn()).accessToken)).toMatchObject({ role: 'staff' });
   await expect(setRole(made.userId, 'customer', '"1"')).rejects.toEqual(refused('users/last-admin'));
   await setRole(user.id, 'admin', '"2"');
   await expect(setRole(made.userId, 'customer', '"1"')).resolves.toBeDefined();
@@ -498,4 +497,61 @@ test('password checks beyond the bound are refused early', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => passwords.verify(passwords.decoy, 'x')));
   expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(3);
   await expect(passwords.verify(passwords.decoy, 'x')).resolves.toBe(false);
+});
+
+const staffMember: Caller = { kind: 'staff', id: 'usr_00000000000000000000000000' };
+const anAdmin: Caller = { kind: 'admin', id: 'usr_00000000000000000000000001' };
+
+test('another role ends the sessions of its user, so that it counts at once', async () => {
+  const { user, signIn, refresh } = await newUser();
+  const { refreshToken } = await signIn();
+  const input = { params: { userId: user.id }, body: { role: 'staff' as const }, headers: { 'if-match': '"1"' } };
+  await house.client.setRole(input, house.as(anAdmin));
+  await expect(refresh(refreshToken)).rejects.toEqual(refused('users/refresh-refused'));
+  expect(decodeJwt((await signIn()).accessToken)['role']).toBe('staff');
+});
+
+test('nobody signs in to a disabled account or goes on in it, until it is enabled again', async () => {
+  const { user, signIn, refresh } = await newUser();
+  const { refreshToken } = await signIn();
+  const params = { userId: user.id };
+  const turn = (disabled: boolean, etag: string) =>
+    house.client.setDisabled({ params, body: { disabled }, headers: { 'if-match': etag } }, house.as(staffMember));
+  await expect(turn(true, '"9"')).rejects.toEqual(refused('contract/precondition-failed'));
+  const { body } = await turn(true, '"1"');
+  expect(body).toMatchObject({ id: user.id, version: 2, disabledAt: expect.any(String) });
+  await expect(signIn()).rejects.toEqual(refused('users/disabled'));
+  await expect(signIn('a guess of somebody')).rejects.toEqual(refused('users/wrong-credentials'));
+  await expect(refresh(refreshToken)).rejects.toEqual(refused('users/refresh-refused'));
+  expect((await turn(false, '"2"')).body.disabledAt).toBeUndefined();
+  await expect(signIn()).resolves.toBeDefined();
+});
+
+test('staff look after customers, and admins after staff', async () => {
+  const { user, signIn, refresh } = await newUser();
+  const { refreshToken } = await signIn();
+  const params = { userId: user.id };
+  expect((await house.client.listUserSessions({ params }, house.as(staffMember))).body.items).toHaveLength(1);
+  await house.client.endUserSessions({ params }, house.as(staffMember));
+  await expect(refresh(refreshToken)).rejects.toEqual(refused('users/refresh-refused'));
+  const input = { params, body: { role: 'staff' as const }, headers: { 'if-match': '"1"' } };
+  await house.client.setRole(input, house.as(anAdmin));
+  await expect(house.client.endUserSessions({ params }, house.as(staffMember))).rejects.toEqual(
+    refused('contract/forbidden'),
+  );
+  const off = { params, body: { disabled: true }, headers: { 'if-match': '"2"' } };
+  await expect(house.client.setDisabled(off, house.as(staffMember))).rejects.toEqual(refused('contract/forbidden'));
+  await expect(house.client.setDisabled(off, house.as(anAdmin))).resolves.toBeDefined();
+});
+
+test('staff find people by id, by the beginning of an e-mail and by words of a name', async () => {
+  const { user, email, me } = await newUser();
+  await house.client.updateMe({ body: { name: 'Grace Brewster Hopper' }, headers: { 'if-match': '"1"' } }, me);
+  const find = async (query: { readonly q: string; readonly role?: Role[] }) =>
+    (await house.client.listUsers({ query }, house.as(staffMember))).body.items.map(({ id }) => id);
+  expect(await find({ q: user.id })).toEqual([user.id]);
+  expect(await find({ q: email.slice(0, -4).toUpperCase() })).toContain(user.id);
+  expect(await find({ q: 'hop grace' })).toEqual([user.id]);
+  expect(await find({ q: 'hop grace', role: ['staff', 'admin'] })).toEqual([]);
+  for (const q of ['rope', '%', '_', "o'hara & !(", ':*', '\\']) expect(await find({ q })).not.toContain(user.id);
 });

@@ -71,6 +71,25 @@ test('it is found by who and by what, a page at a time, and by staff alone', asy
   expect((await ask('/audit')).status).toBe(401);
 });
 
+test('it is found by when, and by all of a service', async () => {
+  const entry = { actorKind: 'staff', actorId: 'usr_when', sessionId: null, target: {}, status: 200 };
+  const at = (iso: string, operation: string) => ({
+    ...{ ...entry, source: '', correlationId: '' },
+    ...{ at: new Date(iso), operation },
+  });
+  await insertEntries(database, [
+    at('2026-01-01T10:00:00Z', 'orders.cancel'),
+    at('2026-01-02T10:00:00Z', 'orders.refund'),
+    at('2026-01-03T10:00:00Z', 'ordersother.look'),
+  ]);
+  const operations = async (query: string) =>
+    (await listed(`?actor=usr_when${query}`)).map(({ operation }: { operation: string }) => operation);
+  expect(await operations('&operation=orders')).toEqual(['orders.refund', 'orders.cancel']);
+  expect(await operations('&from=2026-01-02T00:00:00Z')).toEqual(['ordersother.look', 'orders.refund']);
+  expect(await operations('&from=2026-01-01T00:00:00Z&to=2026-01-02T10:00:00Z')).toEqual(['orders.cancel']);
+  expect((await ask('/audit?from=soon', 'admin')).status).toBe(400);
+});
+
 test('the log is append-only: its own role can neither change nor remove what is younger than 90 days', async () => {
   const entry = { actorKind: 'staff', actorId: 'usr_old', sessionId: null, operation: 'a.b', target: {}, status: 200 };
   const ago = (days: number) => ({

@@ -41,12 +41,18 @@ const listSql = `
   select id, at, actor_kind as "actorKind", actor_id as "actorId", session_id as "sessionId", operation, target, status,
     source, correlation_id as "correlationId"
   from audit_entry
-  where ($1::text is null or actor_id = $1) and ($2::text is null or operation = $2) and ($3::bigint is null or id < $3)
+  where ($1::text is null or actor_id = $1) and ($3::bigint is null or id < $3)
+    and ($2::text is null or operation = $2 or starts_with(operation, $2 || '.'))
+    and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
   order by id desc limit $4`;
 
 export interface AuditFilter {
   readonly actor: string | undefined;
+  /** `orders.cancel`, or `orders` for all of them. */
   readonly operation: string | undefined;
+  readonly from: Date | undefined;
+  /** Exclusive. */
+  readonly to: Date | undefined;
   /** Entries older than this one. */
   readonly before: number | undefined;
   readonly limit: number;
@@ -55,13 +61,15 @@ export interface AuditFilter {
 /** Newest first. */
 export async function listEntries(
   database: Queryable,
-  { actor, operation, before, limit }: AuditFilter,
+  { actor, operation, from, to, before, limit }: AuditFilter,
 ): Promise<readonly (AuditEntry & { readonly id: number })[]> {
   const { rows } = await database.query<AuditEntry & { id: number }>(listSql, [
     actor ?? null,
     operation ?? null,
     before ?? null,
     limit,
+    from ?? null,
+    to ?? null,
   ]);
   return rows;
 }
