@@ -266,6 +266,7 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       carts: clientOf(cartsContract, options),
       inventory: clientOf(inventoryContract, options),
       payments: clientOf(paymentsContract, options),
+      products: clientOf(productsContract, options),
       server,
     });
     return { server: tills.server, components: [tills.component] };

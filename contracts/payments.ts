@@ -185,11 +185,11 @@ export const payments = defineService({
       path: '/payments/{orderId}/void',
       summary: 'Makes sure that nothing is taken: releases the reservation, or refunds what was captured.',
       access: ['service'],
-      callers: ['orders'],
+      callers: ['orders', 'tills'],
       priority: 'critical',
       params: ofOrder,
       responses: { 200: Payment },
-      problems: ['payments/provider-unavailable'],
+      problems: ['payments/provider-unavailable', 'payments/provider-refused'],
       deadlineMs: 6_000,
     },
     refund: {

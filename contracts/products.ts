@@ -202,6 +202,15 @@ const Resolved = closed({
 });
 export type Resolved = Static<typeof Resolved>;
 
+const Label = closed({
+  sku: Sku,
+  name: Type.String({ description: 'Product and variant, as an order line shows it' }),
+  amountMinor: PriceMinor,
+  gtin: Type.Optional(Type.String({ description: 'Fourteen digits' })),
+  category: Type.Optional(Category),
+});
+export type Label = Static<typeof Label>;
+
 const ImportRejection = closed({
   line: Type.Integer({ minimum: 1 }),
   sku: Type.Optional(Type.String()),
@@ -399,6 +408,16 @@ export const products = defineService({
           ageMsMax: Type.Integer({ description: 'No item is older than this' }),
         }),
       },
+    },
+    labels: {
+      method: 'POST',
+      path: '/products/resolve/labels',
+      summary: 'What tills show of many SKUs at once. What is not sold, or not in this currency, is left out.',
+      access: ['service'],
+      callers: ['tills'],
+      consistency: 'eventual',
+      body: closed({ skus: Type.Array(Sku, { maxItems: 2000 }), currency: Currency }),
+      responses: { 200: closed({ items: Type.Array(Label) }) },
     },
     noteAvailability: {
       method: 'POST',

@@ -14,6 +14,21 @@ const SessionId = madeAtTill('tse');
 const amount = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description: 'Minor units' });
 const Name = Type.String({ minLength: 1, maxLength: 100 });
 
+/** How far a till may go on by itself. Past either bound it takes no sale until it has been online. */
+const Offline = closed({
+  amountMinorMax: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000_000,
+    description: 'Sum of the sales that have not been told yet',
+  }),
+  ageMsMax: Type.Integer({
+    minimum: 0,
+    maximum: 31 * 86_400_000,
+    description: 'Time since the till was last online',
+  }),
+});
+export type Offline = Static<typeof Offline>;
+
 export const Till = closed({
   id: TillId,
   name: Name,
@@ -24,6 +39,7 @@ export const Till = closed({
     Type.Literal('enrolled'),
     Type.Literal('revoked'),
   ]),
+  offline: Offline,
   device: Type.Optional(Name),
   lastSeenAt: Type.Optional(Timestamp),
   createdAt: Timestamp,
@@ -117,6 +133,15 @@ export const Conflict = closed({
 });
 export type Conflict = Static<typeof Conflict>;
 
+const CatalogueItem = closed({
+  sku: Sku,
+  name: Type.String(),
+  unitPriceMinor: Type.Integer({ minimum: 0, description: 'In the till’s currency' }),
+  gtin: Type.Optional(Type.String({ description: 'Fourteen digits' })),
+  category: Type.Optional(Type.String()),
+});
+export type CatalogueItem = Static<typeof CatalogueItem>;
+
 const Taken = closed({
   seq: Type.Integer(),
   isNew: Type.Boolean({ description: 'false: it had arrived before' }),
@@ -188,6 +213,13 @@ export const tillsProblems = problemTable('tills', {
     retry: 'never',
     hint: 'A code works once, for 15 minutes. Ask staff for a new one.',
   },
+  'sale-made': {
+    status: 409,
+    title: 'This sale was made',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Money of a sale that was made goes back with a return.',
+  },
   'entry-differs': {
     status: 409,
     title: 'Another entry has this number',
@@ -215,7 +247,7 @@ export const tills = defineService({
       summary: 'A new till, with the code that enrols its device. A repeat with the same key makes no second one.',
       access: ['staff'],
       idempotency: 'required',
-      body: closed({ name: Name, currency: Currency, country: CountryCode }),
+      body: closed({ name: Name, currency: Currency, country: CountryCode, offline: Type.Optional(Offline) }),
       responses: { 201: closed({ till: Till, code: EnrolmentCode }) },
     },
     list: {
@@ -225,6 +257,16 @@ export const tills = defineService({
       access: ['staff'],
       query: closed(pageQuery),
       responses: { 200: pageOf(Till) },
+    },
+    change: {
+      method: 'PATCH',
+      path: '/tills/{tillId}',
+      summary: 'Another name, or other bounds of what it may do offline; its device hears of it with its next pack.',
+      access: ['staff'],
+      params: ofTill,
+      body: closed({ name: Type.Optional(Name), offline: Type.Optional(Offline) }),
+      responses: { 200: Till },
+      problems: ['tills/not-found'],
     },
     newCode: {
       method: 'POST',
@@ -270,6 +312,16 @@ export const tills = defineService({
       problems: ['tills/device-refused'],
       deadlineMs: 5_000,
     },
+    catalogue: {
+      method: 'GET',
+      path: '/tills/catalogue',
+      summary: 'What a device shows of the goods in its share: names, prices, barcodes. By SKU.',
+      ...device,
+      query: closed({ cursor: Type.Optional(Type.String({ maxLength: 500 })) }),
+      responses: { 200: pageOf(CatalogueItem) },
+      problems: ['tills/device-refused'],
+      deadlineMs: 5_000,
+    },
     restock: {
       method: 'POST',
       path: '/tills/{tillId}/transfers',
@@ -297,6 +349,16 @@ export const tills = defineService({
       }),
       responses: { 200: closed({ saleId: SaleId, chargedMinor: AmountMinor }) },
       problems: ['tills/device-refused'],
+      deadlineMs: 10_000,
+    },
+    voidCharge: {
+      method: 'POST',
+      path: '/tills/charges/{saleId}/void',
+      summary: 'Makes sure that the card of a sale that is not made is not charged, or gets its money back.',
+      ...device,
+      params: closed({ saleId: SaleId }),
+      responses: { 200: closed({ saleId: SaleId }) },
+      problems: ['tills/device-refused', 'tills/sale-made'],
       deadlineMs: 10_000,
     },
     record: {

@@ -11,7 +11,7 @@ import { bodyIn, etagOf } from './model.ts';
 import type { ResolveCache } from './resolve-cache.ts';
 import { search } from './search.ts';
 import { categoryCounts } from './search-store.ts';
-import { allProducts, productBy, type SoldAs } from './store.ts';
+import { allProducts, labelsOf, productBy, type SoldAs } from './store.ts';
 
 export interface HandlerOptions {
   readonly ids: Ids;
@@ -107,6 +107,9 @@ export function createHandlers({
       const items = [...known.values()].map((value) => resolvedOf(value, body.currency));
       const unknown = [...new Set(body.skus)].filter((sku) => !known.has(sku));
       return { status: 200, body: { items, unknown, ageMsMax: cache.ageMsMax } };
+    },
+    async labels({ body }) {
+      return { status: 200, body: { items: await labelsOf(database, body.skus, body.currency) } };
     },
     async noteAvailability({ body }) {
       const outcome = await submit({ kind: 'availability', items: body.items });

@@ -1,4 +1,4 @@
-import type { Product, ProductStatus } from '#contracts/products';
+import type { Label, Product, ProductStatus } from '#contracts/products';
 import type { Queryable } from '#kit/runtime';
 import { type ProductRow, productOf } from './rows.ts';
 
@@ -50,4 +50,18 @@ export interface SoldAs {
 export async function soldAs(database: Queryable, skus: readonly string[]): Promise<readonly SoldAs[]> {
   const { rows } = await database.query<SoldAs>(resolveSql, [skus]);
   return rows;
+}
+
+const labelsSql = `
+  select v.sku, v.name, (v.prices ->> $2)::bigint as "amountMinor", v.gtin14 as gtin, p.body #>> '{categories,0}' as category
+  from variant v join product p on p.id = v.product_id
+  where v.sku = any ($1::text[]) and v.active and v.prices ->> $2 is not null
+  order by v.sku`;
+
+type LabelRow = Required<{ [Field in keyof Label]: Exclude<Label[Field], undefined> | null }>;
+
+/** Off the way of orders: read from the table, a page of a till's share at a time. */
+export async function labelsOf(database: Queryable, skus: readonly string[], currency: string): Promise<Label[]> {
+  const { rows } = await database.query<LabelRow>(labelsSql, [skus, currency]);
+  return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as Label);
 }

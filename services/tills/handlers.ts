@@ -3,14 +3,17 @@ import type { PricingRules } from '#contracts/carts';
 import { decodeCursor, encodeCursor } from '#contracts/common';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
+import type { products } from '#contracts/products';
+import { reportOf, unitsOf } from '#contracts/till-journal';
 import { type Report, type SaleEntry, type Till, type tills, tillsProblems } from '#contracts/tills';
 import { type CallContext, type Client, contractProblems, type Handlers, invalidInput } from '#kit/contract';
 import { claimKeys, completeKeys, fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import { recordEntries } from './journal.ts';
-import { reportOf, saleView, type TillRecord } from './model.ts';
+import { saleView, type TillRecord } from './model.ts';
 import { type createSettlement, paymentIdOf } from './settle.ts';
 import {
+  changeTill,
   conflictsAt,
   conflictView,
   enrolDevice,
@@ -27,6 +30,7 @@ import {
   revokeDevice,
   setCode,
   tillOfDevice,
+  unsettled,
 } from './store.ts';
 
 export interface HandlerOptions {
@@ -34,6 +38,7 @@ export interface HandlerOptions {
   readonly database: Database;
   readonly inventory: Client<typeof inventory>;
   readonly payments: Client<typeof payments>;
+  readonly products: Client<typeof products>;
   readonly rules: (context: CallContext) => Promise<PricingRules>;
   readonly settlement: ReturnType<typeof createSettlement>;
 }
@@ -43,11 +48,12 @@ const pageSizeDefault = 20;
 const sessionsMax = 50;
 const missingMax = 100;
 const sharePageSize = 100;
+const unsettledMax = 10_000;
 /** SKUs that a device takes along. */
 const shareMax = 20_000;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof tills> {
-  const { world, database, inventory, payments, rules, settlement } = options;
+  const { world, database, inventory, payments, products, rules, settlement } = options;
   const { ids, log } = world;
   const asTills = (context: CallContext): CallContext => ({ ...context, caller: { kind: 'service', id: 'tills' } });
 
@@ -73,10 +79,14 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
   async function shareOf(tillId: string, context: CallContext) {
     const share: { sku: string; onHand: number }[] = [];
     let cursor: string | undefined;
+    // What inventory has not heard of is sold all the same. Read first: told meanwhile, it is taken off twice, never not.
+    const untold = unitsOf(
+      (await unsettled(database, tillId, unsettledMax)).flatMap(({ body }) => (body.kind === 'sale' ? body.lines : [])),
+    );
     do {
       const query = { holder: tillId, limit: sharePageSize, cursor };
       const { body } = await inventory.levels({ query }, asTills(context));
-      share.push(...body.items.map(({ sku, onHand }) => ({ sku, onHand })));
+      share.push(...body.items.map(({ sku, onHand }) => ({ sku, onHand: onHand - (untold.get(sku) ?? 0) })));
       cursor = body.nextCursor;
     } while (cursor !== undefined && share.length < shareMax);
     return share;
@@ -102,6 +112,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
         if (state?.state === 'done') return (state.result as { id: string }).id;
         if (state?.state !== 'claimed') throw contractProblems['idempotency-key-in-flight']();
         await Promise.all([insertTill(tx, { id, ...body }), completeKeys(tx, [{ ...claim, result: { id } }])]);
+        if (body.offline) await changeTill(tx, id, { offline: body.offline });
         return id;
       });
       const { code } = await newCode(tillId);
@@ -118,6 +129,11 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
         status: 200,
         body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
       };
+    },
+    change: async ({ params, body }) => {
+      const till = await changeTill(database, params.tillId, body);
+      if (!till) throw tillsProblems['not-found']();
+      return { status: 200, body: tillView(till) };
     },
     newCode: async ({ params }) => ({ status: 201, body: await newCode(params.tillId) }),
     revoke: async ({ params }) => {
@@ -140,6 +156,15 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
       ]);
       return { status: 200, body: { till: tillView(till), lastSeq: seq, share, rules: known } };
     },
+    catalogue: async ({ query }, context) => {
+      const { till } = await ofDevice(context);
+      const wanted = { holder: till.id, limit: sharePageSize, cursor: query.cursor };
+      const { body } = await inventory.levels({ query: wanted }, asTills(context));
+      const skus = body.items.map(({ sku }) => sku);
+      const labels = await products.labels({ body: { skus, currency: till.currency } }, asTills(context));
+      const items = labels.body.items.map(({ amountMinor, ...label }) => ({ ...label, unitPriceMinor: amountMinor }));
+      return { status: 200, body: { items, ...(body.nextCursor ? { nextCursor: body.nextCursor } : {}) } };
+    },
     restock: async ({ params, body }, context) => {
       const till = await readTill(database, params.tillId);
       if (!till) throw tillsProblems['not-found']();
@@ -160,6 +185,13 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
         asTills(context),
       );
       return { status: 200, body: { saleId, chargedMinor: payment.capturedMinor } };
+    },
+    voidCharge: async ({ params }, context) => {
+      await ofDevice(context);
+      const { saleId } = params;
+      if ((await readSales(database, [saleId])).length > 0) throw tillsProblems['sale-made']();
+      await payments.void({ key: `${saleId}:void`, params: { orderId: paymentIdOf(saleId) } }, asTills(context));
+      return { status: 200, body: { saleId } };
     },
     record: async ({ body }, context) => {
       const { till, keyHash } = await ofDevice(context);
@@ -217,13 +249,15 @@ const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Of codes and secrets, all of them chance: a plain hash keeps them from whoever reads the database. */
 const hashOf = (secret: string): string => hash('sha256', secret, 'base64url');
 
-function tillView({ id, name, currency, country, state, device, lastSeenAt, createdAt }: TillRecord): Till {
+function tillView(till: TillRecord): Till {
+  const { id, name, currency, country, state, device, lastSeenAt, createdAt, amountMinorMax, ageMsMax } = till;
   return {
     id,
     name,
     currency,
     country,
     state,
+    offline: { amountMinorMax, ageMsMax },
     ...(device === null ? {} : { device }),
     ...(lastSeenAt === null ? {} : { lastSeenAt: lastSeenAt.toISOString() }),
     createdAt: createdAt.toISOString(),

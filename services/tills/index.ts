@@ -1,6 +1,7 @@
 import type { carts, PricingRules } from '#contracts/carts';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
+import type { products } from '#contracts/products';
 import { tills } from '#contracts/tills';
 import {
   type CallContext,
@@ -28,6 +29,7 @@ export interface TillsOptions {
   readonly carts: Client<typeof carts>;
   readonly inventory: Client<typeof inventory>;
   readonly payments: Client<typeof payments>;
+  readonly products: Client<typeof products>;
   readonly server?: Partial<ServerOptions>;
   /** How often entries are told again that inventory or payments have not heard of. Default 5,000 ms. */
   readonly settlePeriodMs?: number;
@@ -42,7 +44,7 @@ const tillsMax = 50;
 
 /** Tills: devices, their journals of sessions and sales, each with its own share of the stock. */
 export function createTills(options: TillsOptions): { readonly server: ServiceServer; readonly component: Component } {
-  const { world, database, carts, inventory, payments, settlePeriodMs = 5_000 } = options;
+  const { world, database, carts, inventory, payments, products, settlePeriodMs = 5_000 } = options;
   const { clock, timers, log } = world;
   const settlement = createSettlement({ database, inventory, payments });
   let known: { readonly rules: PricingRules; readonly untilMs: number } | undefined;
@@ -78,7 +80,7 @@ export function createTills(options: TillsOptions): { readonly server: ServiceSe
   }
 
   return {
-    server: implement(tills, createHandlers({ world, database, inventory, payments, rules, settlement }), {
+    server: implement(tills, createHandlers({ world, database, inventory, payments, products, rules, settlement }), {
       clock,
       ...options.server,
     }),

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PricingRules } from '#contracts/carts';
+import { saleTotals } from '#contracts/till-journal';
 import { type JournalEntry, type ReturnEntry, tillsProblems } from '#contracts/tills';
 import type { Database, Transaction } from '#kit/runtime';
 import { isUniqueViolation } from '#kit/store';
-import { type EntryRecord, type Found, judgeReturn, judgeSale, type TillRecord, totalsOf } from './model.ts';
+import { type EntryRecord, type Found, judgeReturn, judgeSale, type TillRecord } from './model.ts';
 import { closedAt, entriesAt, insertConflicts, insertEntries, lockTill, readReturns, readSales } from './store.ts';
 
 export interface Recorded {
@@ -38,7 +39,7 @@ export async function recordEntries(
       }
       if (!before) {
         bodies.set(body.seq, body);
-        const totals = body.kind === 'sale' ? totalsOf(body, till, rules) : null;
+        const totals = body.kind === 'sale' ? saleTotals(body, till, rules) : null;
         fresh.push({ tillId: till.id, seq: body.seq, body, totals });
       }
       return { seq: body.seq, isNew: !before };

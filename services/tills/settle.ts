@@ -1,9 +1,10 @@
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
+import { kindSum } from '#contracts/till-journal';
 import type { ReturnEntry, SaleEntry } from '#contracts/tills';
 import { type CallContext, type Client, isProblem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
-import { type EntryRecord, type Found, kindSum } from './model.ts';
+import type { EntryRecord, Found } from './model.ts';
 import { insertConflicts, readSales, setSettled, unsettled } from './store.ts';
 
 export interface SettleOptions {

@@ -1,9 +1,10 @@
 import type { PricingRules } from '#contracts/carts';
-import type { Conflict, ReturnEntry } from '#contracts/tills';
+import type { Conflict, Offline, ReturnEntry } from '#contracts/tills';
 import type { Queryable, Transaction } from '#kit/runtime';
 import type { EntryRecord, Found, TillRecord } from './model.ts';
 
-const tillColumns = `id, name, currency, country, state, device, last_seen_at as "lastSeenAt", created_at as "createdAt"`;
+const tillColumns = `id, name, currency, country, state, device, last_seen_at as "lastSeenAt", created_at as "createdAt",
+  offline_amount_minor_max as "amountMinorMax", offline_age_ms_max as "ageMsMax"`;
 
 export async function insertTill(
   tx: Transaction,
@@ -15,6 +16,21 @@ export async function insertTill(
     till.currency,
     till.country,
   ]);
+}
+
+/** What is not given stays. */
+export async function changeTill(
+  database: Queryable,
+  id: string,
+  { name = null, offline }: { readonly name?: string | null; readonly offline?: Offline },
+): Promise<TillRecord | undefined> {
+  const { rows } = await database.query<TillRecord>(
+    `update till set name = coalesce($2, name), offline_amount_minor_max = coalesce($3, offline_amount_minor_max),
+       offline_age_ms_max = coalesce($4, offline_age_ms_max)
+     where id = $1 returning ${tillColumns}`,
+    [id, name, offline?.amountMinorMax ?? null, offline?.ageMsMax ?? null],
+  );
+  return rows[0];
 }
 
 export async function readTill(database: Queryable, id: string): Promise<TillRecord | undefined> {

@@ -21,6 +21,7 @@ const neighbours = {
   cartsUp: true,
   inventoryUp: true,
   captured: new Map<string, number>(),
+  voided: new Set<string>(),
   refunds: new Map<string, number>(),
 };
 
@@ -54,17 +55,29 @@ beforeAll(async () => {
       },
     } as never,
     payments: paymentsFake() as never,
+    products: {
+      labels: async ({ body }: { body: { skus: string[] } }) => ({
+        status: 200,
+        body: {
+          items: body.skus.map((sku) => ({ sku, name: `${sku} 9.8`, amountMinor: 1_000, gtin: '02900000000018' })),
+        },
+      }),
+    } as never,
     server: { checkReplies: true },
   });
 });
 
 function paymentsFake() {
-  const { captured, refunds } = neighbours;
+  const { captured, refunds, voided } = neighbours;
   const view = (orderId: string) => ({ status: 200, body: { orderId, capturedMinor: captured.get(orderId) ?? 0 } });
   return {
     authorize: async ({ body }: { body: { orderId: string; amountMinor: number; method: string } }) => {
       if (!captured.has(body.orderId)) captured.set(body.orderId, body.amountMinor);
       return view(body.orderId);
+    },
+    void: async ({ params }: { params: { orderId: string } }) => {
+      voided.add(params.orderId);
+      return view(params.orderId);
     },
     capture: async ({ params }: { params: { orderId: string } }) => view(params.orderId),
     get: async ({ params }: { params: { orderId: string } }) => {
@@ -304,6 +317,38 @@ test('a card is charged once for each sale, and refunded with the return', async
   const returned = giveBack(3, sold.saleId, 1, { tenders: [{ kind: 'card', amountMinor: 1_000 }] });
   expect((await till.record(open(1), sold, returned)).body.conflicts).toEqual([]);
   expect(neighbours.refunds.get(returned.returnId)).toBe(1_000);
+});
+
+test('the card of a sale that is not made gets its money back, that of a sale that was made does not', async () => {
+  const till = await newTill(5);
+  const headers = { 'till-key': till.key };
+  const lost = id('sal');
+  expect(await call('voidCharge', { headers, params: { saleId: lost } })).toMatchObject({ status: 200 });
+  expect([...neighbours.voided]).toEqual([`ord_${lost.slice('sal_'.length)}`]);
+  const made = sale(2, 1);
+  await till.record(open(1), made);
+  expect(await call('voidCharge', { headers, params: { saleId: made.saleId } })).toMatchObject({
+    status: 409,
+    body: { code: 'tills/sale-made' },
+  });
+});
+
+test('a device takes along its share with names and prices, less what inventory has not heard of', async () => {
+  const till = await newTill(5);
+  const headers = { 'till-key': till.key };
+  expect((await call('catalogue', { headers })).body).toEqual({
+    items: [{ sku: 'ROPE', name: 'ROPE 9.8', unitPriceMinor: 1_000, gtin: '02900000000018' }],
+  });
+  neighbours.inventoryUp = false;
+  await till.record(open(1), sale(2, 2));
+  neighbours.inventoryUp = true;
+  const pack = await call('pack', { headers });
+  expect(pack.body).toMatchObject({ lastSeq: 2, share: [{ sku: 'ROPE', onHand: 3 }] });
+  expect(pack.body.till.offline).toEqual({ amountMinorMax: 500_000, ageMsMax: 259_200_000 });
+  const offline = { amountMinorMax: 9_900, ageMsMax: 3_600_000 };
+  const changed = await call('change', { params: { tillId: till.tillId }, body: { name: 'Pier', offline } });
+  expect(changed.body).toMatchObject({ name: 'Pier', offline });
+  expect((await call('pack', { headers })).body.till).toMatchObject({ name: 'Pier', offline });
 });
 
 test('X and Z reports sum up the drawer, the taxes and the difference, and say what has not arrived', async () => {
