@@ -326,7 +326,7 @@ export const inventory = defineService({
     movements: {
       method: 'GET',
       path: '/inventory/movements',
-      summary: 'Every change of a SKU, newest first.',
+      summary: 'Every change of a SKU, by version, newest first. Each holder counts its own versions.',
       access: ['staff', 'service'],
       query: closed({ ...pageQuery, sku: Sku }),
       responses: { 200: pageOf(Movement) },

@@ -28,6 +28,7 @@ import {
   readOpenHolds,
   readTotals,
   readViolations,
+  type VersionAt,
 } from './store.ts';
 
 const pageSizeDefault = 20;
@@ -123,10 +124,10 @@ export function createHandlers(
     exportLevels: async () => ({ status: 200, body: exportLevels(database) }),
     movements: async ({ query }) => {
       const { limit = pageSizeDefault } = query;
-      const rows = await readMovements(database, query.sku, versionOf(query.cursor), limit + 1);
+      const rows = await readMovements(database, query.sku, versionAtOf(query.cursor), limit + 1);
       const items = rows.slice(0, limit).map(movementView);
       const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version]) } : {};
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version, last.holder]) } : {};
       return { status: 200, body: { items, ...more } };
     },
     exportMovements: async ({ query }) => ({ status: 200, body: allMovements(database, query.kind ?? null) }),
@@ -178,12 +179,12 @@ function positionOf(cursor: string | undefined): (string | number | null)[] | un
 }
 
 /** Where a page of movements ended. */
-function versionOf(cursor: string | undefined): number | null {
+function versionAtOf(cursor: string | undefined): VersionAt | null {
   const position = positionOf(cursor);
   if (!position) return null;
-  const [version] = position;
-  if (!Number.isSafeInteger(version)) throw foreignCursor();
-  return version as number;
+  const [version, holder] = position;
+  if (!Number.isSafeInteger(version) || typeof holder !== 'string') throw foreignCursor();
+  return [version as number, holder];
 }
 
 const foreignCursor = () => invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);

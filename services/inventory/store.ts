@@ -346,17 +346,28 @@ const movementColumns = `m.holder, m.sku, m.version, m.kind, m.quantity, m.refer
 // Orders and returns have no remarks, so most movements find nothing there.
 const movementTables = 'movement m left join stock_change c on c.reference = m.reference';
 
+/** Where a page of a SKU's movements ended: each holder counts its own versions, so a version alone names several. */
+export type VersionAt = readonly [version: number, holder: string];
+
+// Holder by holder, along the primary key: over all holders at once every movement of every SKU would be read.
+const readMovementsSql = `
+  select ${movementColumns}
+  from stock cross join lateral (
+    select * from movement
+    where movement.holder = stock.holder and movement.sku = stock.sku
+      and movement.version <= $2 and (movement.version, movement.holder) < ($2, $3)
+    order by movement.version desc limit $4) as m
+  left join stock_change c on c.reference = m.reference
+  where stock.sku = $1 order by m.version desc, m.holder desc limit $4`;
+
 export async function readMovements(
   database: Queryable,
   sku: string,
-  before: number | null,
+  before: VersionAt | null,
   limit: number,
 ): Promise<readonly MovementRow[]> {
-  const { rows } = await database.query<MovementRow>(
-    `select ${movementColumns} from ${movementTables}
-     where m.sku = $1 and ($2::bigint is null or m.version < $2) order by m.version desc limit $3`,
-    [sku, before, limit],
-  );
+  const [version, holder] = before ?? [Number.MAX_SAFE_INTEGER, ''];
+  const { rows } = await database.query<MovementRow>(readMovementsSql, [sku, version, holder, limit]);
   return rows;
 }
 
