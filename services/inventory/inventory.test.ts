@@ -128,7 +128,7 @@ test('a refusal is for ever: units that come in later do not turn it into a hold
   await expect(hold(orderId, line('A'))).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
   await receive('in', line('A', 5));
   await expect(hold(orderId, line('A'))).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
-  await expect(here.commit(of(orderId), as())).rejects.toMatchObject({ code: 'inventory/hold-ended' });
+  await expect(here.commit(of(orderId), as())).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
 });
 
 test('an order that was released before its hold arrived may not hold any more', async () => {
@@ -178,8 +178,13 @@ test('a hold whose time is up is on sale again, and can still be bought while no
   await expect.poll(async () => (await level('A')).onHand).toBe(1);
   for (const component of components) await component.stop?.();
   await hold(quick, line('A'));
-  await expect(here.commit(of(late), as())).rejects.toMatchObject({ code: 'inventory/out-of-stock' });
+  const shortages = [{ sku: 'A', wanted: 1, available: 0 }];
+  const refusal = { code: 'inventory/out-of-stock', data: { shortages } };
+  await expect(here.commit(of(late), as())).rejects.toMatchObject(refusal);
   await here.release(of(quick), as());
+  // However often it is asked, and though the unit is there again: the order has been refused.
+  await expect(there.commit(of(late), as())).rejects.toMatchObject(refusal);
+  await expect(hold(late, line('A'))).rejects.toMatchObject(refusal);
   expect(await level('A')).toMatchObject({ onHand: 1, held: 0, sold: 0, version: 5 });
 });
 

@@ -123,10 +123,9 @@ export function outOfStock(shortages: readonly Shortage[]): Error {
 export function commitHold(book: Book, orderId: string): HoldRecord {
   let hold = book.holds.get(orderId);
   if (hold?.status === 'sold') return hold;
-  if (hold?.status === 'expired') {
-    hold = takeStock(book, orderId, hold.lines);
-    if (hold.status === 'refused') throw outOfStock(hold.shortages);
-  }
+  if (hold?.status === 'expired') hold = takeStock(book, orderId, hold.lines);
+  // For ever, also when units came in meanwhile: the order has been told.
+  if (hold?.status === 'refused') throw outOfStock(hold.shortages);
   if (hold?.status !== 'held') {
     throw inventoryProblems['hold-ended']({ detail: `${orderId} has no hold (${hold?.status ?? 'none was made'})` });
   }
