@@ -72,8 +72,20 @@ export function createHandlers({
     }
   }
 
+  /** What the provider has of an order, or of a payment of its own. */
+  async function lookUp(
+    wanted: { readonly orderId: string } | { readonly providerRef: string },
+    context: CallContext,
+  ): Promise<ProviderPayment | undefined> {
+    try {
+      return await guard.run('find', context, (signal) => provider.find({ ...wanted, signal }));
+    } catch (error) {
+      throw isProviderError(error) ? providerProblem(error) : error;
+    }
+  }
+
   async function settleByLookUp(orderId: string, context: CallContext): Promise<PaymentRecord | undefined> {
-    const found = await guard.run('find', context, (signal) => provider.find({ orderId, signal }));
+    const found = await lookUp({ orderId }, context);
     if (!found || found.status === 'pending') return undefined;
     const { providerRef } = found;
     if (found.status === 'captured') {
@@ -100,8 +112,8 @@ export function createHandlers({
       return await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
     } catch (error) {
       if (!isProviderError(error)) throw error;
-      const lookUp = error.code === 'already_captured' || isStored(error);
-      const known = lookUp ? await settleByLookUp(orderId, context) : undefined;
+      const isHidden = error.code === 'already_captured' || isStored(error);
+      const known = isHidden ? await settleByLookUp(orderId, context) : undefined;
       if (known && known.status !== 'authorized') return known;
       // Called off while we asked: there is nothing to take, and that is as it should be.
       if (error.code === 'already_voided') return (await readPayment(database, orderId)) ?? payment;
@@ -118,8 +130,7 @@ export function createHandlers({
     }
     if (payment.status === 'voiding') {
       const { providerRef } = payment;
-      if (!providerRef)
-        throw paymentsProblems['provider-unavailable']({ detail: 'the payment is not known there yet' });
+      if (!providerRef) throw new Error(`the payment of ${orderId} was settled without a reference of the provider`);
       try {
         await guard.run('void', context, (signal) =>
           provider.void({ key: keyOf(orderId, 'void'), providerRef, signal }),
@@ -151,9 +162,7 @@ export function createHandlers({
     refundId: string,
     context: CallContext,
   ): Promise<RefundRecord | undefined> {
-    const found = await guard.run('find', context, (signal) =>
-      provider.find({ providerRef: providerRef ?? '', signal }),
-    );
+    const found = await lookUp({ providerRef: providerRef ?? '' }, context);
     const paid = found?.refunds.find(({ key }) => key === refundId);
     if (!paid) return undefined;
     const { providerRefundRef } = paid;
@@ -210,7 +219,8 @@ export function createHandlers({
       return { status: 200, body: viewOf(payment) };
     },
     providerView: async ({ params: { orderId } }, context) => {
-      const found = await askProvider(orderId, context);
+      const providerRef = (await reader.get(orderId))?.providerRef;
+      const found = await lookUp(providerRef ? { providerRef } : { orderId }, context);
       return { status: 200, body: { provider: provider.name, ...(found ? { payment: providerViewOf(found) } : {}) } };
     },
     export: async () => ({ status: 200, body: exportPayments(database) }),
@@ -219,17 +229,6 @@ export function createHandlers({
       return { status: 200, body: { received: true } };
     },
   };
-
-  async function askProvider(orderId: string, context: CallContext): Promise<ProviderPayment | undefined> {
-    const providerRef = (await reader.get(orderId))?.providerRef;
-    try {
-      return await guard.run('find', context, (signal) =>
-        provider.find({ ...(providerRef ? { providerRef } : { orderId }), signal }),
-      );
-    } catch (error) {
-      throw isProviderError(error) ? providerProblem(error) : error;
-    }
-  }
 
   /** A webhook is a hint, never a fact: what it is about is looked up at the provider. */
   async function takeWebhook(body: string, context: CallContext): Promise<void> {
