@@ -9,3 +9,6 @@ export function addressFrom(text: string): { readonly host: string; readonly por
   }
   return { host, port: Number(port) };
 }
+
+export const addressOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -40,6 +40,43 @@ program
     process.exitCode = await up(options);
   });
 
+/** What commands that operate a running system have in common. */
+const operateCommand = (nameAndArguments: string, description: string) =>
+  program
+    .command(nameAndArguments)
+    .description(description)
+    .option('--data-dir <directory>', 'the system that runs on this data (default: the one of this checkout)')
+    .option('--json', 'print one line of JSON with the result on standard output', false);
+
+operateCommand('status', 'show every process of the running system; ends with 4 when one is not well').action(
+  async (options) => {
+    const { statusCommand } = await import('./operate.ts');
+    process.exitCode = await statusCommand(options);
+  },
+);
+operateCommand('scale <service=number>', 'have so many instances of a service, as orders=6').action(
+  async (text, options) => {
+    const { scaleCommand } = await import('./operate.ts');
+    process.exitCode = await scaleCommand(text, options);
+  },
+);
+operateCommand('restart [names...]', 'restart services or processes, or everything')
+  .option('--rolling', 'one after the other, each replaced before it leaves: nobody notices', false)
+  .action(async (names, options) => {
+    const { restartCommand } = await import('./operate.ts');
+    process.exitCode = await restartCommand(names, options);
+  });
+for (const [name, does] of [
+  ['kill', 'end a process as a crash would (SIGKILL); it is started again'],
+  ['pause', 'stop a process in its tracks (SIGSTOP)'],
+  ['resume', 'let a paused process go on'],
+] as const) {
+  operateCommand(`${name} <process>`, does).action(async (instance, options) => {
+    const { signalCommand } = await import('./operate.ts');
+    process.exitCode = await signalCommand(name, instance, options);
+  });
+}
+
 /** What commands that bring files to a shop have in common. */
 const fileCommand = (name: string) =>
   program

@@ -13,6 +13,7 @@ import {
   shedLoad,
 } from '#kit/mesh';
 import type { Component, Database } from '#kit/runtime';
+import type { InFlight } from './in-flight.ts';
 import type { ServicesOptions } from './services.ts';
 import { nameOf } from './signing.ts';
 import type { ProcessTelemetry } from './telemetry.ts';
@@ -39,8 +40,12 @@ export interface Mesh {
   readonly directory: Directory;
   /** Begins before whatever calls, ends after it. */
   readonly connections: Component;
-  /** Begins after whatever serves: answers others, and is found by them. */
-  readonly presence: readonly Component[];
+  /** Begins after whatever serves: answers others. */
+  readonly server: Component;
+  /** Begins last and ends first: is found by others. Once it has left, others have the time to hear of it. */
+  readonly registration: Component;
+  /** How long that time is. Default 100 ms. */
+  leaveMs: number;
 }
 
 export interface MeshOptions extends Omit<ServicesOptions, 'telemetry' | 'mesh'> {
@@ -51,10 +56,11 @@ export interface MeshOptions extends Omit<ServicesOptions, 'telemetry' | 'mesh'>
   /** What this process serves; asked when it starts. */
   readonly servers: () => readonly ServiceServer[];
   readonly telemetry: ProcessTelemetry;
+  readonly inFlight: InFlight;
 }
 
-/** Leaves callers the time to hear that this process is about to go: word takes some milliseconds. */
-const goneAfterMs = 100;
+/** Word takes some milliseconds. */
+const leaveMsDefault = 100;
 const door = 'gateway';
 
 export function openIdentity(
@@ -65,18 +71,18 @@ export function openIdentity(
 }
 
 export function joinMesh(options: MeshOptions): Mesh {
-  const { world, mesh, identity, contracts, servers, telemetry, seams } = options;
-  const { host, port, operatorPort, zone } = mesh;
+  const { world, mesh: at, identity, contracts, servers, telemetry, seams } = options;
+  const { host, port, operatorPort, zone } = at;
   const registry = createPostgresRegistry({ database: options.database });
   const directory = createDirectory({ ...world, registry });
   const client = createMeshClient({
     ...{ ...world, identity, directory, contracts, zone },
-    balancingOf: remembered((service, operation) => policyOf(service, operation, mesh.policies).balancing),
+    balancingOf: remembered((service, operation) => policyOf(service, operation, at.policies).balancing),
     ...(seams?.addressOf ? { addressOf: seams.addressOf } : {}),
   });
   const server = createMeshServer({
     ...{ ...world, identity, directory, door, host, port },
-    servers: () => servers().map((each) => shedLoad(each, world)),
+    servers: () => servers().map((each) => options.inFlight.server(shedLoad(each, world))),
     pages: {
       '/readings': async () => telemetry.readings(),
       '/traces/:traceId': async ({ traceId = '' }) => ({ spans: telemetry.telemetry.spans.trace(traceId) }),
@@ -86,7 +92,7 @@ export function joinMesh(options: MeshOptions): Mesh {
     ...{ process: options.process, startId: world.ids.next('start'), services: options.services },
     ...{ host, port, operatorPort, zone },
   };
-  return {
+  const mesh: Mesh = {
     client,
     directory,
     connections: {
@@ -101,18 +107,18 @@ export function joinMesh(options: MeshOptions): Mesh {
         identity.stop();
       },
     },
-    presence: [
-      server,
-      {
-        name: 'registration',
-        start: () => directory.join(self),
-        async drain() {
-          await directory.leave();
-          await world.timers.sleep(goneAfterMs);
-        },
+    server,
+    registration: {
+      name: 'registration',
+      start: () => directory.join(self),
+      async drain() {
+        await directory.leave();
+        await world.timers.sleep(mesh.leaveMs);
       },
-    ],
+    },
+    leaveMs: leaveMsDefault,
   };
+  return mesh;
 }
 
 const leastLoaded: Balancing = { kind: 'least-loaded' };

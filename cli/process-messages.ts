@@ -6,7 +6,9 @@ import type { ServicesConfig } from './services.ts';
 export type ToChild =
   | { readonly type: 'start'; readonly config: ServicesConfig }
   | SignReply
-  | { readonly type: 'stop' };
+  | { readonly type: 'ask'; readonly id: number }
+  /** `leaveMs`: how long it serves on after it has left the registry, until everybody has heard. Default 100. */
+  | { readonly type: 'stop'; readonly leaveMs?: number };
 
 export interface SignRequest {
   readonly type: 'sign';
@@ -21,9 +23,24 @@ export interface SignReply {
   readonly error?: string;
 }
 
+export interface Ready {
+  readonly type: 'ready';
+  readonly urls: Readonly<Record<string, string>>;
+  readonly demo?: string;
+}
+
+/** How a process is, in its own words. */
+export interface Pulse {
+  /** What keeps it from serving, by component; empty when it is well. */
+  readonly unready: Readonly<Record<string, string>>;
+  /** Requests under way. */
+  readonly inFlight: number;
+}
+
 export type ToParent =
   /** The child has loaded and waits for its configuration. */
   | { readonly type: 'here' }
   | SignRequest
-  | { readonly type: 'ready'; readonly urls: Readonly<Record<string, string>>; readonly demo?: string }
+  | Ready
+  | { readonly type: 'pulse'; readonly id: number; readonly pulse: Pulse }
   | { readonly type: 'failed'; readonly sentence: string; readonly exitCode: ExitCode };

@@ -16,20 +16,26 @@ export function serveParent(surround: Surround = () => ({})): void {
   let running: Promise<RunningServices> | undefined;
   const sign = signByParent();
 
-  async function stop(): Promise<void> {
+  async function stop(leaveMs?: number): Promise<void> {
     const services = await running;
-    await services?.host.stop();
+    await services?.stop(leaveMs);
     process.exit(exitCodes.ok);
   }
 
   // Ctrl-C reaches every process of the terminal; only the parent acts on it, and tells the others when it is their
+  async function answer(id: number): Promise<void> {
+    const services = await running;
+    if (services) tell({ type: 'pulse', id, pulse: await services.pulse() });
+  }
+
   // turn.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
-  process.on('SIGTERM', stop);
+  process.on('SIGTERM', () => void stop());
   process.on('message', (message: ToChild) => {
     if (message.type === 'start') running = start(message.config, sign, surround);
-    if (message.type === 'stop') void stop();
+    if (message.type === 'ask') void answer(message.id);
+    if (message.type === 'stop') void stop(message.leaveMs);
   });
   // The parent is gone without a word, so this is a crash: leave at once, for the next start wants the ports. Whatever
   // was under way is recovered from the database.

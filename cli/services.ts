@@ -18,12 +18,14 @@ import {
 import { exitCodes, Failure } from './failure.ts';
 import { createFaultSwitches } from './faults.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
+import { createInFlight } from './in-flight.ts';
 import { connectMail, type Mail } from './mail.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { observeTransport } from './observe.ts';
 import { observeProvider } from './observe-provider.ts';
 import { createOperatorViews } from './operator-views.ts';
+import type { Pulse } from './process-messages.ts';
 import { connectProvider, nameOfProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
@@ -103,6 +105,9 @@ export interface RunningServices {
   readonly host: Host;
   /** Reaches every service of the topology, for whoever embeds this process: benchmarks, tests, tools. */
   readonly transport: Transport;
+  /** Drains and stops. `leaveMs`: see `Mesh`. */
+  readonly stop: (leaveMs?: number) => Promise<void>;
+  readonly pulse: () => Promise<Pulse>;
   /** Printed at the end of a start, and under `--json`: `{ gateway: 'http://…' }`. */
   readonly urls: Readonly<Record<string, string>>;
   /** A command for the reader to paste: what to do first. */
@@ -126,13 +131,25 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const databases = openDatabases(options, observed);
   const transports = createTransports(options, observed, () => mesh);
   const mesh = meshOf(options, identity, () => ({
+  const inFlight = createInFlight();
     contracts: publicContracts,
     database: databases.of('log'),
     servers: () => transports.servers,
     telemetry: observed,
   }));
   // Stops last: what the others do at their end is told too.
+    inFlight,
   host.add(observed.component);
+  const running = {
+    host,
+    urls,
+    transport: transports.transport,
+    pulse: async () => ({ unready: await host.unready(), inFlight: inFlight.count }),
+    async stop(leaveMs?: number) {
+      if (mesh && leaveMs !== undefined) mesh.leaveMs = leaveMs;
+      await host.stop();
+    },
+  };
   host.add(databases.component);
   if (options.mesh) host.add(operatorPort(options.mesh, observed));
   if (mesh) host.add(mesh.connections);
@@ -183,12 +200,13 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const carts = parts.get('carts');
   if (carts)
     host.add({ name: 'seed prices', start: () => seedPricing({ server: carts.server, timers: world.timers }) });
-  for (const component of mesh?.presence ?? []) host.add(component);
+  if (mesh) host.add(mesh.server);
 
   if (!services.includes('gateway')) {
     await host.start();
-    return { host, urls, transport: transports.transport };
+    return running;
   }
+    if (mesh) host.add(mesh.registration);
   const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed, mesh);
   // Loaded where it runs and nowhere else: so all other processes start sooner.
   const [{ createGateway }, { connectGateway }, { loadApps }] = await Promise.all([
@@ -204,7 +222,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     cache: { events: eventLog, ...door.cache },
     ...(keepsAudit(options) ? { audit: { database: databases.of('gateway') } } : {}),
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
-    transport: observeTransport(telemetry, 'gateway', transports.transport, world),
+    transport: inFlight.transport(observeTransport(telemetry, 'gateway', transports.transport, world)),
     telemetry,
     ...(internal ? { internal } : {}),
     operators: createOperatorViews({
@@ -225,8 +243,9 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   urls['gateway'] = originOf(options.public);
   for (const [name, path] of Object.entries(apps?.paths ?? {})) urls[name] = `${urls['gateway']}${path}`;
   if (options.internalDoor) urls['internal'] = originOf(options.internalDoor);
+  if (mesh) host.add(mesh.registration);
   await host.start();
-  return { host, urls, transport: transports.transport, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
+  return { ...running, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
 }
 
 /** Each service's database and the log's, brought up to date. Processes that start at once wait for each other. */
@@ -292,7 +311,7 @@ function identityOf(options: ServicesOptions): Promise<Identity | undefined> {
   return openIdentity(options, sign);
 }
 
-type MeshParts = Pick<MeshOptions, 'contracts' | 'database' | 'servers' | 'telemetry'>;
+type MeshParts = Pick<MeshOptions, 'contracts' | 'database' | 'servers' | 'telemetry' | 'inFlight'>;
 
 /** Undefined where there is one process: then no call leaves it. */
 function meshOf(options: ServicesOptions, identity: Identity | undefined, parts: () => MeshParts): Mesh | undefined {

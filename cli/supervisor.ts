@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Cancel, World } from '#kit/runtime';
 import { exitCodes, Failure } from './failure.ts';
-import type { ToChild, ToParent } from './process-messages.ts';
+import { type Launched, launch } from './launch.ts';
+import type { Pulse, Ready } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
-import { answerSigning } from './signing.ts';
 
 /**
  * A child process that is kept running.
@@ -15,21 +14,39 @@ import { answerSigning } from './signing.ts';
  *     (first start: error)  waiting ── delay over ──► starting
  *
  * `stop` leads from any state to stopped. The delay doubles while the child keeps ending, and starts anew once it has
- * been ready for a while.
+ * been ready for a while. `replace` starts a second child beside the first; when that is ready it takes the first one's
+ * place in whatever state this is, and the first one is told to end.
  */
 export interface SupervisedProcess {
   readonly name: string;
   /** Resolves when the child is ready for the first time; throws a `Failure` if it ends before. */
   start(): Promise<void>;
-  /** Tells the child to drain and waits for its end. */
-  stop(): Promise<void>;
+  /** Tells the child to drain and waits for its end. `leaveMs`: how long it serves on after it has left the registry. */
+  stop(leaveMs?: number): Promise<void>;
+  /** Puts a child with this configuration in its place, without a gap. Throws a `Failure`, and keeps the old one, when that fails. */
+  replace(config: ServicesConfig): Promise<void>;
+  /** Ends the child as `stop` does, and starts it again. */
+  restart(): Promise<void>;
+  /** Ends the child without a word, as a crash would; it is started again. Throws a `Failure` when there is none. */
+  kill(): void;
+  /** Stops the child in its tracks: it answers nobody, and does not know. Throws a `Failure` when there is none. */
+  pause(): void;
+  resume(): void;
   /** Why the child does not serve now; undefined when it does. */
   down(): string | undefined;
+  /** Asks the child how it is; undefined when it does not answer in time. */
+  pulse(timeoutMs: number): Promise<Pulse | undefined>;
+  readonly config: ServicesConfig;
+  readonly state: SupervisedState;
+  /** How long the child has been ready; undefined when it is not. */
+  readonly readyMs: number | undefined;
   readonly pid: number | undefined;
   readonly restarts: number;
   readonly urls: Readonly<Record<string, string>>;
   readonly demo: string | undefined;
 }
+
+export type SupervisedState = State['is'] | 'paused';
 
 export interface SupervisedOptions {
   readonly config: ServicesConfig;
@@ -48,25 +65,30 @@ const restartDelayMsFirst = 100;
 const restartDelayMsMax = 5_000;
 /** A child that was ready for so long has earned a quick restart. */
 const steadyAfterMs = 10_000;
-/** Longer than the host's own drain and stop, so that this only ends a child that hangs. */
-const stopTimeoutMs = 30_000;
+/**
+ * A process that is replaced serves on for so long after it has left the registry: callers look there every second at
+ * the latest, should the announcement reach them late on a busy machine.
+ */
+const replacedLeaveMs = 1_500;
 
 const defaultEntry = fileURLToPath(new URL('./process.ts', import.meta.url));
 
 type State =
   | { readonly is: 'new' }
-  | { readonly is: 'starting'; readonly child: ChildProcess }
-  | { readonly is: 'ready'; readonly child: ChildProcess; readonly sinceMs: number }
+  | { readonly is: 'starting'; readonly child: Launched }
+  | { readonly is: 'ready'; readonly child: Launched; readonly sinceMs: number }
   | { readonly is: 'waiting'; readonly cancel: Cancel; readonly why: string }
   | { readonly is: 'stopped' };
 
 export function superviseProcess(options: SupervisedOptions): SupervisedProcess {
-  const { config, world, onChange = () => {}, entry = defaultEntry, environment, output = 2 } = options;
-  const log = world.log.with({ process: config.process });
+  const { world, onChange = () => {}, entry = defaultEntry, environment, output = 2 } = options;
+  const log = world.log.with({ process: options.config.process });
   const first = Promise.withResolvers<void>();
   // `start` hands the promise out; a child that fails while nobody waits must not end the parent.
   first.promise.catch(() => {});
+  let { config } = options;
   let state: State = { is: 'new' };
+  let successor: Launched | undefined;
   let restarts = 0;
   let wasReady = false;
   let delayMs = restartDelayMsFirst;
@@ -78,26 +100,26 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     onChange();
   }
 
-  function launch(): void {
-    // Standard output belongs to the command's result, so what a child prints goes to standard error.
-    const child = spawn(process.execPath, [entry], {
-      stdio: ['ignore', output, output, 'ipc'],
-      ...(environment ? { env: { ...process.env, ...environment } } : {}),
+  const current = (): Launched | undefined =>
+    state.is === 'starting' || state.is === 'ready' ? state.child : undefined;
+
+  function launchWith(settings: ServicesConfig): Launched {
+    return launch({
+      ...{ config: settings, world, entry, environment, output },
+      onEnd(launched, why) {
+        if (current() === launched) onEnd(why);
+      },
     });
-    answerSigning(child, config, world);
-    let problem: Failure | undefined;
-    child.on('message', (message: ToParent) => {
-      if (message.type === 'here') tell(child, { type: 'start', config });
-      if (message.type === 'failed') problem = new Failure(message.exitCode, message.sentence);
-      if (message.type === 'ready') becomeReady(child, message);
-    });
-    child.once('error', (error) => onEnd(new Failure(exitCodes.internal, error.message, { cause: error })));
-    child.once('exit', (code, signal) => onEnd(problem ?? ended(config.process, code, signal)));
-    enter({ is: 'starting', child });
   }
 
-  function becomeReady(child: ChildProcess, message: ToParent & { type: 'ready' }): void {
-    if (state.is !== 'starting') return;
+  async function start(): Promise<void> {
+    const child = launchWith(config);
+    enter({ is: 'starting', child });
+    const message = await child.ready;
+    if (state.is === 'starting' && state.child === child) serve(child, message);
+  }
+
+  function serve(child: Launched, message: Ready): void {
     urls = message.urls;
     demo = message.demo;
     wasReady = true;
@@ -106,7 +128,6 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   }
 
   function onEnd(why: Failure): void {
-    if (state.is === 'stopped' || state.is === 'waiting') return;
     if (!wasReady) {
       enter({ is: 'stopped' });
       first.reject(why);
@@ -121,29 +142,85 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
 
   function relaunch(): void {
     restarts += 1;
-    launch();
+    // How it ends is told by `onEnd`.
+    start().catch(() => {});
   }
 
-  async function stop(): Promise<void> {
-    const before = state;
+  async function stop(leaveMs?: number): Promise<void> {
+    const [before, child, next] = [state, current(), successor];
     enter({ is: 'stopped' });
     if (before.is === 'waiting') before.cancel();
-    if (before.is === 'starting' || before.is === 'ready') await end(before.child, world);
+    await Promise.all([child?.end(leaveMs), next?.end()]);
+  }
+
+  async function replace(next: ServicesConfig): Promise<void> {
+    if (successor) {
+      throw new Failure(exitCodes.unavailable, `${config.process} is being replaced already: wait for it.`);
+    }
+    const child = launchWith(next);
+    successor = child;
+    try {
+      const message = await child.ready;
+      if (state.is === 'stopped') return;
+      const predecessor = current();
+      if (state.is === 'waiting') state.cancel();
+      config = next;
+      serve(child, message);
+      await predecessor?.end(replacedLeaveMs);
+    } finally {
+      successor = undefined;
+    }
+  }
+
+  async function restart(): Promise<void> {
+    const child = current();
+    if (state.is === 'waiting') state.cancel();
+    enter({ is: 'waiting', why: 'it is being restarted', cancel: () => {} });
+    await child?.end(replacedLeaveMs);
+    if (state.is === 'waiting') await start();
+  }
+
+  function living(): Launched {
+    const child = current();
+    if (child) return child;
+    const why = state.is === 'waiting' ? `ended and is started again in a moment` : `is ${state.is}`;
+    throw new Failure(exitCodes.unavailable, `${config.process} ${why}: there is no process to do that to.`);
   }
 
   return {
     name: config.process,
     start() {
-      if (state.is === 'new') launch();
+      if (state.is === 'new') start().catch(() => {});
       return first.promise;
     },
     stop,
+    replace,
+    restart,
+    kill: () => living().signal('SIGKILL'),
+    pause() {
+      living().signal('SIGSTOP');
+      onChange();
+    },
+    resume() {
+      living().signal('SIGCONT');
+      onChange();
+    },
     down() {
       if (state.is === 'ready') return undefined;
       return state.is === 'waiting' ? state.why : state.is;
     },
+    pulse: async (timeoutMs) => current()?.pulse(timeoutMs),
+    get config() {
+      return config;
+    },
+    get state() {
+      return current()?.isPaused ? 'paused' : state.is;
+    },
+    get readyMs() {
+      return state.is === 'ready' ? world.clock.monotonicMs() - state.sinceMs : undefined;
+    },
     get pid() {
-      return state.is === 'starting' || state.is === 'ready' ? state.child.pid : undefined;
+      return current()?.pid;
     },
     get restarts() {
       return restarts;
@@ -155,23 +232,4 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
       return demo;
     },
   };
-}
-
-async function end(child: ChildProcess, world: World): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  tell(child, { type: 'stop' });
-  const cancel = world.timers.after(stopTimeoutMs, () => child.kill('SIGKILL'));
-  await gone;
-  cancel();
-}
-
-function tell(child: ChildProcess, message: ToChild): void {
-  // A child that has just died can't be told anything; its exit event says the rest.
-  if (child.connected) child.send(message, () => {});
-}
-
-function ended(name: string, code: number | null, signal: NodeJS.Signals | null): Failure {
-  const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
-  return new Failure(exitCodes.internal, `The process ${name} ${how} before it was told to: its messages are above.`);
 }

@@ -33,6 +33,12 @@ export type ServiceName = (typeof serviceNames)[number];
 const withoutDatabase: ReadonlySet<ServiceName> = new Set(['payment-sandbox']);
 export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
 
+/** Processes that are alike: more are a mistake on one machine. */
+export const instancesMax = 16;
+
+/** One public port on this machine, and one ledger of the pretended provider. */
+export const isSingle = (service: ServiceName): boolean => service === 'gateway' || service === 'payment-sandbox';
+
 const ServiceNameSchema = Type.Enum([...serviceNames]);
 const urlPattern = '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$';
 const UrlSchema = Type.String({
@@ -51,7 +57,7 @@ const ProcessSchema = Type.Object(
     instances: Type.Optional(
       Type.Integer({
         minimum: 1,
-        maximum: 16,
+        maximum: instancesMax,
         description: 'Copies of this process; default 1; gateway and sandbox: 1',
       }),
     ),
@@ -319,10 +325,8 @@ function placementMistakes(file: TopologyFile): string[] {
   }
   for (const [name, { runs, instances = 1 }] of Object.entries(file.processes)) {
     if (new Set(runs).size !== runs.length) mistakes.push(`processes.${name}.runs names a service twice`);
-    // One public port on this machine, and one ledger of the pretended provider.
-    for (const single of ['gateway', 'payment-sandbox'] as const) {
-      if (instances > 1 && runs.includes(single))
-        mistakes.push(`processes.${name}: ${single} can only run once on a machine`);
+    for (const single of runs.filter(isSingle)) {
+      if (instances > 1) mistakes.push(`processes.${name}: ${single} can only run once on a machine`);
     }
   }
   if (file.database?.adminUrl && (file.database.port || file.database.settings)) {

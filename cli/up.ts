@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { type BuiltApps, buildApps } from './apps.ts';
+import { createControlServer, socketPath } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
@@ -20,7 +21,7 @@ export interface UpOptions {
   readonly port: number;
   /** Where operators find metrics and traces. Default: the next port if it is free, else any that is. */
   readonly internalPort?: number;
-  /** Share of requests whose way is recorded, 0 to 1. Default 0.05. */
+  /** Share of requests whose way is recorded, 0 to 1, beyond the first 5 a second of each kind. Default 0.01; 0: none. */
   readonly traceRatio?: number;
   /** Where traces are sent by OTLP over HTTP. Default: nowhere. */
   readonly otlp?: string;
@@ -84,6 +85,7 @@ function assemble(
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 30_000 });
   const databases = createDatabases({ topology, dataDir, world });
   let urls: Readonly<Record<string, string>> = {};
+  const startedMs = world.clock.monotonicMs();
   const apps = createApps(options.apps ?? true, screen);
   const processes = createProcesses({
     topology,
@@ -114,11 +116,27 @@ function assemble(
   host.add(timed(`Services, ${topology.name}`, processes, screen));
   return { host, databases, processes };
 }
+  const control = createControlServer({
+    path: socketPath(dataDir),
+    operations: processes,
+    status: async () => ({
+      ...{ ok: true, topology: topology.name, pid: process.pid, dataDir, urls: processes.urls() },
+      upMs: Math.round(world.clock.monotonicMs() - startedMs),
+      database: databaseOf(databases),
+      instances: await processes.instances(),
+    }),
+  });
+  host.add(control);
 
 /** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
 function createApps(wanted: boolean, screen: Screen) {
   let folders: readonly string[] | undefined;
   const unbuilt = (error: Error): BuiltApps => ({ folders: [], failures: [error.message] });
+const databaseOf = (databases: Databases): { readonly pid?: number } => {
+  const pid = databases.pid();
+  return pid === undefined ? {} : { pid };
+};
+
   const building = wanted ? buildApps().catch(unbuilt) : undefined;
   const component: Component = {
     name: 'web apps',

@@ -6,7 +6,7 @@ import type { World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { type AdminAccount, readAdminAccount } from '../../cli/admin.ts';
 import { createDatabases } from '../../cli/database.ts';
-import { planProcesses } from '../../cli/processes.ts';
+import { planProcesses } from '../../cli/plan.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { type SupervisedProcess, superviseProcess } from '../../cli/supervisor.ts';
 import type { ServiceName, Topology } from '../../cli/topology.ts';

@@ -16,7 +16,7 @@ import { findFreePort } from '#kit/store/embedded';
 import type { Movement } from '#services/payments/sandbox';
 import { seedCatalogue } from '#services/products';
 import { createDatabases, type Databases } from '../../cli/database.ts';
-import { planProcesses } from '../../cli/processes.ts';
+import { planProcesses } from '../../cli/plan.ts';
 import { loadTopology } from '../../cli/topology.ts';
 import { type Accepted, type BookSources, checkBooks, readBooks, type Violation } from '../checkers/index.ts';
 import { type Buyer, buyAll } from './buyers.ts';

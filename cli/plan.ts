@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { findFreePort, openSecrets } from '#kit/store/embedded';
+import { ensureAdminAccount } from './admin.ts';
+import { resolveAssistant } from './assistant.ts';
+import { resolveMail } from './mail.ts';
+import type { ProcessesOptions } from './processes.ts';
+import type { ServicesConfig } from './services.ts';
+import { hasDatabase, type ProcessTopology, resolveUrl, type Topology } from './topology.ts';
+
+/** Which processes a topology has, and what each is told. */
+export interface Planner {
+  /** A configuration for each instance that the topology names. */
+  all(): Promise<ServicesConfig[]>;
+  /** One more, or one in the place of another: with addresses of its own. */
+  one(process: string, runs: ProcessTopology['runs']): Promise<ServicesConfig>;
+}
+
+const dayMs = 86_400_000;
+const internalHost = '127.0.0.1';
+
+/** The name of an instance, counted from 1. A process that there is only one of is called as it is. */
+export const instanceName = (name: string, number: number, instances: number): string =>
+  instances === 1 && number === 1 ? name : `${name}-${number}`;
+
+/** One configuration for each instance. A process is told where it listens itself; the others it finds by the mesh. */
+export async function planProcesses(options: ProcessesOptions): Promise<ServicesConfig[]> {
+  return (await createPlanner(options)).all();
+}
+
+export async function createPlanner(options: ProcessesOptions): Promise<Planner> {
+  const { topology, dataDir } = options;
+  const databases = options.databases();
+  const sandbox = topology.isOneProcess ? undefined : { host: internalHost, port: await findFreePort() };
+  const kept = openSecrets(join(dataDir, 'service-secrets.json'), options.world.random);
+  const secrets = {
+    keyEncryption: kept.ensure('key-encryption'),
+    sandboxKey: kept.ensure('payment-sandbox-key'),
+    webhook: kept.ensure('payment-webhook'),
+  };
+  const admin = ensureAdminAccount(dataDir, options.world.random);
+  const mail = topology.mail && resolveMail(topology.mail, process.env);
+  const assistant = topology.assistant && resolveAssistant(topology.assistant, process.env);
+  const { keepDays } = topology.events;
+  const gateway = withValkey(topology.gateway);
+  const apps = options.apps?.();
+
+  function plan(process: string, runs: ProcessTopology['runs'], ports: readonly number[]): ServicesConfig {
+    const [port, operatorPort] = ports;
+    const isMeshed = port !== undefined && operatorPort !== undefined;
+    return {
+      process,
+      services: runs,
+      databases: Object.fromEntries(
+        [...runs.filter(hasDatabase), 'log'].map((service) => [service, databases[service]]),
+      ),
+      ...(isMeshed ? { mesh: { host: internalHost, port, operatorPort, ...topology.mesh } } : {}),
+      public: options.public,
+      ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
+      ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),
+      ...(options.telemetry ? { telemetry: options.telemetry } : {}),
+      ...(options.faults ? { faults: true } : {}),
+      provider: topology.provider,
+      ...(sandbox ? { sandbox } : {}),
+      secrets,
+      ...(runs.includes('users') ? { admin } : {}),
+      ...(mail && runs.includes('notifications') ? { mail } : {}),
+      ...(assistant && runs.includes('assistant') ? { assistant } : {}),
+      ...(runs.includes('gateway') ? { gateway } : {}),
+      ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
+      dataDir,
+    };
+  }
+
+  return {
+    async all() {
+      const instances = topology.processes.flatMap(({ name, runs, instances: count }) =>
+        Array.from({ length: count }, (_, i) => ({ process: instanceName(name, i + 1, count), runs })),
+      );
+      const ports = topology.isOneProcess ? [] : await distinctPorts(2 * instances.length);
+      return instances.map(({ process, runs }, i) => plan(process, runs, ports.slice(2 * i, 2 * i + 2)));
+    },
+    one: async (process, runs) => plan(process, runs, await distinctPorts(2)),
+  };
+}
+
+function withValkey(settings: Topology['gateway']): Topology['gateway'] {
+  return settings.valkey === undefined ? settings : { ...settings, valkey: resolveUrl(settings.valkey, process.env) };
+}
+
+async function distinctPorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await findFreePort());
+  return [...ports];
+}
