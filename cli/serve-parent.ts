@@ -22,12 +22,12 @@ export function serveParent(surround: Surround = () => ({})): void {
     process.exit(exitCodes.ok);
   }
 
-  // Ctrl-C reaches every process of the terminal; only the parent acts on it, and tells the others when it is their
   async function answer(id: number): Promise<void> {
     const services = await running;
     if (services) tell({ type: 'pulse', id, pulse: await services.pulse() });
   }
 
+  // Ctrl-C reaches every process of the terminal; only the parent acts on it, and tells the others when it is their
   // turn.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});

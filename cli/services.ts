@@ -103,11 +103,11 @@ export interface Seams {
 /** What a process tells when its services are up. */
 export interface RunningServices {
   readonly host: Host;
-  /** Reaches every service of the topology, for whoever embeds this process: benchmarks, tests, tools. */
-  readonly transport: Transport;
   /** Drains and stops. `leaveMs`: see `Mesh`. */
   readonly stop: (leaveMs?: number) => Promise<void>;
   readonly pulse: () => Promise<Pulse>;
+  /** Reaches every service of the topology, for whoever embeds this process: benchmarks, tests, tools. */
+  readonly transport: Transport;
   /** Printed at the end of a start, and under `--json`: `{ gateway: 'http://…' }`. */
   readonly urls: Readonly<Record<string, string>>;
   /** A command for the reader to paste: what to do first. */
@@ -129,17 +129,15 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {});
   const { telemetry } = observed;
   const databases = openDatabases(options, observed);
+  const inFlight = createInFlight();
   const transports = createTransports(options, observed, () => mesh);
   const mesh = meshOf(options, identity, () => ({
-  const inFlight = createInFlight();
     contracts: publicContracts,
     database: databases.of('log'),
     servers: () => transports.servers,
     telemetry: observed,
-  }));
-  // Stops last: what the others do at their end is told too.
     inFlight,
-  host.add(observed.component);
+  }));
   const running = {
     host,
     urls,
@@ -150,6 +148,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
       await host.stop();
     },
   };
+  // Stops last: what the others do at their end is told too.
+  host.add(observed.component);
   host.add(databases.component);
   if (options.mesh) host.add(operatorPort(options.mesh, observed));
   if (mesh) host.add(mesh.connections);
@@ -203,10 +203,10 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (mesh) host.add(mesh.server);
 
   if (!services.includes('gateway')) {
+    if (mesh) host.add(mesh.registration);
     await host.start();
     return running;
   }
-    if (mesh) host.add(mesh.registration);
   const internal = options.internalDoor && internalDoorOf(options, options.internalDoor, observed, mesh);
   // Loaded where it runs and nowhere else: so all other processes start sooner.
   const [{ createGateway }, { connectGateway }, { loadApps }] = await Promise.all([
@@ -240,10 +240,10 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     unready: () => host.unready(),
   });
   host.add(gateway.component);
+  if (mesh) host.add(mesh.registration);
   urls['gateway'] = originOf(options.public);
   for (const [name, path] of Object.entries(apps?.paths ?? {})) urls[name] = `${urls['gateway']}${path}`;
   if (options.internalDoor) urls['internal'] = originOf(options.internalDoor);
-  if (mesh) host.add(mesh.registration);
   await host.start();
   return { ...running, demo: demoOrder(urls['gateway'], world.ids.next('demo')) };
 }

@@ -82,10 +82,10 @@ function assemble(
   world: World,
   screen: Screen,
 ): Running {
+  const startedMs = world.clock.monotonicMs();
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 30_000 });
   const databases = createDatabases({ topology, dataDir, world });
   let urls: Readonly<Record<string, string>> = {};
-  const startedMs = world.clock.monotonicMs();
   const apps = createApps(options.apps ?? true, screen);
   const processes = createProcesses({
     topology,
@@ -112,10 +112,6 @@ function assemble(
     },
   };
   host.add(timed('Databases and roles', provisioning, screen));
-  host.add(apps.component);
-  host.add(timed(`Services, ${topology.name}`, processes, screen));
-  return { host, databases, processes };
-}
   const control = createControlServer({
     path: socketPath(dataDir),
     operations: processes,
@@ -127,16 +123,20 @@ function assemble(
     }),
   });
   host.add(control);
+  host.add(apps.component);
+  host.add(timed(`Services, ${topology.name}`, processes, screen));
+  return { host, databases, processes };
+}
 
-/** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
-function createApps(wanted: boolean, screen: Screen) {
-  let folders: readonly string[] | undefined;
-  const unbuilt = (error: Error): BuiltApps => ({ folders: [], failures: [error.message] });
 const databaseOf = (databases: Databases): { readonly pid?: number } => {
   const pid = databases.pid();
   return pid === undefined ? {} : { pid };
 };
 
+/** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
+function createApps(wanted: boolean, screen: Screen) {
+  let folders: readonly string[] | undefined;
+  const unbuilt = (error: Error): BuiltApps => ({ folders: [], failures: [error.message] });
   const building = wanted ? buildApps().catch(unbuilt) : undefined;
   const component: Component = {
     name: 'web apps',
