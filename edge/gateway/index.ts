@@ -237,11 +237,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     admit,
     rewriteUrl: (request) => versionedUrl(versions, request),
     compression: options.compression ?? {},
-    onResponded(responded) {
-      if (requestLog) logRequest(world, responded);
-      observed?.responded(responded);
-      audit?.responded(responded);
-      options.onResponded?.(responded);
+    watch: {
+      clock,
+      onResponded(responded) {
+        if (requestLog) logRequest(world, responded);
+        observed?.responded(responded);
+        audit?.responded(responded);
+        options.onResponded?.(responded);
+      },
     },
     ...(headTimeoutMs === undefined ? {} : { headTimeoutMs }),
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),

@@ -139,7 +139,7 @@ const app = createHttpServer({
     headers: { ...request.headers, [headerNames.correlationId]: correlationId },
   }),
   greet: () => ({ correlationId: 'cor_test', headers: { 'x-greeted': 'yes' } }),
-  onResponded: (done) => responded.push(done),
+  watch: { clock: systemClock, onResponded: (done) => responded.push(done) },
 });
 let origin: string;
 let port: number;
@@ -392,7 +392,7 @@ test('a client that sends its head too slowly is cut off with 408', async () => 
   await slow.close();
 });
 
-test('each request is reported once with its route and status', async () => {
+test('each request is reported once with its route, status and time', async () => {
   responded.length = 0;
   await ask('GET', '/parcels/abc?limit=1');
   await ask('GET', '/nothing');
@@ -409,4 +409,5 @@ test('each request is reported once with its route and status', async () => {
     [undefined, undefined, 404, false],
     ['/parcels', undefined, 400, false],
   ]);
+  for (const { durationMs } of responded) expect(durationMs).toBeGreaterThan(0);
 });

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Reply, Request } from '#kit/runtime';
+import type { Clock, Reply, Request } from '#kit/runtime';
 import { type CompressionOptions, compressReplies, plainTags, refusesEncoding } from './http-compression.ts';
 import { refuseBytes, refuseExpectation } from './http-refuse.ts';
 import { decode, parseJson } from './json-body.ts';
@@ -62,8 +62,11 @@ export interface HttpServerOptions {
   readonly greet?: (arrival: Omit<Arrival, 'correlationId'>) => Greeting;
   /** The path and query to serve instead of those that came, for prefixes that are no part of a contract. */
   readonly rewriteUrl?: (request: IncomingMessage) => string;
-  /** Called after each reply. */
-  readonly onResponded?: (responded: Responded) => void;
+  /** Told of each request after its reply, with the time that it took by this clock. */
+  readonly watch?: {
+    readonly clock: Pick<Clock, 'monotonicMs'>;
+    readonly onResponded: (responded: Responded) => void;
+  };
   /** Serves over TLS with these settings. Default: plain. */
   readonly tls?: TlsOptions;
   /** Largest head in bytes. Default 16 KiB. */
@@ -206,7 +209,7 @@ function routeOf(request: FastifyRequest): HttpRoute | undefined {
 
 /** Greets a request, sets what every reply to it carries, and answers at once when there is reason to. */
 function welcome(options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Reply | undefined {
-  const { greet, onResponded } = options;
+  const { greet, watch } = options;
   const head = {
     method: request.method,
     path: request.url.split('?', 1)[0] ?? '',
@@ -220,13 +223,14 @@ function welcome(options: HttpServerOptions, request: FastifyRequest, reply: Fas
   const visit: Visit = { arrival, greeting, admitted: undefined };
   visits.set(request.raw, visit);
   if (greeting.headers) reply.headers(greeting.headers);
-  if (onResponded) {
+  if (watch) {
+    const startMs = watch.clock.monotonicMs();
     reply.raw.once('close', () => {
-      onResponded({
+      watch.onResponded({
         arrival,
         request: visit.admitted,
         status: reply.raw.statusCode,
-        durationMs: reply.elapsedTime,
+        durationMs: watch.clock.monotonicMs() - startMs,
         aborted: !reply.raw.writableFinished,
       });
     });
