@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { DeadLettersOptions } from './dead-letters.ts';
 import { type ExitCode, exitCodes, explain } from './failure.ts';
+import { addLookCommands } from './look/commands.ts';
 import { complain } from './screen.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -28,8 +29,12 @@ program
   .option('--internal-port <port>', 'port of metrics and traces (default: the next after --port if free)', parsePort)
   .option('--host <address>', 'address of the gateway; 0.0.0.0 for every network', '127.0.0.1')
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
-  .option('--trace-ratio <share>', 'share of requests whose whole way is recorded, 0 to 1 (default: 0.05)', parseShare)
-  .option('--otlp <url>', 'send recorded traces there, by OTLP over HTTP')
+  .option(
+    '--trace-ratio <share>',
+    'share of requests recorded whole beyond 5 a second of each kind, 0 to 1; 0: none (default: 0.01)',
+    parseShare,
+  )
+  .option('--otlp <url>', 'send traces and log lines to this collector too, by OTLP over HTTP')
   .option('--no-apps', 'serve the API alone, without storefront, till and console')
   .option('--faults', 'open the fault laboratory of the console: staff can break this system on purpose', false)
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
@@ -76,6 +81,8 @@ for (const [name, does] of [
     process.exitCode = await signalCommand(name, instance, options);
   });
 }
+
+addLookCommands(program);
 
 /** What commands that bring files to a shop have in common. */
 const fileCommand = (name: string) =>

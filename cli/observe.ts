@@ -1,6 +1,6 @@
 import { headerNames, isProblem, type Problem, type ServerOptions, type ServiceServer } from '#kit/contract';
 import type { Clock, Reply, Request, Transport, World } from '#kit/runtime';
-import { hopFields, type Span, type Telemetry } from '#kit/telemetry';
+import { hopFields, isSampled, type Span, type Telemetry } from '#kit/telemetry';
 
 /**
  * What every hop shows of itself: a span, rate, errors and duration, and a line of the log. Calls are counted at both
@@ -106,7 +106,9 @@ export function observeServed(
     const fields = {
       ...hopFields(context),
       traceId: context.traceparent?.slice(3, 35),
+      sampled: isSampled(context.traceparent),
       operation,
+      ...idsOf(request),
       status: reply.status,
       durationMs: Math.round(durationMs * 100) / 100,
     };
@@ -115,6 +117,15 @@ export function observeServed(
     else log.info('served', problem ? { ...fields, problem: problem.code } : fields);
   };
 }
+
+/** What the request is about: the ids in its path, `{ orderId: 'ord_…' }`. Lines and spans are found by them. */
+function idsOf({ params }: Request): Readonly<Record<string, string>> {
+  for (const name in params) if (isId.test(params[name] as string)) return { [name]: params[name] as string };
+  return noIds;
+}
+
+const isId = /^[a-z]{2,5}_[\w-]{1,60}$/;
+const noIds = {};
 
 function causeOf(problem: Problem): unknown {
   return problem.cause ?? problem;
@@ -127,10 +138,11 @@ function within(span: Span, request: Request): Request {
   return { ...request, headers: { ...request.headers, [headerNames.traceparent]: traceparent } };
 }
 
-function endWith(span: Span, service: string, { headers }: Request, reply: Reply): void {
+function endWith(span: Span, service: string, request: Request, reply: Reply): void {
   span.set('service', service);
-  span.set('step', Number(headers[headerNames.step] ?? 0));
+  span.set('step', Number(request.headers[headerNames.step] ?? 0));
   span.set('http.response.status_code', reply.status);
+  for (const [name, id] of Object.entries(idsOf(request))) span.set(name, id);
   const { code, title } = ((reply.status >= 400 ? reply.body : undefined) as { code?: string; title?: string }) ?? {};
   if (code !== undefined) span.set('problem', code);
   if (reply.status >= 500) span.fail(new Error(title ?? `status ${reply.status}`));

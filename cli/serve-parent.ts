@@ -1,6 +1,7 @@
 import { systemWorld, type World } from '#kit/runtime';
 import { exitCodes, explain } from './failure.ts';
-import { createLog, logLevel } from './log.ts';
+import { createKeptLog } from './kept.ts';
+import { logLevel } from './log.ts';
 import type { ToChild, ToParent } from './process-messages.ts';
 import { type RunningServices, type Seams, type ServicesConfig, startServices } from './services.ts';
 import { signByParent } from './signing.ts';
@@ -48,9 +49,12 @@ async function start(
   sign: ReturnType<typeof signByParent>,
   surround: Surround,
 ): Promise<RunningServices> {
-  const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: config.process }));
+  const { dataDir, process: name, telemetry } = config;
+  const level = logLevel(process.env['HOLDFAST_LOG']);
+  const { log, component: keptLog } = createKeptLog({ dataDir, process: name, level, otlpUrl: telemetry?.otlpUrl });
+  const world = systemWorld(log);
   try {
-    const services = await startServices({ ...config, world, sign, ...surround(config, world) });
+    const services = await startServices({ ...config, world, sign, keptLog, ...surround(config, world) });
     const { urls, demo } = services;
     tell({ type: 'ready', urls, ...(demo === undefined ? {} : { demo }) });
     return services;

@@ -86,6 +86,8 @@ export interface ServicesOptions extends ServicesConfig {
   readonly world: World;
   /** Has this process's public key signed by the authority of the system; needed with `mesh`. */
   readonly sign?: (publicKey: string) => Promise<Issued>;
+  /** Where the log of this process is kept, if it is. */
+  readonly keptLog?: Component;
   /** For the fault lab: puts itself between the services and what they talk to. */
   readonly seams?: Seams;
 }
@@ -126,7 +128,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
 
   const host = createHost({ log: world.log, timers: world.timers });
   const urls: Record<string, string> = {};
-  const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {});
+  const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {}, options.dataDir);
   const { telemetry } = observed;
   const databases = openDatabases(options, observed);
   const inFlight = createInFlight();
@@ -149,6 +151,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     },
   };
   // Stops last: what the others do at their end is told too.
+  if (options.keptLog) host.add(options.keptLog);
   host.add(observed.component);
   host.add(databases.component);
   if (options.mesh) host.add(operatorPort(options.mesh, observed));

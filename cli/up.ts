@@ -8,8 +8,9 @@ import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
 import { exitCodes } from './failure.ts';
 import { forgetFaults } from './faults.ts';
+import { createKeptLog } from './kept.ts';
 import { watchLauncher } from './launcher.ts';
-import { createLog, logLevel } from './log.ts';
+import { logLevel } from './log.ts';
 import { isFreePort, requireFreePort } from './port-owner.ts';
 import { createProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 import { createScreen, type Screen } from './screen.ts';
@@ -23,7 +24,7 @@ export interface UpOptions {
   readonly internalPort?: number;
   /** Share of requests whose way is recorded, 0 to 1, beyond the first 5 a second of each kind. Default 0.01; 0: none. */
   readonly traceRatio?: number;
-  /** Where traces are sent by OTLP over HTTP. Default: nowhere. */
+  /** Where traces and log lines are sent by OTLP over HTTP. Default: nowhere. */
   readonly otlp?: string;
   /** Absent: `.holdfast` in the checkout, or below /var/lib where the database server can't get to that. */
   readonly dataDir?: string;
@@ -43,10 +44,12 @@ export async function up(options: UpOptions): Promise<number> {
   const topology = loadTopology(options.topology);
   const dataDir = pickDataDir(options.dataDir, (why) => screen.say(why));
   await requireFreePort(options.host, options.port);
-  const world = systemWorld(createLog(logLevel(process.env['HOLDFAST_LOG']), { process: 'holdfast' }));
+  const level = logLevel(process.env['HOLDFAST_LOG']);
+  const kept = createKeptLog({ dataDir, process: 'holdfast', level, otlpUrl: options.otlp });
+  const world = systemWorld(kept.log);
 
   const internalDoor = { host: internalHost, port: await internalPortOf(options) };
-  const running = assemble(topology, dataDir, { ...options, internalDoor }, world, screen);
+  const running = assemble(topology, dataDir, { ...options, internalDoor, keptLog: kept.component }, world, screen);
   if (options.faults) screen.say('! The fault laboratory is open: staff can break this system in the console.');
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
@@ -78,7 +81,7 @@ interface Running {
 function assemble(
   topology: Topology,
   dataDir: string,
-  options: UpOptions & Pick<ProcessesOptions, 'internalDoor'>,
+  options: UpOptions & Pick<ProcessesOptions, 'internalDoor'> & { readonly keptLog: Component },
   world: World,
   screen: Screen,
 ): Running {
@@ -102,6 +105,7 @@ function assemble(
     apps: apps.folders,
     onChange: () => writeState(dataDir, { databases, processes }),
   });
+  host.add(options.keptLog);
   host.add(timed('Database server', databases, screen));
   const provisioning: Component = {
     name: 'provisioning',

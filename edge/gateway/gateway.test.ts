@@ -251,6 +251,7 @@ test('a request is logged once, with its route and caller, and nothing that came
       correlationId: 'log-test-1',
       step: 0,
       traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      sampled: false,
     },
   });
   expect(house.lines[2]?.fields).toMatchObject({ route: 'none', status: 404 });

@@ -21,7 +21,7 @@ import {
   toProblem,
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
-import type { Telemetry } from '#kit/telemetry';
+import { isSampled, type Telemetry } from '#kit/telemetry';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { gateway } from './contract.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
@@ -173,7 +173,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const lifecycle = lifecycles.check(operation, arrival.headers[versionHeader]?.toString());
     if (lifecycle) replyHeaders(lifecycle);
     const headers = headersInward(arrival.headers);
-    const span = observed?.begin(`${operation.method} ${operation.path}`, headers[headerNames.traceparent]);
+    const span = observed?.begin(arrival.route as HttpRoute, headers[headerNames.traceparent]);
     const forwardedFor = arrival.headers['x-forwarded-for'];
     const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);
@@ -336,6 +336,7 @@ function logRequest({ log }: World, { arrival, request, status, durationMs, abor
     correlationId: arrival.correlationId,
     step: 0,
     traceId: traceIdOf(request),
+    sampled: isSampled(request?.headers[headerNames.traceparent]),
     ...(aborted ? { aborted } : {}),
   };
   if (status >= 500) log.warn('request', fields);

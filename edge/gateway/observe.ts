@@ -1,15 +1,18 @@
-import { headerNames, type Responded } from '#kit/contract';
+import { type HttpRoute, headerNames, type Responded } from '#kit/contract';
 import type { Random, Request } from '#kit/runtime';
 import type { Span, Telemetry } from '#kit/telemetry';
 
 /** What the door shows of each request: the root of its trace, its rate, errors and duration. */
 export interface DoorTelemetry {
   /** The trace of a request from outside. Whoever sent it doesn't decide whether we record: its own is only noted. */
-  begin(name: string, given: string | undefined): Span;
+  begin(route: HttpRoute, given: string | undefined): Span;
   /** Remembers which span the request that was let in belongs to. */
   admitted(request: Request, span: Span): void;
   responded(responded: Responded): void;
 }
+
+/** Probes, and what the console asks every few seconds: not what the first traces of each second are for. */
+const housekeeping: ReadonlySet<string> = new Set(['gateway', 'operators']);
 
 export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
   const labels = ['service', 'operation', 'status'] as const;
@@ -35,8 +38,9 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
   }
 
   return {
-    begin(name, given) {
-      const span = telemetry.span(name, undefined, undefined, 'server');
+    begin({ service, operation: { method, path } }, given) {
+      const kind = housekeeping.has(service) ? 'internal' : 'server';
+      const span = telemetry.span(`${method} ${path}`, undefined, undefined, kind);
       if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
       return span;
     },

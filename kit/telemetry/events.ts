@@ -1,5 +1,6 @@
 import type { Logger } from '#kit/runtime';
 import type { Span, Telemetry } from './port.ts';
+import { isSampled } from './traceparent.ts';
 
 /** The metrics hooks of kit/messaging, in its words. */
 export interface EventMeasures {
@@ -58,14 +59,16 @@ export function measureEvents(telemetry: Telemetry): EventMeasures {
 /** The part of an event (kit/messaging) that says what it belongs to. */
 interface TracedEvent {
   readonly type: string;
+  /** What it is about: events of one subject are in order. */
+  readonly subject?: string;
   readonly traceparent?: string;
   readonly correlationid?: string;
   readonly step?: number;
 }
 
 /**
- * Gives each event of a sampled trace a span of its own while `handler` works on its batch, and each event a line in
- * the debug log. A batch that is tried again shows as several spans.
+ * Gives each event of a sampled trace a span of its own while `handler` works on its batch, and a line of the log; each other
+ * event a line of the debug log. A batch that is tried again shows as several spans.
  */
 export function traceEvents<Tx, Event extends TracedEvent>(
   { telemetry, log, group }: { readonly telemetry: Telemetry; readonly log: Logger; readonly group: string },
@@ -73,8 +76,10 @@ export function traceEvents<Tx, Event extends TracedEvent>(
 ): (tx: Tx, events: readonly Event[]) => Promise<void> {
   return async (tx, events) => {
     const spans: Span[] = [];
-    for (const { type, traceparent, correlationid, step } of events) {
-      log.debug('event', { group, type, correlationId: correlationid, step, traceId: traceparent?.slice(3, 35) });
+    for (const { type, subject, traceparent, correlationid, step } of events) {
+      const sampled = isSampled(traceparent);
+      const ids = { key: subject, correlationId: correlationid, step, traceId: traceparent?.slice(3, 35), sampled };
+      log[sampled ? 'info' : 'debug']('event', { group, type, ...ids });
       if (traceparent === undefined) continue;
       const span = telemetry.span(`${group} ${type}`, traceparent, { service: group, step }, 'consumer');
       if (span.recording) spans.push(span);

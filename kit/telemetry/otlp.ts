@@ -3,11 +3,14 @@ import type { SpanKind } from './port.ts';
 import type { SpanRecord } from './tracing.ts';
 
 export interface OtlpOptions {
-  /** Where traces go by OTLP over HTTP with JSON, for example `http://127.0.0.1:4318/v1/traces`. */
+  /**
+   * The collector that takes OTLP over HTTP with JSON, for example `http://127.0.0.1:4318`: traces go to `/v1/traces` there,
+   * log lines to `/v1/logs`. With `/v1/traces` at its end it means the same.
+   */
   readonly url: string;
   /** For example an API key of the back end. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Spans waiting to be sent; more are dropped. Default 2,048. */
+  /** Spans, and log lines, waiting to be sent; more are dropped. Default 2,048. */
   readonly queueMax?: number;
   /** How often what waits is sent. Default 5,000 ms. */
   readonly periodMs?: number;
@@ -15,8 +18,9 @@ export interface OtlpOptions {
   readonly timeoutMs?: number;
 }
 
-export interface SpanExport {
-  add(span: SpanRecord): void;
+/** What leaves in batches, beside the work. */
+export interface Export<Item> {
+  add(item: Item): void;
   /** Sends what waits. */
   stop(): Promise<void>;
 }
@@ -28,24 +32,35 @@ export interface SpanExport {
 export async function createOtlpExport(
   options: OtlpOptions,
   resource: Readonly<Record<string, string>>,
-): Promise<SpanExport> {
+): Promise<Export<SpanRecord>> {
   const [{ OTLPTraceExporter }, { BatchSpanProcessor }, { resourceFromAttributes }] = await Promise.all([
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/sdk-trace-base'),
     import('@opentelemetry/resources'),
   ]);
-  const { url, headers = {}, queueMax = 2_048, periodMs = 5_000, timeoutMs = 10_000 } = options;
-  const exporter = new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: timeoutMs });
-  const processor = new BatchSpanProcessor(exporter, {
-    maxQueueSize: queueMax,
-    maxExportBatchSize: Math.min(512, queueMax),
-    scheduledDelayMillis: periodMs,
-    exportTimeoutMillis: timeoutMs,
-  });
+  const processor = new BatchSpanProcessor(
+    new OTLPTraceExporter(otlpExporter(options, 'traces')),
+    otlpBatches(options),
+  );
   const attributes = resourceFromAttributes(resource);
   return {
     add: (span) => processor.onEnd(toReadableSpan(span, attributes)),
     stop: () => processor.shutdown(),
+  };
+}
+
+/** The address of one kind of signals, and how it is sent there. */
+export function otlpExporter({ url, headers = {}, timeoutMs = 10_000 }: OtlpOptions, signals: 'traces' | 'logs') {
+  const base = url.replace(/\/+$/, '').replace(/\/v1\/traces$/, '');
+  return { url: `${base}/v1/${signals}`, headers: { ...headers }, timeoutMillis: timeoutMs };
+}
+
+export function otlpBatches({ queueMax = 2_048, periodMs = 5_000, timeoutMs = 10_000 }: OtlpOptions) {
+  return {
+    maxQueueSize: queueMax,
+    maxExportBatchSize: Math.min(512, queueMax),
+    scheduledDelayMillis: periodMs,
+    exportTimeoutMillis: timeoutMs,
   };
 }
 
@@ -79,7 +94,7 @@ function toReadableSpan(span: SpanRecord, resource: ReadableSpan['resource']): R
 }
 
 /** Seconds and nanoseconds. */
-function highResolution(timeMs: number): [number, number] {
+export function highResolution(timeMs: number): [number, number] {
   const seconds = Math.floor(timeMs / 1_000);
   return [seconds, Math.round((timeMs - seconds * 1_000) * 1_000_000)];
 }

@@ -1,10 +1,10 @@
 import type { Clock, Component, Logger, Random } from '#kit/runtime';
 import { type CollectedMetric, createMetrics } from './metrics.ts';
-import { createOtlpExport, type OtlpOptions, type SpanExport } from './otlp.ts';
+import { createOtlpExport, type Export, type OtlpOptions } from './otlp.ts';
 import type { Telemetry } from './port.ts';
 import { renderPrometheus } from './prometheus.ts';
 import { createSpanStore, type SpanStore } from './span-store.ts';
-import { createTracing } from './tracing.ts';
+import { createTracing, type SpanRecord } from './tracing.ts';
 
 export interface TelemetryOptions {
   readonly clock: Clock;
@@ -19,8 +19,15 @@ export interface TelemetryOptions {
    * how the trace will end: failures can't be recorded always. 1 records everything, at some 2 µs a span.
    */
   readonly sampleRatio?: number;
+  /**
+   * Besides, so many a second are recorded of each name of a request from outside (`server`, with no parent): what is rare
+   * is always there to be looked at, what is frequent costs no more than this and the ratio. Default 0.
+   */
+  readonly samplePerSec?: number;
   /** Spans kept in memory for a look. Default 2,000, about 1 kB each. */
   readonly spansMax?: number;
+  /** Takes each recorded span as a line of JSON, to keep beyond this process (`createSegments`). Default: nothing does. */
+  readonly spansKept?: { append(line: string): void };
   /** Series of one metric. Default 1,000. */
   readonly seriesMax?: number;
   /** Where recorded traces are sent. Default: nowhere. */
@@ -38,18 +45,21 @@ export interface TelemetryHost extends Telemetry, Component {
 
 export function createTelemetry(options: TelemetryOptions): TelemetryHost {
   const { clock, random, log, service, instance, sampleRatio = 0.05, spansMax = 2_000, seriesMax, otlp } = options;
+  const { samplePerSec = 0, spansKept } = options;
   if (!(sampleRatio >= 0 && sampleRatio <= 1))
     throw new RangeError(`sampleRatio must be from 0 to 1, not ${sampleRatio}`);
   const resource = { 'service.name': service, ...(instance === undefined ? {} : { 'service.instance.id': instance }) };
   const metrics = createMetrics(seriesMax === undefined ? {} : { seriesMax });
   const spans = createSpanStore(spansMax);
-  let sending: SpanExport | undefined;
+  let sending: Export<SpanRecord> | undefined;
   const span = createTracing({
     clock,
     random,
     sampleRatio,
+    samplePerSec,
     onEnd(record) {
       spans.add(record);
+      spansKept?.append(JSON.stringify(record));
       sending?.add(record);
     },
   });

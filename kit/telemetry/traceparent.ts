@@ -27,3 +27,8 @@ export function parseTraceparent(text: string): TraceContext | undefined {
 export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
 }
+
+/** Whether what carries this is recorded, without looking at the rest. */
+export function isSampled(traceparent: string | undefined): boolean {
+  return traceparent !== undefined && oddDigits.includes(traceparent.charAt(54) || '0');
+}

@@ -30,6 +30,8 @@ export interface TracingOptions {
   readonly random: Random;
   /** Share of new traces that are recorded. Traces begun elsewhere keep the decision made there. */
   readonly sampleRatio: number;
+  /** Of requests from outside, by name, so many a second are recorded whatever the ratio says. */
+  readonly samplePerSec?: number;
   readonly onEnd: (span: SpanRecord) => void;
 }
 
@@ -40,8 +42,10 @@ const attributeCharsMax = 1_000;
 
 export type StartSpan = (name: string, parent: SpanParent, attributes?: Attributes, kind?: SpanKind) => Span;
 
-export function createTracing({ clock, random, sampleRatio, onEnd }: TracingOptions): StartSpan {
+export function createTracing(options: TracingOptions): StartSpan {
+  const { clock, random, sampleRatio, samplePerSec = 0, onEnd } = options;
   const newHex = hexSource(random);
+  const isAmongFirst = firstOfEachSecond(clock, samplePerSec);
   // Spans of a process share one anchor of wall time, so that they line up to the microsecond.
   const anchorMs = clock.now() - clock.monotonicMs();
   const nowMs = () => anchorMs + clock.monotonicMs();
@@ -55,7 +59,7 @@ export function createTracing({ clock, random, sampleRatio, onEnd }: TracingOpti
     const own: TraceContext = {
       traceId,
       spanId: newHex(16),
-      sampled: context !== undefined || random.next() < sampleRatio,
+      sampled: context !== undefined || random.next() < sampleRatio || (kind === 'server' && isAmongFirst(name)),
     };
     if (!own.sampled) return new PassingSpan(traceId, formatTraceparent(own));
     return new RecordingSpan(own, context?.spanId, name, kind, attributes, nowMs, onEnd);
@@ -171,6 +175,26 @@ function clean(name: string, value: AttributeValue): AttributeValue {
   return typeof cleaned === 'string' && cleaned.length > attributeCharsMax
     ? cleaned.slice(0, attributeCharsMax)
     : cleaned;
+}
+
+/** Names are routes, so they are few; should they not be, all beyond share one allowance. */
+const namesMax = 500;
+
+/**
+ * True for the first `perSec` of a name in each second: what is rare is always recorded, and what is frequent can't crowd it
+ * out (the reservoir of AWS X-Ray's sampling rules, one for each name).
+ */
+function firstOfEachSecond({ monotonicMs }: Clock, perSec: number): (name: string) => boolean {
+  if (perSec === 0) return () => false;
+  const taken = new Map<string, { second: number; count: number }>();
+  return (name) => {
+    const key = taken.has(name) || taken.size < namesMax ? name : '';
+    const second = Math.floor(monotonicMs() / 1_000);
+    const own = taken.get(key);
+    if (own?.second === second) return ++own.count <= perSec;
+    taken.set(key, { second, count: 1 });
+    return true;
+  };
 }
 
 /** Hexadecimal digits of chance, drawn in bulk: a system call per id would cost more than the span. */

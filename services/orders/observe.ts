@@ -4,6 +4,12 @@ import type { JournalEntry, Refusal, SagaDefinition, SagaRecord, Step, StepConte
 import type { Telemetry } from '#kit/telemetry';
 import type { OrderSagas, Origin } from './sagas.ts';
 
+/** The part of every saga's input that says what it is about and on whose behalf it runs. */
+interface SagaInput {
+  readonly orderId: string;
+  readonly origin: Origin;
+}
+
 /** The same sagas, with a span for each attempt at a step and at its compensation; calls they make are its children. */
 export function traceSagas(telemetry: Telemetry, sagas: OrderSagas): OrderSagas {
   return {
@@ -14,18 +20,14 @@ export function traceSagas(telemetry: Telemetry, sagas: OrderSagas): OrderSagas 
   };
 }
 
-function traceSaga<Input extends { readonly origin: Origin }>(
+function traceSaga<Input extends SagaInput>(
   telemetry: Telemetry,
   definition: SagaDefinition<Input>,
 ): SagaDefinition<Input> {
   return { ...definition, steps: definition.steps.map((step) => traceStep(telemetry, definition.name, step)) };
 }
 
-function traceStep<Input extends { readonly origin: Origin }>(
-  telemetry: Telemetry,
-  saga: string,
-  step: Step<Input>,
-): Step<Input> {
+function traceStep<Input extends SagaInput>(telemetry: Telemetry, saga: string, step: Step<Input>): Step<Input> {
   if (step.kind === 'wait') return step;
   const { compensate } = step;
   const name = `${saga} ${step.name}`;
@@ -43,7 +45,7 @@ function traceStep<Input extends { readonly origin: Origin }>(
   };
 }
 
-async function traced<Input extends { readonly origin: Origin }, Result>(
+async function traced<Input extends SagaInput, Result>(
   telemetry: Telemetry,
   name: string,
   context: StepContext<Input>,
@@ -55,6 +57,7 @@ async function traced<Input extends { readonly origin: Origin }, Result>(
   span.set('service', 'orders');
   span.set('step', input.origin.step);
   span.set('attempt', attempt);
+  span.set('orderId', input.orderId);
   const origin = { ...input.origin, traceparent: span.traceparent };
   try {
     const result = await work({ ...context, input: { ...input, origin } });
@@ -76,7 +79,7 @@ export function logByOrigin(log: Logger, recordOf: (sagaId: string) => SagaRecor
   const joined = (fields: LogFields | undefined): LogFields | undefined => {
     const record = typeof fields?.['saga'] === 'string' ? recordOf(fields['saga']) : undefined;
     if (!fields || !record) return fields;
-    const { origin } = record.input as { readonly origin: Origin };
+    const { origin } = record.input as SagaInput;
     const { step: sagaStep, ...rest } = fields;
     const { correlationId, step, traceparent } = origin;
     return { correlationId, step, traceId: traceparent?.slice(3, 35), sagaStep, ...rest };
