@@ -211,3 +211,20 @@ test('at least 150,000 events a second run, promises and cancelled time-outs inc
   // The bar is 150,000 on an idle machine; a third of it keeps the test honest on a crowded one.
   expect(perSecond).toBeGreaterThan(50_000);
 });
+
+test('a timer takes time, however little it was asked for: who sleeps for the rest of a time gets to its end', async () => {
+  const world = createVirtualWorld({ seed: 1 });
+  const untilMs = 10 + 1e-9;
+  let naps = 0;
+  const sleeper = (async () => {
+    for (;;) {
+      const leftMs = untilMs - world.clock.monotonicMs();
+      if (leftMs <= 0) return;
+      if (++naps > 100) throw new Error('time stands still');
+      await world.timers.sleep(Math.min(10, leftMs));
+    }
+  })();
+  await world.advance(20);
+  await sleeper;
+  expect(naps).toBe(2);
+});

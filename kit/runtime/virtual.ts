@@ -56,6 +56,12 @@ export interface VirtualWorldOptions {
 
 const defaultStartMs = Date.UTC(2030, 0, 1);
 
+/**
+ * The shortest time that a timer takes. A number of milliseconds since 1970 can't show much less, and whoever sleeps for
+ * what is left of a time would find the same left for ever.
+ */
+const timerMsMin = 0.001;
+
 export function createVirtualWorld(options: VirtualWorldOptions): VirtualWorld {
   const { seed, startMs = defaultStartMs, logLinesMax = 10_000 } = options;
   const queue = createEventQueue();
@@ -73,7 +79,7 @@ export function createVirtualWorld(options: VirtualWorldOptions): VirtualWorld {
 
   const timers: Timers = {
     after(delayMs, task) {
-      const event = queue.add(delayMs > 0 ? nowMs + delayMs : nowMs, task);
+      const event = queue.add(delayMs > 0 ? nowMs + Math.max(delayMs, timerMsMin) : nowMs, task);
       return () => queue.cancel(event);
     },
     every(periodMs, task) {
