@@ -9,24 +9,22 @@ import { createLog } from './log.ts';
  */
 export const keptFolder = (dataDir: string): string => join(dataDir, 'telemetry');
 
-/**
- * The files of one kind of lines of a process, written out when it is closed, or else when the process ends by itself. The data
- * directory is made by the database server, whose account has to get through it.
- */
-export function keep(dataDir: string, processName: string, name: 'logs' | 'spans'): Segments {
+/** The files of one kind of lines of a process. `done`: writes what waits, and lets go of the end of the process. */
+export function keep(
+  dataDir: string,
+  processName: string,
+  name: 'logs' | 'spans',
+): Segments & { done(): Promise<void> } {
   const folder = join(keptFolder(dataDir), processName);
+  // The data directory is made by the database server, whose account has to get through it.
   const segments = createSegments({ clock: systemClock, timers: systemTimers, folder, below: dataDir, name });
   process.on('exit', segments.flushNow);
-  return {
-    ...segments,
-    async close() {
+  return Object.assign(segments, {
+    async done() {
       process.off('exit', segments.flushNow);
-      await segments.close();
+      await segments.flush();
     },
-    get dropped() {
-      return segments.dropped;
-    },
-  };
+  });
 }
 
 export interface KeptLogOptions {

@@ -14,17 +14,28 @@ const classOf = (status: number): StatusClass =>
 /** Opens a span for each request of a service; what the service calls and publishes becomes its children. */
 export function traceServer(telemetry: Telemetry, server: ServiceServer): ServiceServer {
   const { service, operations } = server.contract;
+  let active = 0;
+  telemetry.gauge(activeRequests, () => [{ labels: { service }, value: active }]);
   return {
     contract: server.contract,
     async handle(request, signal) {
+      active++;
       const name = Object.hasOwn(operations, request.operation) ? request.operation : 'unknown';
       const span = telemetry.span(`${service}.${name}`, request.headers[headerNames.traceparent], undefined, 'server');
       const reply = await server.handle(within(span, request), signal);
+      active--;
       if (span.recording) endWith(span, service, request, reply);
       return reply;
     },
   };
 }
+
+/** The gateway counts its own (edge/gateway/observe.ts). */
+const activeRequests = {
+  name: 'holdfast_requests_active',
+  help: 'Requests that are being served.',
+  labels: ['service'],
+} as const;
 
 /** Counts calls of `caller` by `callee operation outcome`, and how long each took. */
 export function measureCalls(telemetry: Telemetry, caller: string): (call: string, durationMs: number) => void {

@@ -7,6 +7,7 @@ import { prometheusContentType } from '#kit/telemetry';
 import { createLanguageModel, type LanguageModelOptions } from '#services/assistant';
 import { seedProducts } from '#services/products';
 import type { AdminAccount } from './admin.ts';
+import { announce } from './announce.ts';
 import {
   type ComposedService,
   composedServices,
@@ -155,6 +156,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   host.add(observed.component);
   host.add(databases.component);
   if (options.mesh) host.add(operatorPort(options.mesh, observed));
+  const shown = options.mesh ? { ...options.mesh, port: options.mesh.operatorPort } : options.internalDoor;
+  if (shown) host.add(announce(options.dataDir, { ...options, metrics: `${originOf(shown)}/metrics` }));
   if (mesh) host.add(mesh.connections);
 
   const faults = options.faults ? createFaultSwitches(options) : undefined;

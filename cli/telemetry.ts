@@ -97,7 +97,7 @@ export function createProcessTelemetry(
       async stop() {
         loopLag.disable();
         await telemetry.stop?.();
-        await spansKept?.close();
+        await spansKept?.done();
       },
     },
     sample(description, read) {

@@ -25,6 +25,15 @@ export function addLookCommands(program: Command): void {
       process.exitCode = await logsCommand(options);
     });
 
+  look('top', 'show live what each service of each process does: rate, failures, times, queues, processor, memory')
+    .option('--every <seconds>', 'between two looks', parseSeconds, 2)
+    .option('--once', 'look once and end, as where there is no terminal', false)
+    .option('--json', 'print one line of JSON on standard output and end', false)
+    .action(async ({ every, ...options }) => {
+      const { topCommand } = await import('./top.ts');
+      process.exitCode = await topCommand({ ...options, everySec: every });
+    });
+
   look('trace <id>', 'show how the time of a request was spent: by order, or any other id, or by trace')
     .option('--all', 'traces that only read it, too', false)
     .option('--json', 'print one line of JSON on standard output', false)
@@ -32,6 +41,12 @@ export function addLookCommands(program: Command): void {
       const { traceCommand } = await import('./trace.ts');
       process.exitCode = await traceCommand(id, options);
     });
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (seconds >= 0.2 && seconds <= 60) return seconds;
+  throw new InvalidArgumentError('Give a number from 0.2 to 60.');
 }
 
 function parseCount(text: string): number {

@@ -173,7 +173,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const lifecycle = lifecycles.check(operation, arrival.headers[versionHeader]?.toString());
     if (lifecycle) replyHeaders(lifecycle);
     const headers = headersInward(arrival.headers);
-    const span = observed?.begin(arrival.route as HttpRoute, headers[headerNames.traceparent]);
+    const span = observed?.begin(arrival, headers[headerNames.traceparent]);
     const forwardedFor = arrival.headers['x-forwarded-for'];
     const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);

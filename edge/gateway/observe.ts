@@ -1,11 +1,11 @@
-import { type HttpRoute, headerNames, type Responded } from '#kit/contract';
+import { type Arrival, type HttpRoute, headerNames, type Responded } from '#kit/contract';
 import type { Random, Request } from '#kit/runtime';
 import type { Span, Telemetry } from '#kit/telemetry';
 
 /** What the door shows of each request: the root of its trace, its rate, errors and duration. */
 export interface DoorTelemetry {
   /** The trace of a request from outside. Whoever sent it doesn't decide whether we record: its own is only noted. */
-  begin(route: HttpRoute, given: string | undefined): Span;
+  begin(arrival: Arrival, given: string | undefined): Span;
   /** Remembers which span the request that was let in belongs to. */
   admitted(request: Request, span: Span): void;
   responded(responded: Responded): void;
@@ -22,6 +22,12 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
     help: 'Time from a request to its reply.',
     labels,
   });
+  let active = 0;
+  telemetry.gauge(
+    { name: 'holdfast_requests_active', help: 'Requests that are being served.', labels: ['service'] },
+    () => [{ labels: { service: 'gateway' }, value: active }],
+  );
+  const admittedAt = new WeakSet<Arrival>();
   const spans = new WeakMap<Request, Span>();
   const series = new Map<string, { count: { add(): void }; seconds: { observe(value: number): void } }>();
 
@@ -38,7 +44,11 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
   }
 
   return {
-    begin({ service, operation: { method, path } }, given) {
+    begin(arrival, given) {
+      const { service, operation } = arrival.route as HttpRoute;
+      const { method, path } = operation;
+      active++;
+      admittedAt.add(arrival);
       const kind = housekeeping.has(service) ? 'internal' : 'server';
       const span = telemetry.span(`${method} ${path}`, undefined, undefined, kind);
       if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
@@ -49,6 +59,7 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
     },
     responded({ arrival, request, status, durationMs, aborted }) {
       const { route } = arrival;
+      if (admittedAt.delete(arrival)) active--;
       const measured = seriesOf(route ? `${route.service}.${route.name}` : 'none', `${Math.floor(status / 100)}xx`);
       measured.count.add();
       measured.seconds.observe(durationMs / 1_000);

@@ -9,6 +9,7 @@ export interface Metrics {
   counter<const Name extends string = never>(description: MetricDescription<Name>): Counter<Name>;
   histogram<const Name extends string = never>(description: HistogramDescription<Name>): Histogram<Name>;
   gauge<const Name extends string = never>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void;
+  tally<const Name extends string = never>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void;
   /** All there is, by metric in the order of registration. */
   collect(): readonly CollectedMetric[];
 }
@@ -90,6 +91,21 @@ export function createMetrics({ seriesMax = 1_000 }: MetricsOptions = {}): Metri
     return made.instrument;
   }
 
+  /** What is read when somebody collects. */
+  function reading(kind: 'counter' | 'gauge', description: MetricDescription, read: () => GaugeReading): void {
+    const { readers } = register(`read ${kind}`, description, () => {
+      const readers: (() => GaugeReading)[] = [];
+      const { name, help } = description;
+      return {
+        instrument: { readers },
+        collect: () => ({ kind, name, help, points: readGauge(readers, seriesMax) }),
+      };
+    });
+    readers.push(read);
+    // Parts that were started anew leave their old readers behind; the oldest go first.
+    if (readers.length > seriesMax) readers.shift();
+  }
+
   return {
     counter<Name extends string>(description: MetricDescription<Name>): Counter<Name> {
       return register('counter', description, () => {
@@ -112,19 +128,8 @@ export function createMetrics({ seriesMax = 1_000 }: MetricsOptions = {}): Metri
         };
       });
     },
-    gauge<Name extends string>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void {
-      const { readers } = register('gauge', description, () => {
-        const readers: (() => GaugeReading)[] = [];
-        const { name, help } = description;
-        return {
-          instrument: { readers },
-          collect: () => ({ kind: 'gauge', name, help, points: readGauge(readers, seriesMax) }),
-        };
-      });
-      readers.push(read);
-      // Parts that were started anew leave their old readers behind; the oldest go first.
-      if (readers.length > seriesMax) readers.shift();
-    },
+    gauge: (description, read) => reading('gauge', description, read),
+    tally: (description, read) => reading('counter', description, read),
     collect: () => [...registered.values()].map((metric) => metric.collect()),
   };
 }
@@ -222,7 +227,7 @@ function checkDescription(kind: string, { name, help, labels = [], buckets }: Hi
     new Error(`metric ${JSON.stringify(name)}: ${why} (prometheus.io/docs/practices/naming)`);
   if (!/^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/.test(name)) throw wrong('names are snake_case');
   if (help.trim() === '') throw wrong('help is missing');
-  if ((kind === 'counter') !== name.endsWith('_total')) throw wrong('counters, and only counters, end in _total');
+  if (kind.endsWith('counter') !== name.endsWith('_total')) throw wrong('counters, and only counters, end in _total');
   if (otherUnits.test(name)) throw wrong('use the base unit: seconds, bytes, ratio');
   if (kind === 'histogram' && !baseUnits.test(name))
     throw wrong('histograms end in their unit: _seconds, _bytes, _ratio, _rows …');

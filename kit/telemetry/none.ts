@@ -29,4 +29,5 @@ export const noTelemetry: Telemetry = {
   counter: () => counter,
   histogram: () => histogram,
   gauge: nothing,
+  tally: nothing,
 };

@@ -72,4 +72,6 @@ export interface Telemetry {
    * one gauge; of two that read the same series, the later registered counts.
    */
   gauge<const Name extends string = never>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void;
+  /** A counter that something else keeps: as `gauge`, but what is read only grows. */
+  tally<const Name extends string = never>(description: MetricDescription<Name>, read: () => GaugeReading<Name>): void;
 }

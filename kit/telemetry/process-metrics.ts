@@ -2,10 +2,17 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { Telemetry } from './port.ts';
 
-/** What tells first that a process is in trouble: memory, and a busy event loop. */
+/** What tells first that a process is in trouble: processor time, memory, and a busy event loop. */
 export function addProcessMetrics(telemetry: Telemetry): void {
   telemetry.gauge({ name: 'process_resident_memory_bytes', help: 'Memory of the process that is in RAM.' }, () =>
     process.memoryUsage.rss(),
+  );
+  telemetry.tally(
+    { name: 'process_cpu_seconds_total', help: 'Processor time that the process took, all threads together.' },
+    () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000_000;
+    },
   );
   telemetry.gauge(
     { name: 'nodejs_heap_used_bytes', help: 'JavaScript heap in use.' },

@@ -70,6 +70,7 @@ export function createTelemetry(options: TelemetryOptions): TelemetryHost {
     counter: metrics.counter,
     histogram: metrics.histogram,
     gauge: metrics.gauge,
+    tally: metrics.tally,
     spans,
     metrics: metrics.collect,
     metricsText: () => renderPrometheus(metrics.collect(), resource, clock.now()),

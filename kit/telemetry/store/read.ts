@@ -72,10 +72,13 @@ export function parseLine(line: string): Readonly<Record<string, unknown>> | und
 /** Read at once of a file that grew; the rest comes with the next look. */
 const readSizeMax = 1 << 20;
 
-/** Follows the files of a system as they grow. The first look finds where they end now, later ones what was added. */
-export function createTail(root: string, name: string): () => readonly string[] {
+/**
+ * Follows the files of a system as they grow. The first look finds where they end now, later ones what was added; `fromStart`,
+ * the first ones find what there is. A look may leave some for the next: the end is where one finds nothing.
+ */
+export function createTail(root: string, name: string, { fromStart = false } = {}): () => readonly string[] {
   const offsets = new Map<string, number>();
-  let isFirst = true;
+  let isFirst = !fromStart;
 
   function newLines(path: string): string[] {
     const file = openSync(path, 'r');

@@ -40,7 +40,7 @@ test('lines come back in order, whatever is in them and however they are gathere
         await segments.flush();
         await world.advance(10);
       }
-      await segments.close();
+      await segments.flush();
       expect(read()).toEqual(batches.flat());
       expect(segments.dropped).toBe(0);
     }),
@@ -126,7 +126,7 @@ test('a search finds lines with any of the words, skips files that ended before,
   segments.append('{"order":"ord_1"}');
   segments.append('{"order":"ord_2"}');
   segments.append('{"order":"ord_3"}');
-  await segments.close();
+  await segments.flush();
   appendFileSync(listSegments(folder, 'logs')[0]?.path as string, '{"order":"ord_1');
   expect([...readLines(folder, 'logs', { anyOf: ['ord_1', 'ord_3'] })]).toEqual([
     '{"order":"ord_1"}',

@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timers } from '#kit/runtime';
 
@@ -17,7 +17,6 @@ export interface Segments {
   flush(): Promise<void>;
   /** For the last moment of a process, when nothing can be awaited any more. */
   flushNow(): void;
-  close(): Promise<void>;
   /** Lines that were lost because memory was full or the file could not be written. */
   readonly dropped: number;
 }
@@ -52,9 +51,7 @@ export function createSegments(options: SegmentsOptions): Segments {
   let waiting: string[] = [];
   let waitingSize = 0;
   let dropped = 0;
-  let current:
-    | { readonly handle: FileHandle; readonly path: string; readonly startMs: number; size: number }
-    | undefined;
+  let current: { readonly path: string; readonly startMs: number; size: number } | undefined;
   let scheduled = false;
   let writing: Promise<void> = Promise.resolve();
 
@@ -67,13 +64,10 @@ export function createSegments(options: SegmentsOptions): Segments {
 
   async function fileFor(nowMs: number) {
     if (current && current.size < fileSizeBytesMax && nowMs - current.startMs < fileAgeMsMax) return current;
-    await current?.handle.close();
-    current = undefined;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, segmentName(name, nowMs));
     sweepSegments({ folder, name, sizeBytesMax: sizeBytesMax - fileSizeBytesMax, ageMsMax, nowMs });
-    const handle = await open(path, 'a', 0o600);
-    current = { handle, path, startMs: nowMs, size: (await handle.stat()).size };
+    current = { path, startMs: nowMs, size: 0 };
     return current;
   }
 
@@ -85,7 +79,7 @@ export function createSegments(options: SegmentsOptions): Segments {
     if (count === 0) return;
     try {
       const file = await fileFor(clock.now());
-      await file.handle.appendFile(text);
+      await appendFile(file.path, text, { mode: 0o600 });
       file.size += Buffer.byteLength(text);
     } catch {
       // A full disk shows itself where it matters; here it costs lines, and they are counted.
@@ -124,11 +118,6 @@ export function createSegments(options: SegmentsOptions): Segments {
       } catch {
         dropped += count;
       }
-    },
-    async close() {
-      await flush();
-      await current?.handle.close();
-      current = undefined;
     },
     get dropped() {
       return dropped;

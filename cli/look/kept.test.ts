@@ -1,0 +1,78 @@
+import { request } from 'undici';
+import { expect, test, vi } from 'vitest';
+import { findFreePort } from '#kit/store/embedded';
+import { seedCatalogue } from '#services/products';
+import { newFolder, runCommand } from '../testing.ts';
+
+/** What an operator needs after a crash: how an order came about, and what was logged, though everybody who knew it is gone. */
+
+async function placeOrder(gateway: string): Promise<string> {
+  const [sku] = seedCatalogue.flatMap((product) => product.variants.map((variant) => variant.sku));
+  const reply = await request(`${gateway}/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': 'kept' },
+    body: JSON.stringify({
+      email: 'ada@example.com',
+      currency: 'EUR',
+      lines: [{ sku, quantity: 1 }],
+      payment: { method: 'pm_card_visa' },
+    }),
+  });
+  expect(reply.statusCode).toBe(201);
+  return ((await reply.body.json()) as { id: string }).id;
+}
+
+async function ask(...args: string[]) {
+  const run = runCommand(...args);
+  const code = await run.ended;
+  return { code, text: run.stdout(), error: run.stderr() };
+}
+
+test('logs and traces of an order are found while the shop runs, and after it was killed', {
+  timeout: 120_000,
+}, async () => {
+  const dataDir = newFolder();
+  const where = ['--data-dir', dataDir];
+  const up = runCommand('up', '--no-apps', '--json', '--port', String(await findFreePort()), ...where);
+  const { urls, pid } = await up.ready();
+  const order = await placeOrder(urls.gateway);
+
+  const top = await ask('top', '--every', '0.5', '--json', ...where);
+  expect(JSON.parse(top.text).processes[0].services).toContainEqual(expect.objectContaining({ service: 'orders' }));
+
+  await vi.waitFor(
+    async () => expect((await ask('trace', order, ...where)).text).toContain('notifications order.confirmed'),
+    { timeout: 30_000, interval: 200 },
+  );
+  process.kill(pid, 'SIGKILL');
+  await up.ended;
+
+  const drawn = await ask('trace', order, ...where);
+  for (const name of [
+    'POST /orders',
+    'place-order hold',
+    'inventory.hold',
+    'provider authorize',
+    'place-order capture',
+  ])
+    expect(drawn.text).toContain(name);
+  expect(drawn.text).toContain('critical path');
+  const [trace] = JSON.parse((await ask('trace', order, '--json', ...where)).text).traces;
+  const selfMs = trace.criticalPath.reduce((sum: number, each: { selfMs: number }) => sum + each.selfMs, 0);
+  expect(selfMs).toBeCloseTo(trace.durationMs, 3);
+
+  const lines = (await ask('logs', '--order', order, '--json', ...where)).text.trim().split('\n');
+  const services = new Set(lines.map((line) => JSON.parse(line).service));
+  expect([...services]).toEqual(expect.arrayContaining(['gateway', 'orders', 'inventory', 'payments']));
+  expect((await ask('logs', '--trace', trace.traceId, '--service', 'payments', ...where)).text).toMatch(/authorize/);
+
+  expect(await ask('trace', 'ord_unknown', ...where)).toMatchObject({
+    code: 4,
+    error: expect.stringContaining('No trace'),
+  });
+  expect(await ask('logs', '--level', 'loud', ...where)).toMatchObject({ code: 2 });
+  expect(await ask('top', '--once', ...where)).toMatchObject({
+    code: 4,
+    error: expect.stringContaining('No Holdfast'),
+  });
+});
