@@ -94,6 +94,23 @@ export type Movement = Static<typeof Movement>;
 
 const Changed = closed({ reference: Type.String(), stock: Type.Array(StockAnswer) });
 
+const StockTaken = closed({
+  reference: Type.String(),
+  lines: Type.Optional(
+    Type.Array(
+      closed({
+        sku: Sku,
+        expected: Type.Integer({ description: 'On the shelf by the books: on hand and held' }),
+        counted: Type.Integer(),
+        difference: Type.Integer({ description: 'Found (positive) or written off (negative)' }),
+      }),
+      { description: 'Absent in the answer to a repeat that comes after days: see the movements of the reference' },
+    ),
+  ),
+  stock: Type.Array(StockAnswer),
+});
+export type StockTaken = Static<typeof StockTaken>;
+
 /** `stock`: what each holder has of each SKU now. */
 const ShareChange = closed({
   reference: Type.String(),
@@ -123,6 +140,13 @@ export const inventoryProblems = problemTable('inventory', {
     category: 'conflict',
     retry: 'never',
     hint: 'Count again, or wait until holds on these units have ended.',
+  },
+  'stock-moved': {
+    status: 409,
+    title: 'The stock has changed since it was counted',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'moved names the SKUs with the versions that they have now: count those again.',
   },
   'same-holder': {
     status: 422,
@@ -237,6 +261,36 @@ export const inventory = defineService({
       }),
       responses: { 201: Changed },
       problems: ['inventory/not-enough-on-hand'],
+      deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
+    },
+    takeStock: {
+      method: 'POST',
+      path: '/inventory/stock-takes',
+      summary:
+        'Books what was counted on the shop’s shelf, all lines or none: differences from the books become adjustments. Units held for orders lie on the shelf too.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      body: closed({
+        lines: Type.Array(
+          closed({
+            sku: Sku,
+            counted: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+            version: Type.Optional(
+              Type.Integer({
+                minimum: 0,
+                description:
+                  'Of the SKU when it was counted: refused when it has changed since. Absent: counted just now',
+              }),
+            ),
+          }),
+          { minItems: 1, maxItems: 2000 },
+        ),
+        note,
+        occurredAt,
+      }),
+      responses: { 201: StockTaken },
+      problems: ['inventory/not-enough-on-hand', 'inventory/stock-moved'],
       deadlineMs: 10_000,
       bodySizeBytesMax: linesSizeBytesMax,
     },

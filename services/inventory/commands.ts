@@ -1,4 +1,4 @@
-import type { StockAnswer, StockLine } from '#contracts/inventory';
+import type { StockAnswer, StockLine, StockTaken } from '#contracts/inventory';
 import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
 import type { Transaction } from '#kit/runtime';
@@ -8,6 +8,7 @@ import {
   adjustStock,
   answersOf,
   type Book,
+  type CountedLine,
   commitHold,
   crossingsOf,
   expireHold,
@@ -18,6 +19,7 @@ import {
   releaseHold,
   restockReturn,
   type StockChange,
+  takeStock,
 } from './model.ts';
 import {
   addChanges,
@@ -53,11 +55,14 @@ export type Command =
       readonly sellable: boolean;
     }
   | (Claim & Remarks & { readonly kind: 'receive'; readonly lines: readonly StockLine[] })
-  | (Claim & Remarks & { readonly kind: 'adjust'; readonly changes: readonly StockChange[] });
+  | (Claim & Remarks & { readonly kind: 'adjust'; readonly changes: readonly StockChange[] })
+  | (Claim & Remarks & { readonly kind: 'take-stock'; readonly lines: readonly CountedLine[] });
 
 export interface CommandResult {
   readonly hold?: HoldRecord;
   readonly stock: readonly StockAnswer[];
+  /** Of a stock-take. */
+  readonly lines?: StockTaken['lines'];
   /** The stored answer, when the key had been used before. */
   readonly replayed?: unknown;
 }
@@ -127,6 +132,7 @@ export async function applyCommands(
         return restock(command);
       case 'receive':
       case 'adjust':
+      case 'take-stock':
         return change(command);
     }
   }
@@ -160,22 +166,20 @@ export async function applyCommands(
     if (known && known.fingerprint !== null && known.fingerprint !== command.fingerprint) {
       throw contractProblems['idempotency-key-reused']();
     }
-    if (!known) {
-      if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
-      else adjustStock(book, command.changes, command.key);
-      newChanges.push(command);
-    }
-    const lines = command.kind === 'receive' ? command.lines : command.changes;
+    const taken = known ? undefined : decideChange(book, command);
+    if (!known) newChanges.push(command);
+    const lines = command.kind === 'adjust' ? command.changes : command.lines;
     const stockAnswers = answersOf(
       book,
       lines.map((line) => line.sku),
     );
+    const changed = { stock: stockAnswers, ...(taken ? { lines: taken } : {}) };
     completions.push({
       scope: command.scope,
       key: command.key,
-      result: { reference: command.key, stock: stockAnswers },
+      result: { reference: command.key, ...changed },
     });
-    return { stock: stockAnswers };
+    return changed;
   }
 
   // A keyed command that was refused must leave no claim behind, so that its key may be used again once the cause is
@@ -217,6 +221,13 @@ export async function applyCommands(
   return verdicts;
 }
 
+function decideChange(book: Book, command: KeyedCommand): StockTaken['lines'] {
+  if (command.kind === 'take-stock') return takeStock(book, command.lines, command.key);
+  if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
+  else adjustStock(book, command.changes, command.key);
+  return undefined;
+}
+
 function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }[] = hold.lines): CommandResult {
   return {
     hold,
@@ -239,7 +250,7 @@ function skusOf(commands: readonly Command[]): string[] {
 function skusToCreate(commands: readonly Command[]): string[] {
   const skus = new Set<string>();
   for (const command of commands) {
-    if (command.kind === 'receive') for (const { sku } of command.lines) skus.add(sku);
+    if (command.kind === 'receive' || command.kind === 'take-stock') for (const { sku } of command.lines) skus.add(sku);
     if (command.kind === 'adjust') for (const { sku } of command.changes) skus.add(sku);
   }
   return [...skus];

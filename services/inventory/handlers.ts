@@ -6,7 +6,7 @@ import {
   type Movement,
   type MovementKind,
   type ShareChange,
-  type StockAnswer,
+  type StockTaken,
 } from '#contracts/inventory';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
@@ -48,9 +48,10 @@ export function createHandlers(
     return { status: 200, body: { orderId, status, lines: [...lines], stock: [...stock] } };
   }
 
-  async function changed(command: Command & { key: string }): Promise<{ reference: string; stock: StockAnswer[] }> {
-    const { stock, replayed } = await writer.submit(command);
-    return (replayed as { reference: string; stock: StockAnswer[] }) ?? { reference: command.key, stock: [...stock] };
+  async function changed(command: Command & { key: string }): Promise<StockTaken> {
+    const { stock, lines, replayed } = await writer.submit(command);
+    const answer = { reference: command.key, stock: [...stock], ...(lines ? { lines } : {}) };
+    return (replayed as StockTaken | undefined) ?? answer;
   }
 
   return {
@@ -76,6 +77,11 @@ export function createHandlers(
       const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
       const command = { kind: 'adjust', ...claim, ...remarksOf(body), changes: body.lines } as const;
       return { status: 201, body: await changed(command) };
+    },
+    takeStock: async ({ body }, { idempotencyKey = '' }) => {
+      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
+      const remarks = { ...remarksOf(body), reason: stockTakeReason };
+      return { status: 201, body: await changed({ kind: 'take-stock', ...claim, ...remarks, lines: body.lines }) };
     },
     transfer: async ({ body }, { idempotencyKey: reference = '' }) => {
       if (body.from === body.to) throw inventoryProblems['same-holder']();
@@ -140,6 +146,8 @@ export function createHandlers(
 
 /** Receipts and adjustments are the shop's, whoever of its staff books them; their keys are the references of movements. */
 const changeScope = 'stock';
+/** Of the movements that a stock-take makes. */
+const stockTakeReason = 'stock-take';
 
 function remarksOf(body: { readonly reason?: string; readonly note?: string; readonly occurredAt?: string }): Remarks {
   const { reason = null, note = null, occurredAt } = body;

@@ -202,6 +202,60 @@ test('a receipt or an adjustment is booked once under its key, and another one u
   expect(await level('A')).toMatchObject({ received: 5, onHand: 5, version: 1 });
 });
 
+test('a stock-take brings the books to what was counted, once, and what orders hold is counted with the rest', async () => {
+  await receive('in', line('A', 10), line('B', 5));
+  await hold(newOrder(), line('A', 4));
+  const body = {
+    lines: [
+      { sku: 'A', counted: 9 },
+      { sku: 'B', counted: 4 },
+      { sku: 'NEW', counted: 2 },
+      { sku: 'B', counted: 2 },
+    ],
+  };
+  const asked = [here, there, here].map((client) => client.takeStock({ key: 'take-1', body }, as()));
+  const [first, ...twins] = await Promise.all(asked);
+  expect(first?.body.lines).toEqual([
+    { sku: 'A', expected: 10, counted: 9, difference: -1 },
+    { sku: 'B', expected: 5, counted: 6, difference: 1 },
+    { sku: 'NEW', expected: 0, counted: 2, difference: 2 },
+  ]);
+  for (const twin of twins) expect(twin.body).toEqual(first?.body);
+  expect(await level('A')).toMatchObject({ onHand: 5, held: 4, writtenOff: 1 });
+  expect(await level('NEW')).toMatchObject({ received: 2, onHand: 2 });
+  const { body: journal } = await here.movements({ query: { sku: 'A', limit: 1 } }, as());
+  expect(journal.items).toMatchObject([{ kind: 'write-off', quantity: 1, reference: 'take-1', reason: 'stock-take' }]);
+  await expect(
+    here.takeStock(
+      {
+        key: 'take-2',
+        body: {
+          lines: [
+            { sku: 'B', counted: 1 },
+            { sku: 'A', counted: 3 },
+          ],
+        },
+      },
+      as(),
+    ),
+  ).rejects.toMatchObject({ code: 'inventory/not-enough-on-hand' });
+  expect(await level('B')).toMatchObject({ onHand: 6 });
+});
+
+test('a count of stock that has moved since is refused with the versions to count again, and its key stays free', async () => {
+  await receive('in', line('A', 10), line('B', 5));
+  const seen = { sku: 'A', counted: 10, version: 1 };
+  await hold(newOrder(), line('A', 4));
+  const lines = [{ sku: 'B', counted: 5, version: 1 }, seen];
+  await expect(here.takeStock({ key: 'take-1', body: { lines } }, as())).rejects.toMatchObject({
+    code: 'inventory/stock-moved',
+    data: { moved: [{ sku: 'A', version: 2 }] },
+  });
+  const again = { lines: [{ ...seen, version: 2 }] };
+  expect((await here.takeStock({ key: 'take-1', body: again }, as())).body.lines).toMatchObject([{ difference: 0 }]);
+  expect(await level('A')).toMatchObject({ version: 2 });
+});
+
 test('an adjustment of several SKUs is booked whole or not at all, and its key may be used again when it was refused', async () => {
   await receive('in', line('A', 5), line('B', 1));
   const adjust = (...lines: { sku: string; change: number }[]) =>

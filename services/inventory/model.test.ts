@@ -14,6 +14,7 @@ import {
   releaseHold,
   restockReturn,
   type Stock,
+  takeStock,
 } from './model.ts';
 
 /*
@@ -31,12 +32,14 @@ type Step =
   | { readonly kind: 'commit' | 'release' | 'expire'; readonly order: string }
   | { readonly kind: 'restock'; readonly order: string; readonly lines: readonly Line[]; readonly sellable: boolean }
   | { readonly kind: 'receive'; readonly lines: readonly Line[] }
-  | { readonly kind: 'adjust'; readonly changes: readonly { readonly sku: string; readonly change: number }[] };
+  | { readonly kind: 'adjust'; readonly changes: readonly { readonly sku: string; readonly change: number }[] }
+  | { readonly kind: 'take-stock'; readonly counts: readonly { readonly sku: string; readonly counted: number }[] };
 
 const sku = fc.constantFrom(...skus);
 const order = fc.constantFrom(...orders);
 const lines = fc.array(fc.record({ sku, quantity: fc.integer({ min: 1, max: 4 }) }), { minLength: 1, maxLength: 4 });
 const changes = fc.array(fc.record({ sku, change: fc.integer({ min: -4, max: 4 }) }), { minLength: 1, maxLength: 4 });
+const counts = fc.array(fc.record({ sku, counted: fc.integer({ min: 0, max: 9 }) }), { minLength: 1, maxLength: 4 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('hold' as const), order, lines }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('commit', 'release', 'expire'), order }) },
@@ -46,6 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('receive' as const), lines }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('adjust' as const), changes }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('take-stock' as const), counts }) },
 );
 // Long enough that most holds meet their commit, expiry or release, and some of them twice.
 const steps = fc.array(step, { minLength: 25, maxLength: 60 });
@@ -99,6 +103,8 @@ function apply({ book, returned }: World, what: Step, reference: string): unknow
         return receiveStock(book, what.lines, reference);
       case 'adjust':
         return adjustStock(book, what.changes, reference);
+      case 'take-stock':
+        return takeStock(book, what.counts, reference);
     }
   } catch (error) {
     const { code } = error as { code?: string };
@@ -156,6 +162,19 @@ test('held and sold units are those of the holds, less what came back', () => {
     }
     for (const { sku: name, held, sold } of book.stock.values()) {
       expect({ held, sold }).toEqual({ held: sums.held.get(name) ?? 0, sold: sums.sold.get(name) ?? 0 });
+    }
+  });
+});
+
+test('after a stock-take the shelf has what was counted, and no order has lost a unit', () => {
+  everywhere(({ book }, what, before, answer) => {
+    if (what.kind !== 'take-stock' || answer === 'inventory/not-enough-on-hand') return;
+    for (const { sku: name, held, sold } of before.stock) {
+      const counts = what.counts.filter((count) => count.sku === name);
+      const now = book.stock.get(name);
+      expect({ held: now?.held, sold: now?.sold }).toEqual({ held, sold });
+      const counted = counts.reduce((sum, count) => sum + count.counted, 0);
+      if (counts.length > 0) expect((now?.onHand ?? 0) + held).toBe(counted);
     }
   });
 });
@@ -258,7 +277,7 @@ test('the journal alone tells what came in, what is on hand and what was written
         expect(row.received).toBe(sum(['receive', 'find']));
         expect(row.writtenOff).toBe(sum(['write-off']));
         // What was returned damaged never came back to the shelf.
-        const away = sum(['hold']) + sum(['write-off'], 'adjust');
+        const away = sum(['hold']) + sum(['write-off'], 'adjust') + sum(['write-off'], 'take-stock');
         expect(row.onHand).toBe(sum(['receive', 'find', 'release', 'expire', 'restock']) - away);
       }
     }),

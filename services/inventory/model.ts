@@ -1,4 +1,10 @@
-import { inventoryProblems, type MovementKind, type StockAnswer, type StockLine } from '#contracts/inventory';
+import {
+  inventoryProblems,
+  type MovementKind,
+  type StockAnswer,
+  type StockLine,
+  type StockTaken,
+} from '#contracts/inventory';
 
 /** A SKU at one holder. `onHand` is what can be sold: held and sold units are no longer in it. */
 export interface Stock {
@@ -94,10 +100,10 @@ export function holdStock(book: Book, orderId: string, lines: readonly StockLine
     if (known.status === 'held' || known.status === 'sold') return known;
     throw inventoryProblems['hold-ended']({ detail: `the hold of ${orderId} was ${known.status}` });
   }
-  return takeStock(book, orderId, mergeLines(lines));
+  return setAside(book, orderId, mergeLines(lines));
 }
 
-function takeStock(book: Book, orderId: string, lines: readonly StockLine[]): HoldRecord {
+function setAside(book: Book, orderId: string, lines: readonly StockLine[]): HoldRecord {
   const shortages: Shortage[] = [];
   for (const { sku, quantity } of lines) {
     const available = book.stock.get(sku)?.onHand ?? 0;
@@ -123,7 +129,7 @@ export function outOfStock(shortages: readonly Shortage[]): Error {
 export function commitHold(book: Book, orderId: string): HoldRecord {
   let hold = book.holds.get(orderId);
   if (hold?.status === 'sold') return hold;
-  if (hold?.status === 'expired') hold = takeStock(book, orderId, hold.lines);
+  if (hold?.status === 'expired') hold = setAside(book, orderId, hold.lines);
   // For ever, also when units came in meanwhile: the order has been told.
   if (hold?.status === 'refused') throw outOfStock(hold.shortages);
   if (hold?.status !== 'held') {
@@ -232,6 +238,37 @@ export function adjustStock(book: Book, changes: readonly StockChange[], referen
     else stock.writtenOff -= change;
     move(book, stock, change > 0 ? 'find' : 'write-off', Math.abs(change), reference);
   }
+}
+
+export interface CountedLine {
+  readonly sku: string;
+  readonly counted: number;
+  readonly version?: number;
+}
+
+export type CountedStock = NonNullable<StockTaken['lines']>[number];
+
+/**
+ * Brings the books to what was counted; a SKU that lies in two places is counted in two lines. Held units lie on the shelf until their order is decided, so they are counted
+ * with the rest; none of them is ever written off. All lines or none.
+ */
+export function takeStock(book: Book, lines: readonly CountedLine[], reference: string): CountedStock[] {
+  const moved = lines.flatMap(({ sku, version }) => {
+    const now = stockOf(book, sku).version;
+    return version === undefined || version === now ? [] : [{ sku, version: now }];
+  });
+  const [first] = moved;
+  if (first) throw inventoryProblems['stock-moved']({ detail: `${first.sku} is at ${first.version}`, data: { moved } });
+  const counts = new Map<string, number>();
+  for (const { sku, counted } of lines) counts.set(sku, (counts.get(sku) ?? 0) + counted);
+  const taken = [...counts].map(([sku, counted]) => {
+    const { onHand, held } = stockOf(book, sku);
+    const expected = onHand + held;
+    return { sku, expected, counted, difference: counted - expected };
+  });
+  const changes = taken.map(({ sku, difference }) => ({ sku, change: difference }));
+  adjustStock(book, changes, reference);
+  return taken;
 }
 
 /** Which SKUs of a batch sold out, or can be sold again: `soldOut` are those that were, before it. */

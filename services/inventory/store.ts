@@ -223,7 +223,7 @@ export interface Remarks {
 }
 
 export interface ChangeRow extends Remarks {
-  readonly kind: 'receive' | 'adjust';
+  readonly kind: 'receive' | 'adjust' | 'take-stock';
   readonly key: string;
   readonly fingerprint: string;
 }
