@@ -10,6 +10,7 @@ import {
   createLamportClock,
   createTextClock,
   formatTimestamp,
+  type HybridClock,
   type HybridTimestamp,
   parseTimestamp,
 } from './index.ts';
@@ -291,4 +292,29 @@ test('as text, a clock speaks and understands only its own format', () => {
   const first = clock.tick();
   expect(clock.receive(first) > first).toBe(true);
   expect(() => clock.receive('yesterday')).toThrow(ClockFormatError);
+});
+
+test('hybrid clock: what is written to one row follows in order, whoever writes and however wrong their clocks are', () => {
+  const writes = fc.array(fc.record({ node, jumpMs: fc.integer({ min: -5_000, max: 5_000 }), passMs: fc.nat(40) }), {
+    maxLength: 60,
+  });
+  fc.assert(
+    fc.property(writes, (steps) => {
+      const physical = Array.from({ length: nodeCount }, () => movableClock());
+      const clocks = physical.map(({ clock }) => createHybridClock({ clock, skewMsMax }));
+      let row: HybridTimestamp | undefined;
+      for (const { node: who, jumpMs, passMs } of steps) {
+        const { clock, set } = physical[who] as ReturnType<typeof movableClock>;
+        for (const p of physical) p.pass(passMs);
+        if (jumpMs % 3 === 0) set(clock.now() + jumpMs);
+        const hlc = clocks[who] as HybridClock;
+        const before = hlc.latest.wallMs;
+        const stamp: HybridTimestamp = row ? hlc.tickAfter(row) : hlc.tick();
+        if (row) expect(compareTimestamps(stamp, row)).toBeGreaterThan(0);
+        // The row of one whose clock is wrong has not made this one wrong.
+        expect(hlc.latest.wallMs).toBeLessThanOrEqual(Math.max(before, clock.now() + skewMsMax));
+        row = stamp;
+      }
+    }),
+  );
 });

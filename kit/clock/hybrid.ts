@@ -47,6 +47,12 @@ export interface HybridClock {
    * when `remote` is further ahead than the bound.
    */
   receive(remote: HybridTimestamp): HybridTimestamp;
+  /**
+   * A new event that follows from a committed fact, stamped `cause` by whoever wrote it: greater than that and than
+   * everything seen so far. What was committed can't be refused any more, so when `cause` is further ahead than the bound
+   * the event comes right after it, and the clock doesn't follow: one wrong clock is not to make others wrong.
+   */
+  tickAfter(cause: HybridTimestamp): HybridTimestamp;
 }
 
 export function createHybridClock(options: HybridClockOptions): HybridClock {
@@ -68,6 +74,19 @@ export function createHybridClock(options: HybridClockOptions): HybridClock {
     return nowMs;
   }
 
+  function receive(remote: HybridTimestamp): HybridTimestamp {
+    const nowMs = physicalMs();
+    const aheadMs = remote.wallMs - nowMs;
+    // Written so that NaN is refused too.
+    if (!(aheadMs <= skewMsMax) || !isWithinBounds(remote)) {
+      onAlarm?.({ kind: 'remote-ahead', aheadMs, remote });
+      throw new ClockSkewError(aheadMs, skewMsMax);
+    }
+    const newest = compareTimestamps(remote, latest) > 0 ? remote : latest;
+    latest = nowMs > newest.wallMs ? { wallMs: nowMs, counter: 0 } : successor(newest);
+    return latest;
+  }
+
   return {
     get latest() {
       return latest;
@@ -77,17 +96,13 @@ export function createHybridClock(options: HybridClockOptions): HybridClock {
       latest = nowMs > latest.wallMs ? { wallMs: nowMs, counter: 0 } : successor(latest);
       return latest;
     },
-    receive(remote) {
-      const nowMs = physicalMs();
-      const aheadMs = remote.wallMs - nowMs;
-      // Written so that NaN is refused too.
-      if (!(aheadMs <= skewMsMax) || !isWithinBounds(remote)) {
-        onAlarm?.({ kind: 'remote-ahead', aheadMs, remote });
-        throw new ClockSkewError(aheadMs, skewMsMax);
+    receive,
+    tickAfter(cause) {
+      try {
+        return receive(cause);
+      } catch {
+        return successor(compareTimestamps(cause, latest) > 0 ? cause : latest);
       }
-      const newest = compareTimestamps(remote, latest) > 0 ? remote : latest;
-      latest = nowMs > newest.wallMs ? { wallMs: nowMs, counter: 0 } : successor(newest);
-      return latest;
     },
   };
 }
@@ -106,14 +121,15 @@ function isWithinBounds({ wallMs, counter }: HybridTimestamp): boolean {
 
 /** A hybrid clock as the text that travels in headers and stands in rows. */
 export interface TextClock {
-  tick(): string;
+  /** A new event; with `cause`, the stamp of a committed fact, one that follows from it (`tickAfter`). */
+  tick(cause?: string): string;
   /** Throws `ClockFormatError` on other text, `ClockSkewError` when it is too far ahead. */
   receive(remote: string): string;
 }
 
 export function createTextClock(clock: HybridClock): TextClock {
   return {
-    tick: () => formatTimestamp(clock.tick()),
+    tick: (cause) => formatTimestamp(cause === undefined ? clock.tick() : clock.tickAfter(parseTimestamp(cause))),
     receive: (remote) => formatTimestamp(clock.receive(parseTimestamp(remote))),
   };
 }

@@ -12,7 +12,8 @@ export type Handlers<C extends ServiceContract> = {
 
 /** The logical clock of the process: stamps replies, and refuses a caller whose clock is too far ahead. */
 export interface LogicalClockPort {
-  tick(): string;
+  /** With the stamp of a committed fact: after that as well. */
+  tick(cause?: string): string;
   /** Throws when the remote time is ahead by more than the bound. */
   receive(remote: string): void;
 }

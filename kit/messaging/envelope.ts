@@ -40,6 +40,8 @@ export interface EventDraft<Data = unknown> {
   readonly businessKey?: string;
   /** The call or event that caused it. */
   readonly context?: EventCause;
+  /** Its logical time, where a row of the transaction keeps it too. Default: now, and after that of `context`. */
+  readonly hlc?: string | undefined;
 }
 
 /** The part of a `CallContext` (kit/contract) that events carry on. See `causeOf` for events that cause events. */
@@ -48,11 +50,14 @@ export interface EventCause {
   readonly step?: number | undefined;
   readonly traceparent?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** Logical time of the event that caused it. A call's is known to the clock already. */
+  readonly hlc?: string | undefined;
 }
 
 /** Stamps and merges hybrid logical time (kit/clock); `receive` throws when the remote time is too far ahead. */
 export interface LogicalClock {
-  tick(): string;
+  /** With the stamp of what is committed already, and so can't be refused: after that as well. */
+  tick(cause?: string): string;
   receive(remote: string): void;
 }
 
@@ -69,6 +74,7 @@ export function createEnvelope<Data>(options: EnvelopeOptions, draft: EventDraft
   const { source, world, logicalClock } = options;
   const { context } = draft;
   const businessKey = draft.businessKey ?? context?.idempotencyKey;
+  const hlc = draft.hlc ?? logicalClock?.tick(context?.hlc);
   return {
     specversion: '1.0',
     id: draft.id ?? world.ids.next('evt'),
@@ -80,7 +86,7 @@ export function createEnvelope<Data>(options: EnvelopeOptions, draft: EventDraft
     data: draft.data,
     ...(context?.traceparent === undefined ? {} : { traceparent: context.traceparent }),
     ...(businessKey === undefined ? {} : { businesskey: businessKey }),
-    ...(logicalClock === undefined ? {} : { hlc: logicalClock.tick() }),
+    ...(hlc === undefined ? {} : { hlc }),
     ...(context?.step === undefined ? {} : { step: context.step + 1 }),
     ...(context?.correlationId === undefined ? {} : { correlationid: context.correlationId }),
   };
@@ -93,6 +99,7 @@ export function causeOf(event: EventEnvelope): EventCause {
     step: event.step,
     traceparent: event.traceparent,
     idempotencyKey: event.businesskey,
+    hlc: event.hlc,
   };
 }
 

@@ -1,9 +1,10 @@
 import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
-import type { EventCause, EventDraft } from '#kit/messaging';
+import type { EventCause, EventDraft, LogicalClock } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
 import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeSagas } from '#kit/saga';
 import type { Verdict } from '#kit/store';
+import { type Fulfilment, fulfil } from './fulfil.ts';
 import {
   type Change,
   changeOf,
@@ -16,7 +17,7 @@ import {
   type OrderRecord,
   startChange,
 } from './model.ts';
-import { findImported, insertOrders, lockOrders, updateOrders } from './store.ts';
+import { findImported, insertOrders, lockOrders, updateOrders, updateShipments } from './store.ts';
 import { viewOf } from './view.ts';
 
 export interface ChangeRequest {
@@ -45,6 +46,13 @@ export type Command =
     }
   | (ChangeRequest & { readonly kind: 'start-change'; readonly claim: Claim })
   | {
+      readonly kind: 'fulfil';
+      readonly claim: Claim;
+      readonly orderId: string;
+      readonly fulfilment: Fulfilment;
+      readonly cause: EventCause;
+    }
+  | {
       readonly kind: 'finish-change';
       readonly saga: SagaRecord;
       readonly orderId: string;
@@ -67,10 +75,16 @@ interface Replay {
   readonly body: unknown;
 }
 
-type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' }>;
+type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' | 'fulfil' }>;
 type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
 
 export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
+
+export interface Publishing {
+  readonly publish: Publish;
+  /** Stamps events. Without it they have no logical time of their own, and `publish` may give them one. */
+  readonly logicalClock?: LogicalClock | undefined;
+}
 
 /**
  * Applies a batch in one transaction. An order, the key it was placed under, its saga and its event are one fact, and
@@ -78,15 +92,11 @@ export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promis
  */
 export async function applyCommands(
   tx: Transaction,
-  publish: Publish,
+  { publish, logicalClock }: Publishing,
   commands: readonly Command[],
 ): Promise<Verdict<CommandResult>[]> {
-  const claiming = commands.filter(
-    (command): command is Claiming => command.kind === 'place' || command.kind === 'start-change',
-  );
-  const progressing = commands.filter(
-    (command): command is Progressing => command.kind !== 'place' && command.kind !== 'start-change',
-  );
+  const claiming = commands.filter((command): command is Claiming => isClaiming(command));
+  const progressing = commands.filter((command): command is Progressing => !isClaiming(command));
   // Sent together: what turns out not to be needed costs less than another round trip.
   const [claims, holds, locked, imported] = await Promise.all([
     claimKeys(
@@ -125,9 +135,9 @@ export async function applyCommands(
         return claimed(command, () => {
           const known = command.order.channel === 'import' ? importedBefore.get(command.order.businessKey) : undefined;
           if (known) return answerAgain(command, known, 201);
-          newOrders.push(command.order);
-          events.push(eventDraft('order.received', command.order, command.cause));
-          return { order: command.order, saga: command.saga };
+          const order = told('order.received', command.order, command.cause);
+          newOrders.push(order);
+          return { order, saga: command.saga };
         });
       case 'start-change':
         return claimed(command, () => {
@@ -139,6 +149,8 @@ export async function applyCommands(
           current.set(command.orderId, started.order);
           return { order: started.order, saga: command.makeSaga(started.order, started.refundMinor) };
         });
+      case 'fulfil':
+        return claimed(command, () => ({ replay: fulfilled(command) }));
       default:
         if (progress.get(command) === 'fenced') throw new SagaFenced(command.saga.id);
         // Where the progress stands from before, so does all that was written with it.
@@ -159,6 +171,9 @@ export async function applyCommands(
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
     if (claim?.state === 'done') return { replay: claim.result as Replay };
     if (claim?.state === 'in-flight') {
+      // Its twin of this very batch has done it already.
+      const twin = completions.find(({ scope, key }) => scope === command.claim.scope && key === command.claim.key);
+      if (twin) return { replay: twin.result as Replay };
       // Our own: it was committed, but the answer to that was lost. There is nobody to wait for but us.
       const isOurs = command.kind === 'place' && claim.reference === command.order.id;
       return isOurs ? { order: command.order, saga: command.saga } : { waitFor: claim.reference };
@@ -179,24 +194,45 @@ export async function applyCommands(
     return { replay };
   }
 
+  function fulfilled(command: Extract<Command, { kind: 'fulfil' }>): Replay {
+    const { claim, fulfilment, cause } = command;
+    const next = fulfil(orderOf(command.orderId), fulfilment);
+    const [type, { key, occurredAt }] =
+      fulfilment.kind === 'fulfil'
+        ? (['order.fulfilled', fulfilment.shipment] as const)
+        : (['order.completed', fulfilment] as const);
+    const shipment = fulfilment.kind === 'fulfil' ? next.shipments?.at(-1) : undefined;
+    const data = eventOf(next, { change: { key, occurredAt }, ...(shipment ? { shipment } : {}) });
+    current.set(next.id, told(type, next, cause, { id: `evt_${claim.reference}`, data }));
+    const replay = { status: 200, body: viewOf(next) };
+    completions.push({ scope: claim.scope, key: claim.key, result: replay });
+    return replay;
+  }
+
   function settle(command: Extract<Command, { kind: 'decide' }>): void {
     const order = orderOf(command.orderId);
     const next = decide(order, command.decision, command.atMs);
     if (next === order) return;
-    current.set(order.id, next);
-    events.push(eventDraft(next.state === 'confirmed' ? 'order.confirmed' : 'order.refused', next, command.cause));
+    current.set(order.id, told(next.state === 'confirmed' ? 'order.confirmed' : 'order.refused', next, command.cause));
     completions.push({ scope: next.scope, key: next.businessKey, result: { status: 201, body: viewOf(next) } });
   }
 
   function finish(command: Extract<Command, { kind: 'finish-change' }>): void {
     const order = orderOf(command.orderId);
     const next = finishChange(order, command.change);
-    current.set(order.id, next);
     const types = { cancel: 'order.cancelled', return: 'order.returned', refund: 'order.refunded' } as const;
     const { refundMinor } = command;
     const data = eventOf(next, { refundMinor, ...changeOf(next, command.change.changeId) });
-    events.push({ ...eventDraft(types[command.change.kind], next, command.cause), id: `evt_${command.saga.id}`, data });
+    const id = `evt_${command.saga.id}`;
+    current.set(order.id, told(types[command.change.kind], next, command.cause, { id, data }));
     completions.push({ ...command.claim, result: { status: 200, body: viewOf(next) } });
+  }
+
+  /** Puts down the event, and in the order when that was: instances share no other clock than the order's own row. */
+  function told(type: string, order: OrderRecord, cause: EventCause, more?: Partial<EventDraft>): OrderRecord {
+    const hlc = logicalClock?.tick(order.hlc ?? undefined);
+    events.push({ ...eventDraft(type, order, cause), ...more, hlc });
+    return hlc === undefined ? order : { ...order, hlc };
   }
 
   function orderOf(id: string): OrderRecord {
@@ -216,6 +252,10 @@ export async function applyCommands(
   const writes = [
     insertOrders(tx, newOrders),
     updateOrders(tx, changed),
+    updateShipments(
+      tx,
+      changed.filter((order) => order.shipments !== before.get(order.id)?.shipments),
+    ),
     insertSagas(tx, newSagas),
     completeKeys(tx, completions),
     events.length > 0 ? publish(tx, events) : undefined,
@@ -223,6 +263,10 @@ export async function applyCommands(
   tx.seal();
   await Promise.all(writes);
   return verdicts;
+}
+
+function isClaiming({ kind }: Command): boolean {
+  return kind === 'place' || kind === 'start-change' || kind === 'fulfil';
 }
 
 function importsToLookUp(claiming: readonly Claiming[]): string[] {

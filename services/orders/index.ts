@@ -52,7 +52,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
     clock,
     timers,
     log,
-    apply: (tx, commands) => applyCommands(tx, publish, commands),
+    apply: (tx, commands) => applyCommands(tx, { publish, logicalClock: options.server?.logicalClock }, commands),
     onCommit(batch) {
       measureBatch(batch);
       onCommit?.(batch);

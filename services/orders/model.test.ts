@@ -22,9 +22,11 @@ const order: OrderRecord = {
   returns: [],
   refunds: [],
   cancellation: null,
+  shipments: null,
   scope: 's',
   businessKey: 'k',
   placedAtMs: 0,
+  hlc: null,
   decidedAtMs: 0,
 };
 

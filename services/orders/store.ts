@@ -8,7 +8,8 @@ interface OrderRow extends Omit<OrderRecord, 'placedAtMs' | 'decidedAtMs'> {
 
 const columns = `o.id, o.customer_id as "customerId", o.email, o.channel, o.currency, o.total_minor as "totalMinor",
   o.country, o.lines, o.shipping_address as "shippingAddress", o.state, o.reason, o.refunded_minor as "refundedMinor",
-  o.returns, o.refunds, o.cancellation, o.scope, o.business_key as "businessKey", o.placed_at as "placedAt", o.decided_at as "decidedAt"`;
+  o.returns, o.refunds, o.cancellation, o.scope, o.business_key as "businessKey", o.placed_at as "placedAt", o.decided_at as "decidedAt",
+  o.hlc, o.shipments`;
 
 function recordOf({ placedAt, decidedAt, ...row }: OrderRow): OrderRecord {
   return { ...row, placedAtMs: placedAt.getTime(), decidedAtMs: decidedAt?.getTime() ?? null };
@@ -16,13 +17,13 @@ function recordOf({ placedAt, decidedAt, ...row }: OrderRow): OrderRecord {
 
 const insertSql = `
   insert into customer_order (id, customer_id, email, channel, currency, total_minor, country, lines, shipping_address,
-    state, scope, business_key, placed_at)
+    state, scope, business_key, placed_at, hlc)
   select id, customer_id, email, channel, currency, total_minor, country, lines, nullif(shipping_address, 'null'),
-    'received', scope, business_key, to_timestamp(placed_at_ms / 1000)
+    'received', scope, business_key, to_timestamp(placed_at_ms / 1000), hlc
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::jsonb[],
-    $9::jsonb[], $10::text[], $11::text[], $12::double precision[])
+    $9::jsonb[], $10::text[], $11::text[], $12::double precision[], $13::text[])
     as new (id, customer_id, email, channel, currency, total_minor, country, lines, shipping_address, scope,
-      business_key, placed_at_ms)`;
+      business_key, placed_at_ms, hlc)`;
 
 export async function insertOrders(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
   if (orders.length === 0) return;
@@ -39,6 +40,7 @@ export async function insertOrders(tx: Transaction, orders: readonly OrderRecord
     orders.map((order) => order.scope),
     orders.map((order) => order.businessKey),
     orders.map((order) => order.placedAtMs),
+    orders.map((order) => order.hlc),
   ]);
 }
 
@@ -55,10 +57,11 @@ export async function lockOrders(tx: Transaction, ids: readonly string[]): Promi
 const updateSql = `
   update customer_order set state = new.state, reason = nullif(new.reason, 'null'),
     refunded_minor = new.refunded_minor, returns = new.returns, refunds = new.refunds,
-    cancellation = nullif(new.cancellation, 'null'), decided_at = to_timestamp(new.decided_at_ms / 1000)
+    cancellation = nullif(new.cancellation, 'null'), decided_at = to_timestamp(new.decided_at_ms / 1000),
+    hlc = new.hlc
   from unnest($1::text[], $2::text[], $3::jsonb[], $4::bigint[], $5::jsonb[], $6::jsonb[], $7::jsonb[],
-    $8::double precision[])
-    as new (id, state, reason, refunded_minor, returns, refunds, cancellation, decided_at_ms)
+    $8::double precision[], $9::text[])
+    as new (id, state, reason, refunded_minor, returns, refunds, cancellation, decided_at_ms, hlc)
   where customer_order.id = new.id`;
 
 export async function updateOrders(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
@@ -72,7 +75,18 @@ export async function updateOrders(tx: Transaction, orders: readonly OrderRecord
     orders.map((order) => JSON.stringify(order.refunds)),
     orders.map((order) => JSON.stringify(order.cancellation)),
     orders.map((order) => order.decidedAtMs),
+    orders.map((order) => order.hlc),
   ]);
+}
+
+/** Apart from the rest: few orders change so, and what all orders write should not grow. */
+export async function updateShipments(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
+  if (orders.length === 0) return;
+  await tx.query(
+    `update customer_order set shipments = new.shipments from unnest($1::text[], $2::jsonb[]) as new (id, shipments)
+     where customer_order.id = new.id`,
+    [orders.map((order) => order.id), orders.map((order) => JSON.stringify(order.shipments))],
+  );
 }
 
 /** Imported orders by business key; there is at most one for each. */
