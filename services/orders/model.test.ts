@@ -22,7 +22,6 @@ const order: OrderRecord = {
   returns: [],
   refunds: [],
   cancellation: null,
-  shipments: null,
   scope: 's',
   businessKey: 'k',
   placedAtMs: 0,
