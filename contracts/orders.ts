@@ -58,7 +58,9 @@ export const OrderState = Type.Union([
   Type.Literal('received', { description: 'durable, not yet decided' }),
   Type.Literal('held', { description: 'stock is set aside' }),
   Type.Literal('authorized', { description: 'the amount is reserved' }),
-  Type.Literal('confirmed'),
+  Type.Literal('confirmed', { description: 'paid; goods are to be sent, or some of them were' }),
+  Type.Literal('fulfilled', { description: 'nothing is left to send' }),
+  Type.Literal('completed', { description: 'fulfilled, and closed: all has arrived' }),
   Type.Literal('refused'),
   Type.Literal('cancelling'),
   Type.Literal('cancelled'),
@@ -80,7 +82,18 @@ const ReturnRecord = closed({
   returnId: Type.String(),
   key: ChangeKey,
   state: Type.Union([Type.Literal('pending'), Type.Literal('done'), Type.Literal('refused')]),
-  lines: Type.Array(closed({ sku: Sku, quantity: Quantity })),
+  lines: Type.Array(
+    closed({
+      sku: Sku,
+      quantity: Quantity,
+      unsent: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          description: 'Of these, units that had not been sent: they never left. Absent: none had been sent',
+        }),
+      ),
+    }),
+  ),
   refundMinor: AmountMinor,
   reason: Type.String(),
   occurredAt: Timestamp,
@@ -101,6 +114,23 @@ export type RefundRecord = Static<typeof RefundRecord>;
 const CancelRecord = closed({ cancelId: Type.String(), key: ChangeKey, reason: Type.String(), occurredAt: Timestamp });
 export type CancelRecord = Static<typeof CancelRecord>;
 
+const shipmentFields = {
+  carrier: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Who carries it' })),
+  reference: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'The carrier’s: a tracking number, a consignment' }),
+  ),
+};
+
+/** Goods that were handed over together. */
+const ShipmentRecord = closed({
+  shipmentId: Type.String(),
+  key: ChangeKey,
+  lines: Type.Array(closed({ sku: Sku, quantity: Quantity })),
+  ...shipmentFields,
+  occurredAt: Timestamp,
+});
+export type ShipmentRecord = Static<typeof ShipmentRecord>;
+
 export const Order = closed({
   id: OrderId,
   businessKey: Type.String({ description: 'The Idempotency-Key under which it was placed' }),
@@ -117,6 +147,7 @@ export const Order = closed({
   refundedMinor: AmountMinor,
   returns: Type.Array(ReturnRecord),
   refunds: Type.Array(RefundRecord),
+  shipments: Type.Optional(Type.Array(ShipmentRecord, { description: 'Oldest first; absent: nothing was sent yet' })),
   cancellation: Type.Optional(CancelRecord),
   placedAt: Timestamp,
   decidedAt: Type.Optional(Timestamp),
@@ -357,7 +388,7 @@ export const orders = defineService({
     cancel: {
       method: 'POST',
       path: '/orders/{orderId}/cancel',
-      summary: 'Calls a confirmed order off: the money goes back, the goods to the shelf.',
+      summary: 'Calls a confirmed order off, before any of it is sent: the money goes back, the goods to the shelf.',
       access: ['anonymous'],
       idempotency: 'required',
       params: ofOrder,
@@ -369,7 +400,8 @@ export const orders = defineService({
     return: {
       method: 'POST',
       path: '/orders/{orderId}/returns',
-      summary: 'Takes goods back, to the shelf or as damaged, and refunds their price.',
+      summary:
+        'Takes goods back, to the shelf or as damaged, and refunds their price. Units that were not sent yet count last, and are not sent any more.',
       access: ['customer', 'staff', 'service'],
       idempotency: 'required',
       params: ofOrder,
@@ -404,6 +436,42 @@ export const orders = defineService({
         occurredAt,
       }),
       responses: { 200: Order, 202: accepted },
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
+      deadlineMs: 10_000,
+    },
+    fulfil: {
+      method: 'POST',
+      path: '/orders/{orderId}/shipments',
+      summary:
+        'Records goods as sent: some of them, or all that is left. Fulfilled when nothing is left to send; only what was not sent can still be cancelled.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      params: ofOrder,
+      body: closed({
+        lines: Type.Optional(
+          Type.Array(closed({ sku: Sku, quantity: Quantity }), {
+            minItems: 1,
+            maxItems: 2000,
+            description: 'Default: all that is left to send',
+          }),
+        ),
+        ...shipmentFields,
+        occurredAt,
+      }),
+      responses: { 200: Order },
+      problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
+      deadlineMs: 10_000,
+      bodySizeBytesMax: linesSizeBytesMax,
+    },
+    complete: {
+      method: 'POST',
+      path: '/orders/{orderId}/complete',
+      summary: 'Closes a fulfilled order: all has arrived. Returns and refunds stay possible.',
+      access: ['staff', 'service'],
+      idempotency: 'required',
+      params: ofOrder,
+      body: closed({ occurredAt }),
+      responses: { 200: Order },
       problems: ['orders/not-found', 'orders/not-decided-yet', 'orders/not-possible'],
       deadlineMs: 10_000,
     },
@@ -461,12 +529,14 @@ export interface OrderEvent {
   readonly country?: string;
   readonly lines: readonly OrderLine[];
   readonly reason?: Reason;
-  /** Of a cancellation, return or refund: the key under which it was asked for, and when it happened. */
+  /** Of a change that was asked for (cancellation, return, refund, shipment, closing): under which key, and when it happened. */
   readonly change?: { readonly key: string; readonly occurredAt: string };
   /** Money given back by this event. */
   readonly refundMinor?: number;
   /** Goods that came back by this event. */
   readonly returned?: readonly { readonly sku: string; readonly quantity: number }[];
+  /** Goods that were sent by this event. `state` says whether anything is left to send. */
+  readonly shipment?: ShipmentRecord;
 }
 
 export const orderEventTypes = [
@@ -476,5 +546,7 @@ export const orderEventTypes = [
   'order.cancelled',
   'order.returned',
   'order.refunded',
+  'order.fulfilled',
+  'order.completed',
 ] as const;
 export type OrderEventType = (typeof orderEventTypes)[number];

@@ -195,6 +195,47 @@ test('a return puts units back and refunds their price, once', async () => {
   expect(levels.body.items).toMatchObject([{ onHand: 4, sold: 1 }]);
 });
 
+test('an order is sent in parts, each once under its key, and can be cancelled no more; then it is completed', async () => {
+  await receive('PART', 3);
+  const { body } = await shop.orders.place({ key: newKey(), body: orderFor('PART', 3) }, as(guest));
+  const params = { orderId: body.id };
+  const first = { params, key: newKey(), body: { lines: [{ sku: 'PART', quantity: 2 }], reference: 'RR 1' } };
+  const twins = await Promise.all(Array.from({ length: 8 }, () => shop.orders.fulfil(first, as(staff))));
+  expect(new Set(twins.map((twin) => JSON.stringify(twin.body))).size).toBe(1);
+  expect(twins[0]?.body).toMatchObject({ state: 'confirmed', shipments: [{ reference: 'RR 1' }] });
+  expect(await shop.orders.fulfil(first, as(staff))).toMatchObject({ body: twins[0]?.body });
+  const other = { ...first, body: { lines: [{ sku: 'PART', quantity: 1 }] } };
+  await expect(shop.orders.fulfil(other, as(staff))).rejects.toMatchObject({ status: 422 });
+  const tooMany = { ...first, key: newKey() };
+  await expect(shop.orders.fulfil(tooMany, as(staff))).rejects.toMatchObject({
+    code: 'orders/not-possible',
+    errors: [{ pointer: '/lines/0', detail: 'PART: 1 left to send' }],
+  });
+  // A key that was refused may be used again.
+  const rest = await shop.orders.fulfil({ ...tooMany, body: {} }, as(staff));
+  expect(rest.body).toMatchObject({ state: 'fulfilled', shipments: [{}, { lines: [{ sku: 'PART', quantity: 1 }] }] });
+  await expect(shop.orders.cancel({ params, key: newKey(), body: {} }, as(guest))).rejects.toMatchObject({
+    code: 'orders/not-possible',
+  });
+  const done = { params, key: newKey(), body: {} };
+  expect((await shop.orders.complete(done, as(staff))).body.state).toBe('completed');
+  expect((await shop.orders.complete(done, as(staff))).body.state).toBe('completed');
+  const back = { params, key: newKey(), body: { lines: [{ sku: 'PART', quantity: 3 }] } };
+  expect((await shop.orders.return(back, as(staff))).body).toMatchObject({ state: 'returned', refundedMinor: 750 });
+  const { rows } = await shop.ordersDatabase.query<{ type: string; state: string; units: number | null }>(
+    `select envelope ->> 'type' as type, envelope -> 'data' ->> 'state' as state,
+       (envelope -> 'data' -> 'shipment' -> 'lines' -> 0 ->> 'quantity')::int as units
+     from outbox where envelope ->> 'subject' = $1 order by id`,
+    [body.id],
+  );
+  expect(rows.slice(2)).toEqual([
+    { type: 'order.fulfilled', state: 'confirmed', units: 2 },
+    { type: 'order.fulfilled', state: 'fulfilled', units: 1 },
+    { type: 'order.completed', state: 'completed', units: null },
+    { type: 'order.returned', state: 'returned', units: null },
+  ]);
+});
+
 test('a refund of money that is gone is stuck with the reason, can be tried again, and be given up', async () => {
   await receive('GONE', 1);
   const { body } = await shop.orders.place({ key: newKey(), body: orderFor('GONE') }, as(guest));

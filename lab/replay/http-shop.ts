@@ -463,6 +463,8 @@ async function* linesOf<T>(values: readonly T[]): AsyncGenerator<T> {
 function stateOf(state: Order['state']): OrderState {
   switch (state) {
     case 'confirmed':
+    case 'fulfilled':
+    case 'completed':
     case 'returned':
       return 'confirmed';
     case 'refused':

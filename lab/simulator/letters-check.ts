@@ -7,6 +7,7 @@ const writtenAbout = new Set([
   'order.cancelled',
   'order.returned',
   'order.refunded',
+  'order.fulfilled',
 ]);
 
 /**

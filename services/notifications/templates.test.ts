@@ -56,16 +56,39 @@ test('each event that customers care about has a letter, others have none', () =
   const texts = orderLetters.map((name) => writeLetter(name, order, shop)?.text ?? '');
   expect(orderLetters).toEqual([
     'order.confirmed',
+    'order.fulfilled',
     'order.refused',
     'order.cancelled',
     'order.returned',
     'order.refunded',
   ]);
-  expect(texts[1]).toContain('MUG: 1 wanted, 0 there');
-  expect(texts[2]).toContain('£5.00');
-  expect(texts[3]).toContain('1 × A <b>mug</b>');
-  expect(texts[4]).toContain('£5.00');
+  expect(texts[2]).toContain('MUG: 1 wanted, 0 there');
+  expect(texts[3]).toContain('£5.00');
+  expect(texts[4]).toContain('1 × A <b>mug</b>');
+  expect(texts[5]).toContain('£5.00');
   expect(writeLetter('order.received', order, shop)).toBeUndefined();
+});
+
+test('what was sent is told with its carrier, and whether more follows', () => {
+  const occurredAt = '2030-01-02T00:00:00Z';
+  const shipment = { shipmentId: 'shp_1', key: 'k', lines: [{ sku: 'MUG', quantity: 1 }], occurredAt };
+  const part = { ...order, shipment: { ...shipment, carrier: 'Post', reference: 'RR 123' } };
+  expect(writeLetter('order.fulfilled', part, shop)?.text).toMatchInlineSnapshot(`
+    "A part of your order has been sent:
+
+      1 × A <b>mug</b>
+
+    Carried by Post, under RR 123.
+
+    The rest follows.
+
+    Order ord_01J0000000000000000000000A
+    "
+  `);
+  const whole = writeLetter('order.fulfilled', { ...order, state: 'fulfilled', shipment }, shop)?.text;
+  expect(whole).toContain('Your order has been sent:');
+  expect(whole).not.toContain('Carried by');
+  expect(whole).not.toContain('The rest follows');
 });
 
 test('whatever names hold, they forge no lines in the text and no markup in the HTML', () => {

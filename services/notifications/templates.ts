@@ -29,6 +29,15 @@ const templates: Readonly<Record<string, (order: OrderEvent, shop: Shop) => Draf
       'We will tell you when anything changes.',
     ],
   }),
+  'order.fulfilled': (order) => ({
+    subject: `Your order ${order.orderId} is on its way`,
+    blocks: [
+      order.state === 'confirmed' ? 'A part of your order has been sent:' : 'Your order has been sent:',
+      (order.shipment?.lines ?? []).map(({ sku, quantity }) => [`${quantity} × ${nameOf(order, sku)}`, ''] as const),
+      ...carrierBlocks(order),
+      ...(order.state === 'confirmed' ? ['The rest follows.'] : []),
+    ],
+  }),
   'order.refused': (order, shop) => ({
     subject: `Your order ${order.orderId} could not be accepted`,
     blocks: [
@@ -76,6 +85,12 @@ function lineRow(order: OrderEvent, line: OrderLine): readonly [string, string] 
 function refundBlocks(order: OrderEvent): readonly string[] {
   if (!order.refundMinor) return [];
   return [`We have given back ${money(order, order.refundMinor)}. It can take some days until you see it.`];
+}
+
+function carrierBlocks({ shipment }: OrderEvent): readonly string[] {
+  const { carrier, reference } = shipment ?? {};
+  if (!carrier && !reference) return [];
+  return [`Carried by ${carrier ?? 'the carrier of the shop'}${reference ? `, under ${reference}` : ''}.`];
 }
 
 function nameOf(order: OrderEvent, sku: string): string {

@@ -4,6 +4,7 @@ import type { EventCause, EventDraft, LogicalClock } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
 import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeSagas } from '#kit/saga';
 import type { Verdict } from '#kit/store';
+import { type Fulfilment, fulfil } from './fulfil.ts';
 import {
   type Change,
   changeOf,
@@ -16,7 +17,7 @@ import {
   type OrderRecord,
   startChange,
 } from './model.ts';
-import { findImported, insertOrders, lockOrders, updateOrders } from './store.ts';
+import { findImported, insertOrders, lockOrders, updateOrders, updateShipments } from './store.ts';
 import { viewOf } from './view.ts';
 
 export interface ChangeRequest {
@@ -45,6 +46,13 @@ export type Command =
     }
   | (ChangeRequest & { readonly kind: 'start-change'; readonly claim: Claim })
   | {
+      readonly kind: 'fulfil';
+      readonly claim: Claim;
+      readonly orderId: string;
+      readonly fulfilment: Fulfilment;
+      readonly cause: EventCause;
+    }
+  | {
       readonly kind: 'finish-change';
       readonly saga: SagaRecord;
       readonly orderId: string;
@@ -67,7 +75,7 @@ interface Replay {
   readonly body: unknown;
 }
 
-type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' }>;
+type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' | 'fulfil' }>;
 type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
 
 export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
@@ -87,12 +95,8 @@ export async function applyCommands(
   { publish, logicalClock }: Publishing,
   commands: readonly Command[],
 ): Promise<Verdict<CommandResult>[]> {
-  const claiming = commands.filter(
-    (command): command is Claiming => command.kind === 'place' || command.kind === 'start-change',
-  );
-  const progressing = commands.filter(
-    (command): command is Progressing => command.kind !== 'place' && command.kind !== 'start-change',
-  );
+  const claiming = commands.filter((command): command is Claiming => isClaiming(command));
+  const progressing = commands.filter((command): command is Progressing => !isClaiming(command));
   // Sent together: what turns out not to be needed costs less than another round trip.
   const [claims, holds, locked, imported] = await Promise.all([
     claimKeys(
@@ -145,6 +149,8 @@ export async function applyCommands(
           current.set(command.orderId, started.order);
           return { order: started.order, saga: command.makeSaga(started.order, started.refundMinor) };
         });
+      case 'fulfil':
+        return claimed(command, () => ({ replay: fulfilled(command) }));
       default:
         if (progress.get(command) === 'fenced') throw new SagaFenced(command.saga.id);
         // Where the progress stands from before, so does all that was written with it.
@@ -165,6 +171,9 @@ export async function applyCommands(
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
     if (claim?.state === 'done') return { replay: claim.result as Replay };
     if (claim?.state === 'in-flight') {
+      // Its twin of this very batch has done it already.
+      const twin = completions.find(({ scope, key }) => scope === command.claim.scope && key === command.claim.key);
+      if (twin) return { replay: twin.result as Replay };
       // Our own: it was committed, but the answer to that was lost. There is nobody to wait for but us.
       const isOurs = command.kind === 'place' && claim.reference === command.order.id;
       return isOurs ? { order: command.order, saga: command.saga } : { waitFor: claim.reference };
@@ -183,6 +192,21 @@ export async function applyCommands(
     const replay = { status, body: viewOf(known) };
     completions.push({ scope: command.claim.scope, key: command.claim.key, result: replay });
     return { replay };
+  }
+
+  function fulfilled(command: Extract<Command, { kind: 'fulfil' }>): Replay {
+    const { claim, fulfilment, cause } = command;
+    const next = fulfil(orderOf(command.orderId), fulfilment);
+    const [type, { key, occurredAt }] =
+      fulfilment.kind === 'fulfil'
+        ? (['order.fulfilled', fulfilment.shipment] as const)
+        : (['order.completed', fulfilment] as const);
+    const shipment = fulfilment.kind === 'fulfil' ? next.shipments?.at(-1) : undefined;
+    const data = eventOf(next, { change: { key, occurredAt }, ...(shipment ? { shipment } : {}) });
+    current.set(next.id, told(type, next, cause, { id: `evt_${claim.reference}`, data }));
+    const replay = { status: 200, body: viewOf(next) };
+    completions.push({ scope: claim.scope, key: claim.key, result: replay });
+    return replay;
   }
 
   function settle(command: Extract<Command, { kind: 'decide' }>): void {
@@ -228,6 +252,10 @@ export async function applyCommands(
   const writes = [
     insertOrders(tx, newOrders),
     updateOrders(tx, changed),
+    updateShipments(
+      tx,
+      changed.filter((order) => order.shipments !== before.get(order.id)?.shipments),
+    ),
     insertSagas(tx, newSagas),
     completeKeys(tx, completions),
     events.length > 0 ? publish(tx, events) : undefined,
@@ -235,6 +263,10 @@ export async function applyCommands(
   tx.seal();
   await Promise.all(writes);
   return verdicts;
+}
+
+function isClaiming({ kind }: Command): boolean {
+  return kind === 'place' || kind === 'start-change' || kind === 'fulfil';
 }
 
 function importsToLookUp(claiming: readonly Claiming[]): string[] {

@@ -8,6 +8,7 @@ import { type BatchWriter, until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
 import { createFollowers } from './follow.ts';
+import type { Fulfilment } from './fulfil.ts';
 import {
   type Change,
   checkSize,
@@ -111,6 +112,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       returns: [],
       refunds: [],
       cancellation: null,
+      shipments: null,
       scope: body.channel === 'import' ? importScope : scopeOf(context, email),
       businessKey: idempotencyKey,
       placedAtMs: body.placedAt === undefined ? clock.now() : timeOf(body.placedAt, '/placedAt'),
@@ -145,6 +147,23 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       });
     const result = await writer.submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
     return answer(result, context, 200, claim, orderId);
+  }
+
+  /** What is done in one commit, with nobody else to be asked. */
+  async function fulfil(
+    orderId: string,
+    reference: string,
+    fulfilment: Fulfilment,
+    payload: unknown,
+    context: CallContext,
+  ): Promise<Extract<Decided<200>, { status: 200 }>> {
+    await visibleOrder(orderId, context);
+    const { idempotencyKey: key = '' } = context;
+    const fingerprint = fingerprintOf([fulfilment.kind, orderId, payload]);
+    const claim = { scope: scopeOf(context, orderId), key, fingerprint, reference };
+    const result = await writer.submit({ kind: 'fulfil', claim, orderId, fulfilment, cause: context });
+    if (!('replay' in result)) throw contractProblems['idempotency-key-in-flight']();
+    return result.replay as Extract<Decided<200>, { status: 200 }>;
   }
 
   /** What all changes have in common. */
@@ -252,6 +271,17 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       const { amountMinor } = body;
       const wanted: Change = { kind: 'refund', ...changeFrom(ids.next('ref'), body, context), amountMinor };
       return change(params.orderId, sagas.refundOrder, wanted, body, context);
+    },
+    fulfil: async ({ params, body }, context) => {
+      const shipmentId = ids.next('shp');
+      const { key, occurredAt } = changeFrom(shipmentId, body, context);
+      const shipment = { ...body, shipmentId, key, occurredAt };
+      return fulfil(params.orderId, shipmentId, { kind: 'fulfil', shipment }, body, context);
+    },
+    complete: async ({ params, body }, context) => {
+      const reference = ids.next('com');
+      const { key, occurredAt } = changeFrom(reference, body, context);
+      return fulfil(params.orderId, reference, { kind: 'complete', key, occurredAt }, body, context);
     },
   };
 }

@@ -22,6 +22,7 @@ const order: OrderRecord = {
   returns: [],
   refunds: [],
   cancellation: null,
+  shipments: null,
   scope: 's',
   businessKey: 'k',
   placedAtMs: 0,

@@ -1,3 +1,4 @@
+import { goodsIn, leftOf, priceOfReturn, takeBack, toSend, unreturned } from '#contracts/order-goods';
 import {
   type CancelRecord,
   type OrderEvent,
@@ -7,9 +8,9 @@ import {
   type Reason,
   type RefundRecord,
   type ReturnRecord,
+  type ShipmentRecord,
   type WantedLine,
 } from '#contracts/orders';
-import { paidFor, refundFor } from '#contracts/pricing';
 import { contractProblems, type ProblemPlace } from '#kit/contract';
 
 /** States that are kept. `held` and `authorized` are read off the saga's progress (`shownState`). */
@@ -31,6 +32,8 @@ export interface OrderRecord {
   readonly returns: readonly ReturnRecord[];
   readonly refunds: readonly RefundRecord[];
   readonly cancellation: CancelRecord | null;
+  /** Null: nothing was sent yet. */
+  readonly shipments: readonly ShipmentRecord[] | null;
   readonly scope: string;
   readonly businessKey: string;
   readonly placedAtMs: number;
@@ -190,7 +193,10 @@ export interface StartedChange {
 export function startChange(order: OrderRecord, change: Change): StartedChange {
   if (order.state === 'received') throw ordersProblems['not-decided-yet']();
   // When all goods came back there may still be postage to refund.
-  const open = order.state === 'confirmed' || (order.state === 'returned' && change.kind === 'refund');
+  const open =
+    order.state === 'confirmed' ||
+    (change.kind !== 'cancel' && (order.state === 'fulfilled' || order.state === 'completed')) ||
+    (change.kind === 'refund' && order.state === 'returned');
   if (!open) throw ordersProblems['not-possible']({ detail: `the order is ${order.state}` });
   switch (change.kind) {
     case 'cancel':
@@ -206,6 +212,9 @@ function startCancel(order: OrderRecord, { changeId, key, reason, occurredAt }: 
   if ([...order.returns, ...order.refunds].some((entry) => entry.state === 'pending')) {
     throw ordersProblems['not-possible']({ detail: 'a return or refund is under way' });
   }
+  if (order.shipments) {
+    throw ordersProblems['not-possible']({ detail: 'some of it was sent: take it back with a return' });
+  }
   const cancellation = { cancelId: changeId, key, reason, occurredAt };
   return {
     order: { ...order, state: 'cancelling', cancellation },
@@ -214,19 +223,24 @@ function startCancel(order: OrderRecord, { changeId, key, reason, occurredAt }: 
 }
 
 function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return' }>): StartedChange {
-  const left = unreturnedOf(order);
+  const goods = goodsIn(order);
   const errors: ProblemPlace[] = [];
-  change.lines.forEach(({ sku, quantity }, i) => {
-    const open = left.get(sku)?.quantity ?? 0;
-    if (quantity > open) errors.push({ pointer: `/lines/${i}`, detail: `${sku}: ${open} bought and not returned` });
+  let priceMinor = 0;
+  const lines = change.lines.map(({ sku, quantity }, i) => {
+    const known = goods.get(sku);
+    const open = known ? unreturned(known) : 0;
+    if (!known || quantity > open) {
+      errors.push({ pointer: `/lines/${i}`, detail: `${sku}: ${open} bought and not returned` });
+      return { sku, quantity };
+    }
+    priceMinor += priceOfReturn(known, quantity);
+    const taken = takeBack(known, quantity);
+    goods.set(sku, taken.goods);
+    return { sku, quantity, unsent: taken.unsent };
   });
   if (errors.length > 0) throw ordersProblems['not-possible']({ detail: errors[0]?.detail ?? '', errors });
-  const refundMinor = Math.min(
-    change.refundMinor ?? change.lines.reduce((sum, line) => sum + priceOfReturn(left.get(line.sku), line.quantity), 0),
-    order.totalMinor - order.refundedMinor,
-  );
+  const refundMinor = Math.min(change.refundMinor ?? priceMinor, order.totalMinor - order.refundedMinor);
   const { changeId: returnId, key, reason, occurredAt } = change;
-  const lines = change.lines.map(({ sku, quantity }) => ({ sku, quantity }));
   const entry: ReturnRecord = { returnId, key, state: 'pending', lines, refundMinor, reason, occurredAt };
   return { order: { ...refunded(order, refundMinor), returns: [...order.returns, entry] }, refundMinor };
 }
@@ -244,48 +258,6 @@ function refunded(order: OrderRecord, amountMinor: number): OrderRecord {
   const left = order.totalMinor - order.refundedMinor;
   if (amountMinor > left) throw ordersProblems['not-possible']({ detail: `${amountMinor} to refund, ${left} left` });
   return { ...order, refundedMinor: order.refundedMinor + amountMinor };
-}
-
-interface Unreturned {
-  /** Units that have not come back. */
-  quantity: number;
-  bought: number;
-  /** Of the first line with this SKU. */
-  readonly unitPriceMinor: number;
-  /** For all units, where lines tell of discounts and taxes. */
-  paidMinor: number;
-  hasParts: boolean;
-}
-
-/** Units of each SKU that were bought and have not come back. */
-function unreturnedOf(order: OrderRecord): Map<string, Unreturned> {
-  const left = new Map<string, Unreturned>();
-  for (const line of order.lines) {
-    const { kind, sku, quantity, unitPriceMinor } = line;
-    if (kind !== 'goods' || sku === undefined) continue;
-    const known = left.get(sku) ?? { quantity: 0, bought: 0, unitPriceMinor, paidMinor: 0, hasParts: false };
-    left.set(sku, known);
-    known.quantity += quantity;
-    known.bought += quantity;
-    known.paidMinor += paidFor(line);
-    known.hasParts ||= line.discountMinor !== undefined || line.tax !== undefined;
-  }
-  for (const entry of order.returns) {
-    if (entry.state === 'refused') continue;
-    for (const { sku, quantity } of entry.lines) {
-      const known = left.get(sku);
-      if (known) known.quantity -= quantity;
-    }
-  }
-  return left;
-}
-
-/** What goes back for units that come back. In whatever parts they come, the parts sum to what was paid. */
-function priceOfReturn(unreturned: Unreturned | undefined, quantity: number): number {
-  if (!unreturned) return 0;
-  const { paidMinor, bought, unitPriceMinor, hasParts } = unreturned;
-  if (!hasParts) return unitPriceMinor * quantity;
-  return refundFor(paidMinor, bought, bought - unreturned.quantity, quantity);
 }
 
 /** Ends a change that `startChange` began. */
@@ -306,9 +278,13 @@ export function finishChange(
     entry.returnId === change.changeId ? { ...entry, state: 'done' as const } : entry,
   );
   const done = { ...order, returns };
-  const allBack =
-    order.state === 'confirmed' && [...unreturnedOf(done).values()].every(({ quantity }) => quantity === 0);
-  return allBack && returns.every((entry) => entry.state === 'done') ? { ...done, state: 'returned' } : done;
+  const all = [...goodsIn(done).values()];
+  const isOpen = order.state === 'confirmed' || order.state === 'fulfilled' || order.state === 'completed';
+  const allBack = all.every((goods) => unreturned(goods) === 0) && returns.every((entry) => entry.state === 'done');
+  if (isOpen && allBack) return { ...done, state: 'returned' };
+  // What was not sent came back, so there may be nothing left to send.
+  const isFulfilled = order.state === 'confirmed' && order.shipments && all.every((goods) => toSend(goods) === 0);
+  return isFulfilled ? { ...done, state: 'fulfilled' } : done;
 }
 
 /** What an event says of the change that it ends. A cancellation brings back what no return has brought back before. */
@@ -317,15 +293,12 @@ export function changeOf(order: OrderRecord, changeId: string): Pick<OrderEvent,
   const refund = order.refunds.find((entry) => entry.refundId === changeId);
   const cancellation = order.cancellation?.cancelId === changeId ? order.cancellation : undefined;
   const found = back ?? refund ?? cancellation;
-  const returned = back?.lines ?? (cancellation && leftOf(order));
+  const returned =
+    back?.lines.map(({ sku, quantity }) => ({ sku, quantity })) ?? (cancellation && leftOf(order, unreturned));
   return {
     ...(found ? { change: { key: found.key, occurredAt: found.occurredAt } } : {}),
     ...(returned ? { returned } : {}),
   };
-}
-
-function leftOf(order: OrderRecord): { sku: string; quantity: number }[] {
-  return [...unreturnedOf(order)].flatMap(([sku, { quantity }]) => (quantity > 0 ? [{ sku, quantity }] : []));
 }
 
 /**
@@ -374,7 +347,7 @@ function sameStock(left: readonly StockLine[], right: readonly StockLine[]): boo
 
 export function eventOf(
   order: OrderRecord,
-  extra: Pick<OrderEvent, 'change' | 'refundMinor' | 'returned'> = {},
+  extra: Pick<OrderEvent, 'change' | 'refundMinor' | 'returned' | 'shipment'> = {},
 ): OrderEvent {
   return {
     orderId: order.id,

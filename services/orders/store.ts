@@ -9,7 +9,7 @@ interface OrderRow extends Omit<OrderRecord, 'placedAtMs' | 'decidedAtMs'> {
 const columns = `o.id, o.customer_id as "customerId", o.email, o.channel, o.currency, o.total_minor as "totalMinor",
   o.country, o.lines, o.shipping_address as "shippingAddress", o.state, o.reason, o.refunded_minor as "refundedMinor",
   o.returns, o.refunds, o.cancellation, o.scope, o.business_key as "businessKey", o.placed_at as "placedAt", o.decided_at as "decidedAt",
-  o.hlc`;
+  o.hlc, o.shipments`;
 
 function recordOf({ placedAt, decidedAt, ...row }: OrderRow): OrderRecord {
   return { ...row, placedAtMs: placedAt.getTime(), decidedAtMs: decidedAt?.getTime() ?? null };
@@ -77,6 +77,16 @@ export async function updateOrders(tx: Transaction, orders: readonly OrderRecord
     orders.map((order) => order.decidedAtMs),
     orders.map((order) => order.hlc),
   ]);
+}
+
+/** Apart from the rest: few orders change so, and what all orders write should not grow. */
+export async function updateShipments(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
+  if (orders.length === 0) return;
+  await tx.query(
+    `update customer_order set shipments = new.shipments from unnest($1::text[], $2::jsonb[]) as new (id, shipments)
+     where customer_order.id = new.id`,
+    [orders.map((order) => order.id), orders.map((order) => JSON.stringify(order.shipments))],
+  );
 }
 
 /** Imported orders by business key; there is at most one for each. */

@@ -21,6 +21,7 @@ export function viewOf(order: OrderRecord, sagaStep?: number): Order {
     refundedMinor: order.refundedMinor,
     returns: [...order.returns],
     refunds: [...order.refunds],
+    ...(order.shipments === null ? {} : { shipments: [...order.shipments] }),
     ...(order.cancellation === null ? {} : { cancellation: order.cancellation }),
     placedAt: new Date(order.placedAtMs).toISOString(),
     ...(order.decidedAtMs === null ? {} : { decidedAt: new Date(order.decidedAtMs).toISOString() }),

@@ -33,6 +33,18 @@ export const stateWords: Readonly<Record<OrderState, StateWords>> = {
     title: 'Thank you. Your order is confirmed',
     text: 'The goods are yours and the payment is settled. A confirmation is on its way to your e-mail.',
   },
+  fulfilled: {
+    badge: 'Sent',
+    tone: 'positive',
+    title: 'Everything is on its way to you',
+    text: 'All your goods have been handed over. Below is what was sent, and with whom.',
+  },
+  completed: {
+    badge: 'Completed',
+    tone: 'positive',
+    title: 'Your order is complete',
+    text: 'Everything has arrived. If something is not as it should be, send it back.',
+  },
   refused: {
     badge: 'Not placed',
     tone: 'critical',

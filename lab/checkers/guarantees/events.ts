@@ -5,12 +5,14 @@ import type { Row } from '../history/sections.ts';
 
 const eventsOfState: Readonly<Record<string, readonly string[]>> = {
   confirmed: ['order.received', 'order.confirmed'],
+  fulfilled: ['order.received', 'order.confirmed', 'order.fulfilled'],
+  completed: ['order.received', 'order.confirmed', 'order.completed'],
   returned: ['order.received', 'order.confirmed', 'order.returned'],
   cancelled: ['order.received', 'order.confirmed', 'order.cancelled'],
   refused: ['order.received', 'order.refused'],
 };
 /** What happens to an order once at most. */
-const onceOnly = new Set(['order.received', 'order.confirmed', 'order.refused', 'order.cancelled']);
+const onceOnly = new Set(['order.received', 'order.confirmed', 'order.refused', 'order.cancelled', 'order.completed']);
 
 /** What happened was published, once and in order; nothing was published that did not happen. */
 export const eventsMatchOrders = defineCheck({
