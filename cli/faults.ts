@@ -14,6 +14,8 @@ import type { Seams } from './services.ts';
 export interface FaultSwitches {
   current(): readonly ActiveFault[];
   set(faults: readonly ActiveFault[]): void;
+  /** Told what is on at each look, also when nothing has changed. */
+  watch(listener: (active: readonly ActiveFault[]) => void): void;
   /** Puts itself before the services of this process. */
   readonly seams: Pick<Seams, 'server'>;
   /** Looks at the file. */
@@ -29,6 +31,18 @@ const slowMs = 1_500;
 const lostShare = 0.5;
 const stallMs = 8_000;
 
+/** What is on now. */
+export const readFaults = (dataDir: string): readonly ActiveFault[] => JSON.parse(readText(dataDir));
+
+function readText(dataDir: string): string {
+  try {
+    return readFileSync(fileOf(dataDir), 'utf8');
+  } catch {
+    // No file: no faults.
+    return '[]';
+  }
+}
+
 /** Before the processes start. */
 export function forgetFaults(dataDir: string): void {
   rmSync(fileOf(dataDir), { force: true });
@@ -39,16 +53,16 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
   let active: readonly ActiveFault[] = [];
   let text = '[]';
   const sandboxes: Sandbox[] = [];
+  const listeners: ((active: readonly ActiveFault[]) => void)[] = [];
   let cancel = () => {};
 
   function look(): void {
-    let found = '[]';
-    try {
-      found = readFileSync(fileOf(dataDir), 'utf8');
-    } catch {
-      // No file: no faults.
-    }
-    if (found === text) return;
+    const found = readText(dataDir);
+    if (found !== text) change(found);
+    for (const listener of listeners) listener(active);
+  }
+
+  function change(found: string): void {
     text = found;
     active = JSON.parse(found) as readonly ActiveFault[];
     for (const sandbox of sandboxes) sandbox.faults.set(providerFaults(active));
@@ -67,6 +81,7 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
       renameSync(draft, fileOf(dataDir));
       look();
     },
+    watch: (listener) => void listeners.push(listener),
     attach(sandbox) {
       sandboxes.push(sandbox);
       sandbox.faults.set(providerFaults(active));
@@ -101,9 +116,10 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
 const gone = (service: string) => contractProblems.unavailable({ detail: `a fault keeps ${service} from answering` });
 
 const providerFaults = (faults: readonly ActiveFault[]): Fault[] =>
-  faults.filter(({ service }) => service === 'payment-sandbox').map(({ kind }) => atProvider[kind]);
+  faults.filter(({ service }) => service === 'payment-sandbox').flatMap(({ kind }) => atProvider[kind] ?? []);
 
-const atProvider: Readonly<Record<ActiveFault['kind'], Fault>> = {
+/** Killed and paused it is as a process, where it has one. */
+const atProvider: Readonly<Partial<Record<ActiveFault['kind'], Fault>>> = {
   down: { do: 'drop-request' },
   slow: { do: 'stall', ms: stallMs, at: 'after' },
   'drop-replies': { do: 'drop-reply', probability: lostShare },

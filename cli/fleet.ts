@@ -156,6 +156,8 @@ export function createFleet(options: ProcessesOptions): Processes {
     kill: async (name) => processOf(name).kill(),
     pause: async (name) => processOf(name).pause(),
     resume: async (name) => processOf(name).resume(),
+    hold: async (name) => processOf(name).hold(),
+    release: async (name) => processOf(name).release(),
     restart: (names, { rolling, say }) =>
       change('a restart', async (plans) => {
         const all = chosen(names);

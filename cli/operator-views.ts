@@ -2,13 +2,14 @@ import type { OperatorViews } from '#edge/gateway';
 import type { EventLog } from '#kit/messaging';
 import { composedServices, publishesEvents } from './compose.ts';
 import type { FaultSwitches } from './faults.ts';
+import { createLaboratory } from './laboratory.ts';
 import type { Mesh } from './mesh.ts';
 import type { ServicesOptions } from './services.ts';
 import { type Readings, type SystemViewOptions, viewSystem } from './system-view.ts';
 import type { ProcessTelemetry } from './telemetry.ts';
 import { createTraceCollector } from './traces.ts';
 
-export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'process' | 'services'> {
+export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'process' | 'services' | 'dataDir' | 'settings'> {
   readonly observed: ProcessTelemetry;
   readonly mesh: Mesh | undefined;
   readonly log: EventLog;
@@ -25,8 +26,11 @@ export function createOperatorViews(options: OperatorViewsOptions): OperatorView
   const elsewhere = (path: string, timeoutMs: number) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]);
   return {
     log,
-    ...(faults ? { faults } : {}),
+    ...(faults
+      ? { faults: createLaboratory({ dataDir: options.dataDir, switches: faults, mesh, log: world.log }) }
+      : {}),
     topics: composedServices.filter(publishesEvents),
+    settings: () => options.settings ?? [],
     traces: spans.recent,
     trace: createTraceCollector({ elsewhere, here: spans.trace }).trace,
     async system() {

@@ -5,6 +5,7 @@ import { resolveAssistant } from './assistant.ts';
 import { resolveMail } from './mail.ts';
 import type { ProcessesOptions } from './processes.ts';
 import type { ServicesConfig } from './services.ts';
+import { settingsOf } from './settings.ts';
 import { hasDatabase, type ProcessTopology, resolveUrl, type Topology } from './topology.ts';
 
 /** Which processes a topology has, and what each is told. */
@@ -65,7 +66,7 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
       ...(runs.includes('users') ? { admin } : {}),
       ...(mail && runs.includes('notifications') ? { mail } : {}),
       ...(assistant && runs.includes('assistant') ? { assistant } : {}),
-      ...(runs.includes('gateway') ? { gateway } : {}),
+      ...(runs.includes('gateway') ? { gateway, settings: settingsOf(options) } : {}),
       ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
       dataDir,
     };

@@ -12,6 +12,9 @@ import type { ServiceName, Topology } from './topology.ts';
 export interface Processes extends Component, Operations {
   readonly urls: () => Readonly<Record<string, string>>;
   readonly demo: () => string | undefined;
+  /** Kills a process and keeps it from starting until it is released: for the fault laboratory. */
+  readonly hold: (process: string) => Promise<void>;
+  readonly release: (process: string) => Promise<void>;
   /** Name, pid and services of each. */
   readonly list: () => readonly ProcessInfo[];
 }
@@ -84,6 +87,6 @@ function createInProcess(options: ProcessesOptions): Processes {
     demo: () => running?.demo,
     list: () => [{ name, pid: process.pid, services, restarts: 0 }],
     instances,
-    ...{ kill: refuse, pause: refuse, resume: refuse, restart: refuse, scale: refuse },
+    ...{ kill: refuse, pause: refuse, resume: refuse, hold: refuse, release: refuse, restart: refuse, scale: refuse },
   };
 }

@@ -1,3 +1,4 @@
+import type { SettingView } from '#contracts/operators';
 import { createHttpServer, type ServiceServer } from '#kit/contract';
 import { type Identity, type Instance, type Issued, registryMigrations } from '#kit/mesh';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
@@ -10,6 +11,7 @@ import type { AdminAccount } from './admin.ts';
 import { announce } from './announce.ts';
 import {
   type ComposedService,
+  type ComposeOptions,
   composedServices,
   composeServices,
   publicContracts,
@@ -23,6 +25,7 @@ import { createInFlight } from './in-flight.ts';
 import { connectMail, type Mail } from './mail.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
+import { composeMortals } from './mortals.ts';
 import { observeTransport } from './observe.ts';
 import { observeProvider } from './observe-provider.ts';
 import { createOperatorViews } from './operator-views.ts';
@@ -67,6 +70,8 @@ export interface ServicesConfig {
   readonly mail?: Mail;
   /** What puts the assistant's answers into words, with the key in it; only its process is told. */
   readonly assistant?: LanguageModelOptions;
+  /** What the system was started with, for staff to read; only the gateway is told. Default: nothing. */
+  readonly settings?: readonly SettingView[];
   /** Of the public door, if it runs here. Default: as each says. */
   readonly gateway?: GatewaySettings;
   /** How long the log keeps events. Default 30 days. Longer costs disk; what has gone can't be replayed. */
@@ -170,7 +175,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const provider = reached && observeProvider(telemetry, nameOfProvider(options), reached, world);
 
   const eventLog = createPostgresLog({ database: databases.of('log'), world });
-  const parts = composeServices({
+  const composed: ComposeOptions = {
     world,
     services: here,
     databaseOf: databases.of,
@@ -183,7 +188,9 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     ...(options.mail ? { mail: connectMail(options.mail) } : {}),
     ...(options.assistant ? { languageModel: createLanguageModel(options.assistant) } : {}),
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
-  });
+  };
+  // Among several processes it is the processes that are killed, by whoever has started them.
+  const parts = faults && !options.mesh ? composeMortals(composed, faults) : composeServices(composed);
   for (const { server, components } of parts.values()) {
     const guarded = faults?.seams.server?.(server) ?? server;
     transports.attach(options.seams?.server?.(guarded) ?? guarded);

@@ -32,6 +32,9 @@ export interface SupervisedProcess {
   /** Stops the child in its tracks: it answers nobody, and does not know. Throws a `Failure` when there is none. */
   pause(): void;
   resume(): void;
+  /** Ends the child as `kill` does, and starts none until `release`. */
+  hold(): void;
+  release(): void;
   /** Why the child does not serve now; undefined when it does. */
   down(): string | undefined;
   /** Asks the child how it is; undefined when it does not answer in time. */
@@ -89,6 +92,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   let { config } = options;
   let state: State = { is: 'new' };
   let successor: Launched | undefined;
+  let isHeld = false;
   let restarts = 0;
   let wasReady = false;
   let delayMs = restartDelayMsFirst;
@@ -141,6 +145,8 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   }
 
   function relaunch(): void {
+    // `release` goes on from here.
+    if (isHeld) return;
     restarts += 1;
     // How it ends is told by `onEnd`.
     start().catch(() => {});
@@ -204,6 +210,18 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     resume() {
       living().signal('SIGCONT');
       onChange();
+    },
+    hold() {
+      isHeld = true;
+      current()?.signal('SIGKILL');
+    },
+    release() {
+      if (!isHeld) return;
+      isHeld = false;
+      if (state.is !== 'waiting') return;
+      state.cancel();
+      delayMs = restartDelayMsFirst;
+      relaunch();
     },
     down() {
       if (state.is === 'ready') return undefined;

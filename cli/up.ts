@@ -6,7 +6,8 @@ import { type BuiltApps, buildApps } from './apps.ts';
 import { createControlServer, socketPath } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
-import { exitCodes } from './failure.ts';
+import { exitCodes, Failure } from './failure.ts';
+import { enforceFaults } from './enforce-faults.ts';
 import { forgetFaults } from './faults.ts';
 import { createKeptLog } from './kept.ts';
 import { watchLauncher } from './launcher.ts';
@@ -41,6 +42,7 @@ export interface UpOptions {
 export async function up(options: UpOptions): Promise<number> {
   const startedMs = performance.now();
   const screen = createScreen(options.json, options.quiet);
+  requirePlayground(options, process.env);
   const topology = loadTopology(options.topology);
   const dataDir = pickDataDir(options.dataDir, (why) => screen.say(why));
   await requireFreePort(options.host, options.port);
@@ -58,6 +60,12 @@ export async function up(options: UpOptions): Promise<number> {
   await stop;
   screen.say('Stopped.');
   return exitCodes.ok;
+}
+
+/** Where a shop is run in earnest nobody breaks it on purpose. */
+function requirePlayground({ faults }: UpOptions, environment: NodeJS.ProcessEnv): void {
+  if (!faults || environment['NODE_ENV'] !== 'production') return;
+  throw new Failure(exitCodes.usage, '--faults is not for production: leave it out, or NODE_ENV=production.');
 }
 
 /** The internal door asks nobody who they are, so it is never on an address that others reach. */
@@ -129,6 +137,7 @@ function assemble(
   host.add(control);
   host.add(apps.component);
   host.add(timed(`Services, ${topology.name}`, processes, screen));
+  if (options.faults && !topology.isOneProcess) host.add(enforceFaults({ dataDir, world, processes }));
   return { host, databases, processes };
 }
 

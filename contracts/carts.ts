@@ -241,6 +241,13 @@ export const cartsProblems = problemTable('carts', {
     retry: 'never',
     hint: 'Check the id; the cart of a customer is shown to that customer only. POST /carts makes a new one.',
   },
+  'no-promotion': {
+    status: 404,
+    title: 'There is no such promotion',
+    category: 'input',
+    retry: 'never',
+    hint: 'GET /promotions lists them; codes are in upper case.',
+  },
   changed: {
     status: 409,
     title: 'The cart is not what the shopper saw',
@@ -456,6 +463,16 @@ export const carts = defineService({
       access: staff,
       query: closed(pageQuery),
       responses: { 200: pageOf(Promotion) },
+    },
+    getPromotion: {
+      method: 'GET',
+      path: '/promotions/{code}',
+      summary: 'One promotion.',
+      access: staff,
+      consistency: 'strong',
+      params: closed({ code: Code }),
+      responses: { 200: Promotion },
+      problems: ['carts/no-promotion'],
     },
     putPromotion: {
       method: 'PUT',

@@ -91,6 +91,10 @@ const EventView = closed({
 export type EventView = Static<typeof EventView>;
 
 const FaultKind = Type.Union([
+  Type.Literal('killed', { description: 'Its processes end without a word, and are kept from starting until healed' }),
+  Type.Literal('paused', {
+    description: 'Its processes are stopped in their tracks: they answer nobody, and do not know',
+  }),
   Type.Literal('down', { description: 'Every call to it is refused' }),
   Type.Literal('slow', { description: 'Every call to it takes so much longer that callers give up' }),
   Type.Literal('drop-replies', { description: 'Half of the calls are done, and the answer is lost' }),
@@ -99,6 +103,60 @@ const FaultKind = Type.Union([
 
 export const ActiveFault = closed({ kind: FaultKind, service: Type.String({ maxLength: 40 }) });
 export type ActiveFault = Static<typeof ActiveFault>;
+
+const SettingView = closed({
+  area: Type.String({ description: 'What it is about: door, payments, mail …' }),
+  name: Type.String(),
+  value: Type.String({ description: 'As it counts now; secrets as ***' }),
+  isDefault: Type.Boolean({ description: 'Nobody has set it' }),
+  where: Type.String({ description: 'How it is changed' }),
+});
+export type SettingView = Static<typeof SettingView>;
+
+const Faults = closed({
+  items: Type.Array(ActiveFault, { description: 'That are on' }),
+  targets: Type.Array(
+    closed({
+      service: Type.String(),
+      together: Type.Array(Type.String(), { description: 'Other services of its process: killed and paused with it' }),
+    }),
+    { description: 'What can be broken here' },
+  ),
+});
+export type Faults = Static<typeof Faults>;
+
+const ProcessStatus = closed({
+  name: Type.String(),
+  services: Type.Array(Type.String()),
+  state: Type.String({ description: 'ready, paused, waiting (it has ended and is started again) …' }),
+  restarts: Type.Integer(),
+  pid: Type.Optional(Type.Integer()),
+  upMs: Type.Optional(Type.Number()),
+  why: Type.Optional(Type.String()),
+});
+export type ProcessStatus = Static<typeof ProcessStatus>;
+const ofProcess = closed({ process: Type.String({ pattern: '^[a-z][a-z0-9-]{0,40}$' }) });
+
+const ObjectiveView = closed({
+  operation: Type.String(),
+  objective: Type.Union([
+    Type.Literal('availability', { description: 'Requests that do not fail' }),
+    Type.Literal('latency', { description: 'Of those, requests that are answered within withinSec' }),
+  ]),
+  target: Type.Number({ description: 'Share that is promised, over 30 days' }),
+  withinSec: Type.Optional(Type.Number()),
+  total: Type.Integer({ minimum: 0, description: 'Requests in the last 30 days' }),
+  bad: Type.Integer({ minimum: 0 }),
+  budgetLeft: Type.Number({ description: 'What is left of what may fail: 1 all, below 0 the objective is missed' }),
+  burnRates: Type.Record(Type.String(), Type.Number(), {
+    description: 'By window (5m, 30m, 1h, 6h, 3d): 1 is as fast as the budget lasts exactly 30 days',
+  }),
+  alerts: Type.Array(
+    closed({ severity: Type.Union([Type.Literal('page'), Type.Literal('ticket')]), window: Type.String() }),
+    { description: 'That fire now, the most urgent first' },
+  ),
+});
+export type ObjectiveView = Static<typeof ObjectiveView>;
 
 export const operatorsProblems = problemTable('operators', {
   'nothing-to-show': {
@@ -121,6 +179,13 @@ export const operatorsProblems = problemTable('operators', {
     category: 'input',
     retry: 'never',
     hint: 'It is off unless the system was started with --faults.',
+  },
+  'not-operable': {
+    status: 409,
+    title: 'That can not be done to this process',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'GET /processes tells how each is; holdfast status does, too.',
   },
   'unknown-topic': {
     status: 404,
@@ -146,6 +211,22 @@ export const operators = defineService({
       responses: { 200: SystemView },
       problems: ['operators/nothing-to-show'],
       deadlineMs: 5_000,
+    },
+    settings: {
+      method: 'GET',
+      path: '/settings',
+      summary: 'What this system was started with, and where each of it is changed. Secrets are not in it',
+      access,
+      responses: { 200: closed({ items: Type.Array(SettingView) }) },
+      problems: ['operators/nothing-to-show'],
+    },
+    objectives: {
+      method: 'GET',
+      path: '/objectives',
+      summary: 'How what is promised of each operation stands: error budgets and their alerts, the worst first',
+      access,
+      responses: { 200: closed({ items: Type.Array(ObjectiveView) }) },
+      problems: ['operators/nothing-to-show'],
     },
     traces: {
       method: 'GET',
@@ -177,7 +258,7 @@ export const operators = defineService({
       path: '/faults',
       summary: 'Faults that are on, where the laboratory is open (holdfast up --faults)',
       access,
-      responses: { 200: closed({ items: Type.Array(ActiveFault) }) },
+      responses: { 200: Faults },
       problems: ['operators/no-faults'],
     },
     setFaults: {
@@ -186,8 +267,37 @@ export const operators = defineService({
       summary: 'Puts these faults on and all others off; none heals everything. Works within a second',
       access,
       body: closed({ items: Type.Array(ActiveFault, { maxItems: 50 }) }),
-      responses: { 200: closed({ items: Type.Array(ActiveFault) }) },
+      responses: { 200: Faults },
       problems: ['operators/no-faults'],
+    },
+    processes: {
+      method: 'GET',
+      path: '/processes',
+      summary: 'Processes of the topology as their supervisor sees them, where the laboratory is open',
+      access,
+      responses: { 200: closed({ items: Type.Array(ProcessStatus) }) },
+      problems: ['operators/no-faults', 'operators/not-operable'],
+      deadlineMs: 5_000,
+    },
+    killProcess: {
+      method: 'POST',
+      path: '/processes/{process}/kill',
+      summary: 'Ends a process without a word, as a crash would; its supervisor starts it again',
+      access,
+      params: ofProcess,
+      responses: { 202: closed({}) },
+      problems: ['operators/no-faults', 'operators/not-operable'],
+      deadlineMs: 5_000,
+    },
+    restartProcess: {
+      method: 'POST',
+      path: '/processes/{process}/restart',
+      summary: 'Puts a new process in the place of this one, without a gap where it can be there twice',
+      access,
+      params: ofProcess,
+      responses: { 202: closed({}) },
+      problems: ['operators/no-faults', 'operators/not-operable'],
+      deadlineMs: 5_000,
     },
     topics: {
       method: 'GET',

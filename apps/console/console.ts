@@ -1,12 +1,14 @@
 import { createApi, createSession } from '#api';
 import { analytics } from '#contracts/analytics';
 import { carts } from '#contracts/carts';
+import { gateway } from '#contracts/gateway';
 import { inventory } from '#contracts/inventory';
 import { notifications } from '#contracts/notifications';
 import { operators } from '#contracts/operators';
 import { orders } from '#contracts/orders';
 import { payments } from '#contracts/payments';
 import { products } from '#contracts/products';
+import { tills } from '#contracts/tills';
 import { users } from '#contracts/users';
 import { createRouter } from '#ui/router.svelte.ts';
 import { pages } from './pages.ts';
@@ -26,6 +28,18 @@ export const session = createSession({
   },
 });
 
-export const contracts = { operators, users, products, inventory, orders, carts, payments, notifications, analytics };
+export const contracts = {
+  gateway,
+  operators,
+  users,
+  products,
+  inventory,
+  orders,
+  carts,
+  payments,
+  notifications,
+  analytics,
+  tills,
+};
 
 export const api = createApi({ contracts, token: session.token, onTokenRefused: session.onTokenRefused });

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { gateway, gatewayProblems } from '#contracts/gateway';
 import { users } from '#contracts/users';
 import type { Apps } from '#edge/apps';
 import {
@@ -23,7 +24,6 @@ import {
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
 import { isSampled, type Telemetry } from '#kit/telemetry';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
-import { gateway } from './contract.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
   headersInward,
@@ -39,19 +39,17 @@ import { createDoorLimits, type LimitsOptions } from './limits.ts';
 import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
 import { createOperators, type OperatorViews } from './operators.ts';
 import { createPages, isPublic } from './pages.ts';
-import { gatewayProblems } from './problems.ts';
 import { createCachedReplies, type RepliesOptions } from './replies.ts';
 import { createEndedSessions, endsSessions } from './sessions.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
+export { gateway, gatewayProblems } from '#contracts/gateway';
 export { auditMigrations } from './audit/index.ts';
-export { gateway } from './contract.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export type { LimitsOptions } from './limits.ts';
-export type { OperatorViews } from './operators.ts';
-export { gatewayProblems } from './problems.ts';
+export type { Laboratory, OperatorViews } from './operators.ts';
 
 export interface GatewayOptions {
   readonly world: World;

@@ -1,3 +1,4 @@
+import { gateway, gatewayProblems } from '#contracts/gateway';
 import type { Caller, HttpRoute, ReplyHeaders } from '#kit/contract';
 import {
   createLimiter,
@@ -9,8 +10,6 @@ import {
   type Verdict,
 } from '#kit/limits';
 import type { Component, World } from '#kit/runtime';
-import { gateway } from './contract.ts';
-import { gatewayProblems } from './problems.ts';
 
 export interface LimitsOptions {
   /** Of one signed-in user, wherever from. Default 1,000 a second. */

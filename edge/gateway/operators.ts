@@ -1,8 +1,12 @@
 import {
   type ActiveFault,
   type EventView,
+  type Faults,
+  type ObjectiveView,
   operators,
   operatorsProblems,
+  type ProcessStatus,
+  type SettingView,
   type SpanView,
   type SystemView,
 } from '#contracts/operators';
@@ -14,12 +18,27 @@ import type { SpanRecord, TraceFilter, TraceSummary } from '#kit/telemetry';
 /** Where the gateway finds what it shows to operators. */
 export interface OperatorViews {
   system(): Promise<SystemView>;
+  objectives(): readonly ObjectiveView[];
+  settings(): readonly SettingView[];
   traces(filter: TraceFilter): readonly TraceSummary[];
   trace(traceId: string): Promise<readonly SpanRecord[]>;
   readonly log: Pick<EventLog, 'bounds' | 'read'>;
   readonly topics: readonly string[];
   /** Left out: the laboratory is not open. */
-  readonly faults?: { current(): readonly ActiveFault[]; set(faults: readonly ActiveFault[]): void };
+  readonly faults?: Laboratory;
+}
+
+export interface Laboratory {
+  current(): readonly ActiveFault[];
+  set(faults: readonly ActiveFault[]): void;
+  targets(): Faults['targets'];
+  /** Each throws when it can't be done, with a sentence that says why. */
+  readonly processes: {
+    list(): Promise<readonly ProcessStatus[]>;
+    kill(process: string): Promise<void>;
+    /** Resolves when it has begun: the gateway that asks may be the one. */
+    restart(process: string): Promise<void>;
+  };
 }
 
 const tracesDefault = 50;
@@ -44,8 +63,23 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
     throw operatorsProblems['no-faults']();
   }
 
+  function faultsNow(): Faults {
+    const { current, targets } = laboratory();
+    return { items: [...current()], targets: targets() };
+  }
+  async function operate<T>(work: (processes: Laboratory['processes']) => Promise<T>): Promise<T> {
+    const { processes } = laboratory();
+    try {
+      return await work(processes);
+    } catch (error) {
+      throw operatorsProblems['not-operable']({ detail: (error as Error).message, cause: error });
+    }
+  }
+
   const handlers: Handlers<typeof operators> = {
     system: async () => ({ status: 200, body: await known().system() }),
+    objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
+    settings: async () => ({ status: 200, body: { items: [...known().settings()] } }),
     async traces({ query }) {
       const found = known().traces({ ...query, limit: tracesMax });
       const shown = query.operation === undefined ? found.filter(({ name }) => !isHousekeeping.has(name)) : found;
@@ -57,10 +91,19 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
       if (spans.length === 0) throw operatorsProblems['unknown-trace']();
       return { status: 200, body: { traceId, spans: spans.map(spanView) } };
     },
-    faults: async () => ({ status: 200, body: { items: [...laboratory().current()] } }),
+    faults: async () => ({ status: 200, body: faultsNow() }),
     async setFaults({ body }) {
       laboratory().set(body.items);
-      return { status: 200, body: { items: [...laboratory().current()] } };
+      return { status: 200, body: faultsNow() };
+    },
+    processes: async () => ({ status: 200, body: { items: [...(await operate(({ list }) => list()))] } }),
+    async killProcess({ params: { process } }) {
+      await operate(({ kill }) => kill(process));
+      return { status: 202, body: {} };
+    },
+    async restartProcess({ params: { process } }) {
+      await operate(({ restart }) => restart(process));
+      return { status: 202, body: {} };
     },
     async topics() {
       const { log, topics } = known();

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Static } from 'typebox';
 import { decodeCursor, encodeCursor } from '#contracts/common';
+import { gateway, gatewayProblems } from '#contracts/gateway';
 import { operators } from '#contracts/operators';
 import {
   contractProblems,
@@ -16,8 +17,6 @@ import {
 } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
 import type { Audit } from './audit/index.ts';
-import { gateway } from './contract.ts';
-import { gatewayProblems } from './problems.ts';
 
 export interface PagesOptions {
   readonly clock: Clock;

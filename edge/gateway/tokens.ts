@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { type CryptoKey, decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { gatewayProblems } from '#contracts/gateway';
 import { accessTokenAudience, accessTokenIssuer, accessTokenType } from '#contracts/users';
 import { type Caller, contractProblems, type Problem } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
 import type { KeySet } from './key-set.ts';
-import { gatewayProblems } from './problems.ts';
 
 export interface TokenVerifierOptions {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
+import { gatewayProblems } from '#contracts/gateway';
 import type { OperationDescription } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
-import { gatewayProblems } from './problems.ts';
 
 /** How long something stays: an operation, or a whole version of the interface. Dates as RFC 3339, `2027-01-31T00:00:00Z`. */
 export interface Lifecycle {

@@ -375,6 +375,9 @@ describe('a promotion', () => {
     expect(first).toMatchObject({ headers: { etag: '"1"' }, body: { version: 1, used: 0 } });
     expect(await put('"1"', { active: false })).toMatchObject({ status: 200, body: { version: 2, active: false } });
     expect(await put('"1"')).toMatchObject({ status: 412, body: { code: 'contract/precondition-failed' } });
+    const get = (code: string) => shop.call('getPromotion', { as: 'staff:usr_1', params: { code } });
+    expect(await get('SPRING')).toMatchObject({ headers: { etag: '"2"' }, body: { code: 'SPRING', active: false } });
+    expect((await get('NONE')).body.code).toBe('carts/no-promotion');
   });
 });
 

@@ -25,6 +25,7 @@ import {
   putTaxClass,
   putTaxRule,
   raiseRulesVersion,
+  readPromotions,
   readRules,
   savePromotion,
 } from './rules-store.ts';
@@ -157,6 +158,11 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
       const last = items.at(-1);
       const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.code]) } : {};
       return { status: 200, body: { items, ...more } };
+    },
+    getPromotion: async ({ params: { code } }) => {
+      const found = (await readPromotions(database, [code])).get(code);
+      if (!found) throw cartsProblems['no-promotion']({ detail: code });
+      return { status: 200, headers: { etag: etagOf(found.version) }, body: promotionView(found) };
     },
     putPromotion: async ({ params: { code }, body }, context) => {
       checkTimes(body);

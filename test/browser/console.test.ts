@@ -103,7 +103,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
 
   test('an order placed while payments is gone is shown as it is, and ends when all is healed', async () => {
     const { page } = await enter('desktop', '/console/faults');
-    await page.getByLabel('payments: Gone').check();
+    await page.getByLabel('payments: Killed').check();
     await page.getByText('This is on purpose').waitFor();
     const headers = { prefer: 'wait=1', 'content-type': 'application/json', 'idempotency-key': 'while-away' };
     const reply = await fetch(`${shop.origin}/orders`, {

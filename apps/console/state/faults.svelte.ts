@@ -1,8 +1,8 @@
 import { isApiProblem } from '#api';
-import type { ActiveFault } from '#contracts/operators';
+import type { ActiveFault, Faults } from '#contracts/operators';
 import { api } from '../console.ts';
 
-let items = $state.raw<readonly ActiveFault[] | undefined>();
+let faults = $state.raw<Faults | undefined>();
 let isOpen = $state<boolean | undefined>();
 let busy = $state(false);
 let error = $state.raw<unknown>();
@@ -14,7 +14,11 @@ export const laboratory = {
     return isOpen;
   },
   get items(): readonly ActiveFault[] {
-    return items ?? [];
+    return faults?.items ?? [];
+  },
+  /** Services that can be broken, by name. */
+  get targets(): Faults['targets'] {
+    return faults?.targets ?? [];
   },
   get busy(): boolean {
     return busy;
@@ -24,7 +28,7 @@ export const laboratory = {
   },
   async look(): Promise<void> {
     try {
-      items = (await api.operators.faults()).body.items;
+      faults = (await api.operators.faults()).body;
       isOpen = true;
       error = undefined;
     } catch (failure) {
@@ -35,7 +39,7 @@ export const laboratory = {
   async set(wanted: readonly ActiveFault[]): Promise<void> {
     busy = true;
     try {
-      items = (await api.operators.setFaults({ body: { items: [...wanted] } })).body.items;
+      faults = (await api.operators.setFaults({ body: { items: [...wanted] } })).body;
       error = undefined;
     } catch (failure) {
       error = failure;

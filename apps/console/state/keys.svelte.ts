@@ -13,9 +13,22 @@ export const keys = [
   { keys: ['g', 'y'], does: 'System' },
   { keys: ['g', 't'], does: 'Traces' },
   { keys: ['g', 'l'], does: 'Sales' },
+  { keys: ['g', 'c'], does: 'Customers' },
+  { keys: ['g', 'p'], does: 'Promotions' },
+  { keys: ['g', 'a'], does: 'Audit' },
 ] as const;
 
-const places = { o: 'orders', m: 'messages', s: 'stock', y: 'system', t: 'traces', l: 'sales' } as const;
+const places = {
+  o: 'orders',
+  m: 'messages',
+  s: 'stock',
+  y: 'system',
+  t: 'traces',
+  l: 'sales',
+  c: 'customers',
+  p: 'promotions',
+  a: 'audit',
+} as const;
 const storageKey = 'holdfast.console.keys';
 /** Between the two keys of a pair. */
 const pairMs = 1_500;

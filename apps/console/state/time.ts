@@ -24,3 +24,16 @@ export function timeOfId(id: string): string | undefined {
   const ms = [...signs].reduce((sum, sign) => sum * 32 + crockford.indexOf(sign), 0);
   return Number.isFinite(ms) && ms > 0 && ms < 8.64e15 ? new Date(ms).toISOString() : undefined;
 }
+
+/** For an `<input type="datetime-local">`: on this browser's clock, to the minute. */
+export function toLocalInput(timestamp: string | undefined): string {
+  if (timestamp === undefined) return '';
+  const time = new Date(timestamp);
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** The other way round; undefined of an empty field. */
+export function fromLocalInput(text: string): string | undefined {
+  const time = new Date(text);
+  return text === '' || Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+}

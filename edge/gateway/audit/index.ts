@@ -93,7 +93,7 @@ export function createAudit(options: AuditOptions): Audit {
   };
 }
 
-const aboutMachines = new Set(['system', 'traces', 'trace', 'topics', 'faults']);
+const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'topics', 'faults']);
 
 /** `caller` is undefined when the request was refused before anybody was known. */
 export function isOfInterest(route: HttpRoute, caller: string | undefined, status: number): boolean {
