@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -32,9 +33,39 @@ export function configOf({ name, base }: App, outFolder: string): InlineConfig {
 /** Builds one app into a folder, ready to be served: compressed, and with a list of its pages. */
 export async function buildApp(app: App, outFolder: string): Promise<void> {
   await build(configOf(app, outFolder));
+  if (existsSync(join(appsFolder, app.name, 'sw.ts'))) await buildWorker(app, outFolder);
   const { pages } = (await import(`../${app.name}/pages.ts`)) as { readonly pages: Readonly<Record<string, string>> };
   writeFileSync(join(outFolder, 'app.json'), JSON.stringify({ ...app, pages: Object.values(pages) }, null, 2));
   precompress(outFolder);
+}
+
+/**
+ * `sw.ts` of an app becomes `sw.js` beside its pages: one script that knows every file of this build, and a version that
+ * changes when any of them does.
+ */
+async function buildWorker({ name, base }: App, outFolder: string): Promise<void> {
+  const paths = readdirSync(outFolder, { recursive: true, encoding: 'utf8' }).filter((path) => /\.\w+$/.test(path));
+  const version = createHash('sha256');
+  for (const path of paths.sort()) version.update(`${path}\0`).update(readFileSync(join(outFolder, path)));
+  const files = paths.filter((path) => path !== 'index.html').map((path) => `${base}${path}`);
+  const home = base.replace(/\/$/, '');
+  await build({
+    configFile: false,
+    root: join(appsFolder, name),
+    logLevel: 'error',
+    publicDir: false,
+    define: { BUILD: JSON.stringify({ version: version.digest('hex').slice(0, 16), home, files }) },
+    build: {
+      outDir: outFolder,
+      emptyOutDir: false,
+      target: browsers,
+      reportCompressedSize: false,
+      rolldownOptions: {
+        input: join(appsFolder, name, 'sw.ts'),
+        output: { format: 'iife', entryFileNames: 'sw.js' },
+      },
+    },
+  });
 }
 
 const compressible = /\.(?:js|css|html|svg|webmanifest)$/;

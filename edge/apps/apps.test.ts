@@ -20,6 +20,8 @@ function build(name: string, base: string, pages: string[]): void {
 }
 build('storefront', '/', ['/', '/p/{slug}']);
 build('till', '/till/', ['/till', '/till/sale/{id}']);
+writeFileSync(join(folder, 'till', 'sw.js'), 'worker');
+writeFileSync(join(folder, 'till', 'assets', 'reader-abc.wasm'), 'wasm');
 const apps = loadApps(['storefront', 'till'].map((name) => join(folder, name)));
 const page = { accept: 'text/html,*/*' };
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -49,6 +51,16 @@ test('pages are asked for again, by a tag; 304 when it is known', () => {
   expect([known?.status, known?.body]).toEqual([304, undefined]);
   const policy = 'content-security-policy';
   expect(known?.headers[policy], 'a 304 replaces kept headers').toBe(reply?.headers[policy]);
+});
+
+test('an app with a service worker lets it mind its pages, and only an app with WebAssembly may compile it', () => {
+  expect(get('/till/sw.js')?.headers).toMatchObject({ 'service-worker-allowed': '/till', 'cache-control': 'no-cache' });
+  expect(get('/till/assets/reader-abc.wasm')?.headers).toMatchObject({ 'content-type': 'application/wasm' });
+  const policyOf = (path: string) => String(get(path, page)?.headers['content-security-policy']);
+  expect(policyOf('/till')).toContain("script-src 'self' 'wasm-unsafe-eval';");
+  expect(policyOf('/till')).toContain('trusted-types svelte-trusted-html holdfast-worker');
+  expect(policyOf('/')).toContain("script-src 'self';");
+  expect(policyOf('/')).not.toContain('holdfast-worker');
 });
 
 test('the paths of all apps can be told', () => {

@@ -21,6 +21,8 @@ export interface Apps {
 
 interface StoredFile {
   readonly type: string;
+  /** With a 304, too: its headers replace those that the browser has kept. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Its name changes with its content, so it is kept for ever. */
   readonly isHashed: boolean;
   readonly etag: string;
@@ -44,35 +46,38 @@ const types: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.woff2': 'font/woff2',
   '.webmanifest': 'application/manifest+json',
+  '.wasm': 'application/wasm',
 };
 
 /**
  * Scripts, styles and calls of our own only; nothing inline, no frames, no plug-ins, no forms that leave. Pictures of
- * products may come from wherever the shop keeps them, over TLS. Text becomes markup through Svelte's own policy alone.
+ * products may come from wherever the shop keeps them, over TLS. Text becomes markup through Svelte's own policy alone. An
+ * app with a service worker names it through a policy of its own; an app with WebAssembly, which reads bar codes where the
+ * browser can't, may compile it.
  */
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "font-src 'self'",
-  "img-src 'self' data: https:",
-  "manifest-src 'self'",
-  "worker-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  'trusted-types svelte-trusted-html',
-].join('; ');
+const contentSecurityPolicy = ({ hasWorker, hasWasm }: { hasWorker: boolean; hasWasm: boolean }): string =>
+  [
+    "default-src 'none'",
+    `script-src 'self'${hasWasm ? " 'wasm-unsafe-eval'" : ''}`,
+    "style-src 'self'",
+    "connect-src 'self'",
+    "font-src 'self'",
+    "img-src 'self' data: https:",
+    "manifest-src 'self'",
+    "worker-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    `trusted-types svelte-trusted-html${hasWorker ? ' holdfast-worker' : ''}`,
+  ].join('; ');
 
-const pageHeaders = {
-  'content-security-policy': contentSecurityPolicy,
+const commonHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'same-origin',
-  // The till's camera reads barcodes; nothing else of a device is asked for.
-  'permissions-policy': 'camera=(self), geolocation=(), microphone=(), payment=(), usb=()',
+  // The till's camera reads barcodes, its receipts go to a printer; nothing else of a device is asked for.
+  'permissions-policy': 'camera=(self), geolocation=(), microphone=(), payment=(), usb=(self), serial=(self)',
 };
 
 /**
@@ -105,15 +110,28 @@ export function loadApps(folders: readonly string[]): Apps {
   };
 }
 
+/** What `apps/build` calls a service worker. */
+const workerName = 'sw.js';
+
 function loadApp(folder: string, files: Map<string, StoredFile>): StoredApp {
   const { name, base, pages } = JSON.parse(readFileSync(join(folder, 'app.json'), 'utf8')) as {
     readonly name: string;
     readonly base: string;
     readonly pages: readonly string[];
   };
-  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const policy = contentSecurityPolicy({
+    hasWorker: paths.includes(workerName),
+    hasWasm: paths.some((path) => path.endsWith('.wasm')),
+  });
+  const pageHeaders = { ...commonHeaders, 'content-security-policy': policy };
+  // A worker minds the app's own page as well, whose path ends without the slash.
+  const workerHeaders = { ...pageHeaders, 'service-worker-allowed': base.replace(/(?<=.)\/$/, '') };
+  for (const path of paths) {
     const type = types[extname(path)];
-    if (type !== undefined) files.set(`${base}${path}`, loadFile(join(folder, path), path, type));
+    if (type === undefined) continue;
+    const headers = path === workerName ? workerHeaders : pageHeaders;
+    files.set(`${base}${path}`, loadFile(join(folder, path), path, type, headers));
   }
   const index = files.get(`${base}index.html`);
   if (!index) throw new Error(`the app in ${folder} has no index.html: build it anew (node apps/build/main.ts)`);
@@ -121,11 +139,12 @@ function loadApp(folder: string, files: Map<string, StoredFile>): StoredApp {
   return { name, base, pages: pages.map(patternOf), index };
 }
 
-function loadFile(file: string, path: string, type: string): StoredFile {
+function loadFile(file: string, path: string, type: string, headers: StoredFile['headers']): StoredFile {
   const plain = readFileSync(file);
   const [br, gzip] = [`${file}.br`, `${file}.gz`].map((name) => (existsSync(name) ? readFileSync(name) : undefined));
   return {
     type,
+    headers,
     isHashed: path.startsWith('assets/'),
     etag: hash('sha256', plain, 'hex').slice(0, 20),
     plain,
@@ -148,8 +167,7 @@ function send(file: StoredFile, headers: PageRequest['headers'], more: Readonly<
     etag: coding ? `"${file.etag};${coding}"` : `"${file.etag}"`,
     'cache-control': file.isHashed ? 'public, max-age=31536000, immutable' : 'no-cache',
     vary: 'accept-encoding',
-    // With a 304, too: its headers replace those that the browser has kept.
-    ...pageHeaders,
+    ...file.headers,
     ...more,
   };
   // What a browser sends back comes without the name of the coding (kit/contract/http-compression.ts).

@@ -33,9 +33,9 @@ export async function launch(): Promise<Browser> {
   });
 }
 
-export interface Visit {
+/** What is seen of a page while it is used. */
+export interface Watch {
   readonly page: Page;
-  readonly context: BrowserContext;
   /** Errors and warnings of the console, uncaught errors, and replies of 500 and more. */
   readonly complaints: string[];
   /** Serious and critical findings of axe, as `rule: element`. */
@@ -43,6 +43,10 @@ export interface Visit {
   /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls), and its largest piece. */
   shift(): Promise<number>;
   picture(name: string): Promise<void>;
+}
+
+export interface Visit extends Watch {
+  readonly context: BrowserContext;
 }
 
 export async function visit(
@@ -60,9 +64,14 @@ export async function visit(
     // axe is brought in as text; what the policy keeps out of the pages themselves is in `complaints`.
     bypassCSP: false,
   });
-  await context.addInitScript(watchPage);
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
+  return { context, ...(await watch(page, `${viewport}${options.dark ? '-dark' : ''}`)) };
+}
+
+/** `kind` ends the names of pictures. */
+export async function watch(page: Page, kind: string): Promise<Watch> {
+  await page.addInitScript(watchPage);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning')
@@ -74,7 +83,6 @@ export async function visit(
   });
   return {
     page,
-    context,
     complaints,
     async findings() {
       await page.evaluate(axeSource);
@@ -91,7 +99,7 @@ export async function visit(
     },
     shift: () => page.evaluate(() => (globalThis as unknown as Watched).layoutShift),
     async picture(name) {
-      await page.screenshot({ path: join(pictureFolder, `${name}-${viewport}${options.dark ? '-dark' : ''}.png`) });
+      await page.screenshot({ path: join(pictureFolder, `${name}-${kind}.png`) });
     },
   };
 }
