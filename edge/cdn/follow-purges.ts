@@ -16,10 +16,11 @@ const timeoutMs = 2_000;
 
 /** Asks a gateway what to forget. Another gateway, or one that started anew, doesn't know where we were: then it is everything. */
 export function followPurges({ world, cdn, url, pollMs = 1_000 }: FollowPurgesOptions): Component {
-  const { timers, random, log } = world;
+  const { clock, timers, random, log } = world;
   let cursor: string | undefined;
   const loop = createLoop({
     name: 'purges',
+    clock,
     timers,
     random,
     log,

@@ -58,6 +58,7 @@ export function createEndedSessions(options: EndedSessionsOptions): EndedSession
 
   const loop = createLoop({
     name: 'ended sessions',
+    clock,
     timers,
     random,
     log,

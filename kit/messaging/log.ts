@@ -18,7 +18,7 @@ export interface EventLog {
   append(topic: string, events: readonly EventEnvelope[]): Promise<void>;
   /**
    * Events from the given offsets on, at most `limit` in all and in the order of `ranges`; within a partition in order
-   * and without gaps. No range takes more than `limitPerRange`.
+   * and without gaps. No range takes more than `limitPerRange`. There may be more than it answers, unless it answers nothing.
    */
   read(ranges: readonly ReadRange[], limit: number, limitPerRange: number): Promise<readonly LogRecord[]>;
   /** First and next offset of each partition. A topic that nobody has appended to has all at 0. */

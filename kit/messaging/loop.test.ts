@@ -2,17 +2,21 @@ import { expect, test } from 'vitest';
 import { createVirtualWorld } from '#kit/runtime';
 import { createLoop, type Turn } from './loop.ts';
 
-function setUp(outcomes: (Turn | Error)[]) {
+function setUp(outcomes: (Turn | Error)[], options: { turnMs?: number; shareMax?: number } = {}) {
+  const { turnMs, ...rest } = options;
   const world = createVirtualWorld({ seed: 1, startMs: 0 });
   const turns: number[] = [];
   const loop = createLoop({
     name: 'test',
+    clock: world.clock,
     timers: world.timers,
     random: world.random,
     log: world.log,
     pollMs: 1_000,
+    ...rest,
     async turn() {
       turns.push(world.clock.monotonicMs());
+      if (turnMs !== undefined) await world.timers.sleep(turnMs);
       const outcome = outcomes.shift() ?? 'idle';
       if (outcome instanceof Error) throw outcome;
       return outcome;
@@ -64,6 +68,24 @@ test('a loop that has done all there was rests a moment, so that what comes mean
   loop.wake();
   await world.advance(100);
   expect(turns).toEqual([0, 20]);
+});
+
+test('work that nobody waits for takes its share of the time and no more, but never rests for long', async () => {
+  const short = setUp(Array(20).fill('worked'), { turnMs: 10, shareMax: 0.1 });
+  short.loop.start();
+  await short.world.advance(450);
+  expect(short.turns).toEqual([0, 100, 200, 300, 400]);
+  const long = setUp(Array(20).fill('worked'), { turnMs: 200, shareMax: 0.1 });
+  long.loop.start();
+  await long.world.advance(1_500);
+  expect(long.turns).toEqual([0, 700, 1_400]);
+});
+
+test('a loop with a share still goes on at once while there is more than it could do', async () => {
+  const { world, loop, turns } = setUp(['again', 'again', 'worked'], { turnMs: 10, shareMax: 0.1 });
+  loop.start();
+  await world.advance(100);
+  expect(turns).toEqual([0, 10, 20]);
 });
 
 test('errors are backed off from, also when woken, and say so in the log', async () => {

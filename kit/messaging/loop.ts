@@ -1,4 +1,4 @@
-import type { Cancel, Logger, Random, Timers } from '#kit/runtime';
+import type { Cancel, Clock, Logger, Random, Timers } from '#kit/runtime';
 
 /**
  * What a turn of a loop found: more than it could do (`again`, at once), all that there was (`worked`: a moment's rest, so
@@ -8,6 +8,7 @@ export type Turn = 'again' | 'worked' | 'idle' | { readonly afterMs: number };
 
 export interface LoopOptions {
   readonly name: string;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Logger;
@@ -15,6 +16,12 @@ export interface LoopOptions {
   readonly turn: () => Promise<Turn>;
   /** How long an idle loop waits for a wake-up before it looks by itself. */
   readonly pollMs: number;
+  /**
+   * The largest share of its time that the loop works while it keeps up: after a turn it rests the longer the more that
+   * cost, half a second at most. For work that nobody waits for: a turn for many costs little more than a turn for few.
+   * Default 1, a moment's rest.
+   */
+  readonly shareMax?: number;
 }
 
 /**
@@ -22,7 +29,7 @@ export interface LoopOptions {
  *
  *     stopped ──start──▶ waiting ──wake or timer──▶ running ──idle──▶ waiting
  *                                                   running ──again──▶ running
- *                                                   running ──worked, or woken meanwhile──▶ resting (a moment) ──▶ running
+ *                                                   running ──worked, or woken meanwhile──▶ resting ──▶ running
  *                                                   running ──error──▶ resting (backoff, wake-ups don't count) ──▶ running
  */
 export interface Loop {
@@ -33,16 +40,16 @@ export interface Loop {
   stop(): Promise<void>;
 }
 
-/**
- * After work a loop rests for so long, whoever wakes it, so that what comes meanwhile is done in one turn. An idle loop
- * never waits. Without it the relay and its readers took half of the database's time under a load of orders.
- */
-const gatherMs = 20;
+/** After work a loop rests for at least so long, whoever wakes it, so that what comes meanwhile is done in one turn. */
+const restMsMin = 20;
+const restMsMax = 500;
+/** `shareMax` of relays and consumers: what they spare, orders have. */
+export const backgroundShareMax = 0.05;
 const errorDelayMsMin = 50;
 const errorDelayMsMax = 5_000;
 
 export function createLoop(options: LoopOptions): Loop {
-  const { name, timers, random, log, turn, pollMs } = options;
+  const { name, clock, timers, random, log, turn, pollMs, shareMax = 1 } = options;
   let state: 'stopped' | 'waiting' | 'running' | 'resting' = 'stopped';
   let woken = false;
   let stopping = false;
@@ -65,6 +72,7 @@ export function createLoop(options: LoopOptions): Loop {
     while (!stopping) {
       woken = false;
       let outcome: Turn;
+      const startMs = clock.monotonicMs();
       try {
         outcome = await turn();
         failures = 0;
@@ -74,10 +82,14 @@ export function createLoop(options: LoopOptions): Loop {
       }
       if (outcome === 'again') continue;
       if (stopping) return;
-      if (woken || outcome === 'worked') wait(gatherMs, 'resting');
+      if (woken || outcome === 'worked') wait(restAfter(clock.monotonicMs() - startMs), 'resting');
       else wait(outcome === 'idle' ? pollMs : Math.min(outcome.afterMs, pollMs), 'waiting');
       return;
     }
+  }
+
+  function restAfter(turnMs: number): number {
+    return Math.min(restMsMax, Math.max(restMsMin, turnMs * (1 / shareMax - 1)));
   }
 
   function rest(error: unknown): void {

@@ -2,7 +2,7 @@ import type { Component, Database, Transaction, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { createEnvelope, type EventDraft, type EventEnvelope, encodeEnvelope, type LogicalClock } from './envelope.ts';
 import type { EventLog } from './log.ts';
-import { createLoop } from './loop.ts';
+import { backgroundShareMax, createLoop } from './loop.ts';
 import type { MessagingMetrics } from './metrics.ts';
 import { partitionOf } from './partition.ts';
 import { createRelay } from './relay.ts';
@@ -52,10 +52,13 @@ const publishSql = `
 
 export function createOutbox(options: OutboxOptions): Outbox {
   const { source, database, world, pollMs = 1_000 } = options;
-  const { timers, random } = world;
+  const { clock, timers, random } = world;
   const log = world.log.with({ relay: source });
   const relay = createRelay(options);
-  const loop = createLoop({ name: `relay ${source}`, timers, random, log, turn: relay.turn, pollMs });
+  const loop = createLoop({
+    ...{ name: `relay ${source}`, clock, timers, random, log },
+    ...{ turn: relay.turn, pollMs, shareMax: backgroundShareMax },
+  });
 
   return {
     async publish(tx, events) {

@@ -15,6 +15,7 @@ import {
   readSql,
   sweepSql,
 } from './postgres-log-sql.ts';
+import { createRecentEvents } from './recent.ts';
 
 export const logMigrations: Migrations = {
   directory: `${import.meta.dirname}/schema/log`,
@@ -42,6 +43,7 @@ export function createPostgresLog(options: PostgresLogOptions): EventLog {
   const { log } = world;
   const instance = world.ids.next('log');
   const knownTopics = new Set<string>();
+  const recent = createRecentEvents();
   const listeners = new Set<(topic: string) => void>();
   let listening: Promise<Cancel> | undefined;
 
@@ -65,7 +67,7 @@ export function createPostgresLog(options: PostgresLogOptions): EventLog {
     accept?: { readonly producer: string; readonly appends: readonly ExactAppend[] },
   ): Promise<ReadonlySet<number>> {
     await ensureTopic(topic);
-    const accepted = await database.transaction(async (tx) => {
+    const { won, nextOffsets } = await database.transaction(async (tx) => {
       const partitions = batches.map((batch) => batch.partition);
       // Sent together: both must be done before the insert, and neither needs the other's answer.
       const [allowed, locked] = await Promise.all([
@@ -90,10 +92,13 @@ export function createPostgresLog(options: PostgresLogOptions): EventLog {
           `${instance} ${topic}`,
         ]);
       }
-      return won;
+      return { won, nextOffsets };
     });
-    if (accepted.size > 0) tell(topic);
-    return accepted;
+    for (const { partition, envelopes } of batches) {
+      if (won.has(partition)) recent.appended(topic, partition, nextOffsets.get(partition) as number, envelopes);
+    }
+    if (won.size > 0) tell(topic);
+    return won;
   }
 
   return {
@@ -111,6 +116,8 @@ export function createPostgresLog(options: PostgresLogOptions): EventLog {
     },
     async read(ranges, limit, limitPerRange) {
       if (ranges.length === 0) return [];
+      const known = recent.read(ranges, limit, limitPerRange);
+      if (known) return known;
       const { rows } = await database.query<Omit<LogRecord, 'event'> & { envelope: EventEnvelope }>(readSql, [
         ranges.map((range) => range.topic),
         ranges.map((range) => range.partition),
@@ -156,7 +163,9 @@ export function createPostgresLog(options: PostgresLogOptions): EventLog {
         eventsMax ?? null,
         sweepRowsMax,
       ]);
-      return rows[0]?.count ?? 0;
+      const count = rows[0]?.count ?? 0;
+      if (count > 0) recent.forget();
+      return count;
     },
   };
 }

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '#kit/runtime';
-import type { EventLog, LogRecord } from './log.ts';
+import type { EventLog } from './log.ts';
 import { createOutbox, outboxMigrations } from './outbox.ts';
 import { partitionOf } from './partition.ts';
 import { createPostgresLog, logMigrations } from './postgres-log.ts';
 import { createRelay, type Relay } from './relay.ts';
-import { Crash, createCrashPoints, openTestDatabase, quietWorld as world } from './testing/index.ts';
+import { Crash, createCrashPoints, openTestDatabase, readAll, quietWorld as world } from './testing/index.ts';
 
 let database: Database;
 let logDatabase: Database;
@@ -40,14 +40,10 @@ async function runUntilIdle(relay: Relay): Promise<void> {
   while ((await relay.turn()) !== 'idle');
 }
 
-async function inTheLog(): Promise<readonly LogRecord[]> {
-  const ranges = (await log.bounds(['shop'])).map(({ partition }) => ({ topic: 'shop', partition, fromOffset: 0 }));
-  return log.read(ranges, 100_000, 100_000);
-}
-
 async function expectAllExactlyOnce(): Promise<void> {
   const found = new Map<string, unknown[]>();
-  for (const { event } of await inTheLog()) found.set(event.subject, [...(found.get(event.subject) ?? []), event.data]);
+  for (const { event } of await readAll(log, 'shop'))
+    found.set(event.subject, [...(found.get(event.subject) ?? []), event.data]);
   expect(Object.fromEntries(found)).toEqual(Object.fromEntries(published));
 }
 
@@ -67,7 +63,7 @@ test('what is rolled back is never relayed', async () => {
   });
   await expect(failing).rejects.toThrow('no');
   await runUntilIdle(createRelay({ source: 'shop', database, log, world }));
-  expect(await inTheLog()).toEqual([]);
+  expect(await readAll(log, 'shop')).toEqual([]);
 });
 
 /** The relay that everyone writes first: a cursor over ids. */
@@ -106,7 +102,7 @@ test('an event whose transaction commits after that of a higher id is found; a r
   await runUntilIdle(relay);
 
   expect(seenByNaive).toEqual([2]);
-  expect((await inTheLog()).map((record) => record.event.data).toSorted()).toEqual([1, 2]);
+  expect((await readAll(log, 'shop')).map((record) => record.event.data).toSorted()).toEqual([1, 2]);
 });
 
 test('a relay killed after any statement repeats nothing and loses nothing', async () => {
@@ -226,7 +222,7 @@ test('a new outbox under an old name is not mistaken for the old one, though its
   );
   await runUntilIdle(createRelay({ source: 'shop', database: fresh, log, world }));
   await fresh.close();
-  expect((await inTheLog()).filter((record) => record.event.subject === 'fresh')).toHaveLength(3);
+  expect((await readAll(log, 'shop')).filter((record) => record.event.subject === 'fresh')).toHaveLength(3);
 });
 
 test('an idle relay asks one question a turn', async () => {

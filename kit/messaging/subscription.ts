@@ -5,7 +5,7 @@ import type { EventEnvelope, LogicalClock } from './envelope.ts';
 import { isHopeless, isOutage, PositionOutOfLog, StalePosition } from './errors.ts';
 import { advance, countAttempt, type Move, movesOf, readPositions, rewind } from './inbox.ts';
 import type { EventLog, LogRecord } from './log.ts';
-import { createLoop, isAnyFull, type Turn } from './loop.ts';
+import { backgroundShareMax, createLoop, isAnyFull, type Turn } from './loop.ts';
 import type { MessagingMetrics } from './metrics.ts';
 import { createPartitions, type HeldPartition } from './partitions.ts';
 
@@ -85,7 +85,10 @@ export function subscribe(options: SubscriptionOptions): Subscription {
   });
   const deadLetters = createDeadLetters({ database, group, policy: onPoison, delivery });
   const partitions = createPartitions({ group, topics, log, database, from, member });
-  const loop = createLoop({ name: `consumer ${group}`, timers, random, log: logger, turn, pollMs });
+  const loop = createLoop({
+    ...{ name: `consumer ${group}`, clock, timers, random, log: logger },
+    ...{ turn, pollMs, shareMax: backgroundShareMax },
+  });
   let cancels: Cancel[] = [];
   let beating: Promise<void> | undefined;
 

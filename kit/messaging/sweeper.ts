@@ -17,8 +17,8 @@ export interface SweeperOptions {
  */
 export function createSweeper(options: SweeperOptions): Component {
   const { log, topics, retention, world, periodMs = 60_000 } = options;
-  const { timers, random } = world;
-  const loop = createLoop({ name: 'log sweeper', timers, random, log: world.log, turn, pollMs: periodMs });
+  const { clock, timers, random } = world;
+  const loop = createLoop({ name: 'log sweeper', clock, timers, random, log: world.log, turn, pollMs: periodMs });
 
   async function turn() {
     let removed = 0;

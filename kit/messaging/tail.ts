@@ -1,7 +1,7 @@
 import type { Cancel, Component, World } from '#kit/runtime';
 import type { EventEnvelope } from './envelope.ts';
 import type { EventLog } from './log.ts';
-import { createLoop, type Turn } from './loop.ts';
+import { backgroundShareMax, createLoop, type Turn } from './loop.ts';
 
 export interface TailOptions {
   readonly name: string;
@@ -22,10 +22,13 @@ export interface TailOptions {
  */
 export function createTail(options: TailOptions): Component {
   const { name, topics, log, world, handler, batchMax = 500, pollMs = 2_000 } = options;
-  const { timers, random } = world;
+  const { clock, timers, random, log: logger } = world;
   let positions: { topic: string; partition: number; fromOffset: number }[] = [];
   let cancel: Cancel = () => {};
-  const loop = createLoop({ name: `tail ${name}`, timers, random, log: world.log, turn, pollMs });
+  const loop = createLoop({
+    ...{ name: `tail ${name}`, clock, timers, random, log: logger },
+    ...{ turn, pollMs, shareMax: backgroundShareMax },
+  });
 
   async function turn(): Promise<Turn> {
     const records = await log.read(positions, batchMax, batchMax);
@@ -37,7 +40,7 @@ export function createTail(options: TailOptions): Component {
     try {
       await handler(records.map((record) => record.event));
     } catch (error) {
-      world.log.warn('a tail lost events', { tail: name, events: records.length, error });
+      logger.warn('a tail lost events', { tail: name, events: records.length, error });
     }
     return records.length >= batchMax ? 'again' : 'worked';
   }

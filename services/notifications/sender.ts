@@ -35,7 +35,7 @@ export interface SenderOptions {
 export function createSender(options: SenderOptions): Loop {
   const { database, world, mailer, writeReset, messageIdDomain, batchMax = 8, sendTimeoutMs = 30_000 } = options;
   const { backoffMsMin = 5_000, backoffMsMax = 900_000, giveUpAfterMs = 24 * 3_600_000, pollMs = 1_000 } = options;
-  const { timers, random, log } = world;
+  const { clock, timers, random, log } = world;
   const owner = world.ids.next('snd');
   // Long enough that a lease never ends while its mail is under way.
   const leaseMs = 2 * sendTimeoutMs;
@@ -84,5 +84,5 @@ export function createSender(options: SenderOptions): Loop {
     return { messageId: `${id}@${messageIdDomain}`, recipient, subject, text, html, date: createdAt };
   }
 
-  return createLoop({ name: 'mail sender', timers, random, log, turn, pollMs });
+  return createLoop({ name: 'mail sender', clock, timers, random, log, turn, pollMs });
 }

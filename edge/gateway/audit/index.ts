@@ -48,7 +48,7 @@ export function createAudit(options: AuditOptions): Audit {
     return waiting.length > 0 ? 'again' : 'worked';
   }
 
-  const shared = { timers, random, log };
+  const shared = { clock, timers, random, log };
   const writer = createLoop({ ...shared, name: 'audit writer', turn: write, pollMs: flushPeriodMs });
   const sweeper = createLoop({
     ...shared,

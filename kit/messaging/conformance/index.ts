@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { EventEnvelope } from '../envelope.ts';
-import type { EventLog, LogRecord } from '../log.ts';
+import type { EventLog } from '../log.ts';
 import { partitionCount, partitionOf } from '../partition.ts';
+import { readAll } from '../testing/index.ts';
 
 /** What the suite needs from an adapter. */
 export interface EventLogFixture {
@@ -221,9 +222,4 @@ function event(key: string, data: unknown): EventEnvelope {
     datacontenttype: 'application/json',
     data,
   };
-}
-
-async function readAll(log: EventLog, topic: string): Promise<readonly LogRecord[]> {
-  const ranges = (await log.bounds([topic])).map(({ partition }) => ({ topic, partition, fromOffset: 0 }));
-  return log.read(ranges, 10_000, 10_000);
 }

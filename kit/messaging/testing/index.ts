@@ -1,6 +1,7 @@
 import type { Database, Queryable, SqlValue } from '#kit/runtime';
 import { CommitOutcomeUnknown, createDatabase, type Migrations, migrate } from '#kit/store';
 import { createTestDatabase } from '#kit/store/embedded/testing';
+import type { EventLog, LogRecord } from '../log.ts';
 import { quietWorld } from './world.ts';
 
 /** For tests only: real databases, a quiet real world, crashes at every statement. */
@@ -90,4 +91,19 @@ export function createCrashPoints(): CrashPoints {
       },
     }),
   };
+}
+
+/** All that a topic holds: a read may answer less than there is, but never nothing. */
+export async function readAll(log: EventLog, topic: string): Promise<readonly LogRecord[]> {
+  const ranges = (await log.bounds([topic])).map(({ partition }) => ({ topic, partition, fromOffset: 0 }));
+  const all: LogRecord[] = [];
+  for (;;) {
+    const records = await log.read(ranges, 10_000, 10_000);
+    if (records.length === 0) return all.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+    for (const { partition, offset } of records) {
+      const range = ranges.find((one) => one.partition === partition);
+      if (range) range.fromOffset = offset + 1;
+    }
+    all.push(...records);
+  }
 }
