@@ -54,6 +54,12 @@ test('a contract in a bundle is a table: no schema, and nothing that is for serv
   expect(text).not.toMatch(/pattern|maxLength|description/);
 });
 
+test('a module of nothing but functions is taken as it is', async () => {
+  const load = contractTables().load as (id: string) => Promise<string>;
+  expect(await load('\0contract:pricing')).toMatch(/^export \* from ".*contracts\/pricing\.ts";$/);
+  expect(await load('\0contract:order-goods')).toMatch(/^export \* from /);
+});
+
 test('what is built has no schema library in it and every file is small', async () => {
   const { folders, failures } = await buildApps();
   expect(failures.filter((failure) => failure.startsWith('storefront'))).toEqual([]);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Plugin } from 'vite';
 
 /**
@@ -7,7 +8,8 @@ import type { Plugin } from 'vite';
  *
  * but its schemas, and the library that makes them, are of no use in a browser. So the contract is read here, in Node,
  * and what reaches the bundle is what a caller needs of each operation that has a public door: method, path, and how to
- * call it. No URL is ever written by hand.
+ * call it. No URL is ever written by hand. Lists of words come along; a module of nothing but functions (how totals are
+ * computed) is taken as it is.
  */
 export function contractTables(): Plugin {
   const mark = '\0contract:';
@@ -19,10 +21,16 @@ export function contractTables(): Plugin {
     },
     async load(id) {
       if (!id.startsWith(mark)) return undefined;
-      const exported: Record<string, unknown> = await import(`#contracts/${id.slice(mark.length)}`);
-      const tables = Object.entries(exported).flatMap(([name, value]) =>
-        isContract(value) ? [`export const ${name} = ${JSON.stringify(tableOf(value))};`] : [],
-      );
+      const module = id.slice(mark.length);
+      const exported: Record<string, unknown> = await import(`#contracts/${module}`);
+      const values = Object.entries(exported);
+      if (values.length > 0 && values.every(([, value]) => typeof value === 'function')) {
+        return `export * from ${JSON.stringify(join(import.meta.dirname, '../../contracts', `${module}.ts`))};`;
+      }
+      const tables = values.flatMap(([name, value]) => {
+        const known = isContract(value) ? tableOf(value) : isWords(value) ? value : undefined;
+        return known === undefined ? [] : [`export const ${name} = ${JSON.stringify(known)};`];
+      });
       return tables.join('\n');
     },
   };
@@ -45,6 +53,8 @@ interface Contract {
 function isContract(value: unknown): value is Contract {
   return typeof value === 'object' && value !== null && 'service' in value && 'operations' in value;
 }
+
+const isWords = (value: unknown): boolean => Array.isArray(value) && value.every((word) => typeof word === 'string');
 
 /** Operations for services alone have no door, so nobody in a browser needs to know of them. */
 function tableOf({ service, operations }: Contract): unknown {
