@@ -1,9 +1,11 @@
 import type { OperatorViews } from '#edge/gateway';
 import type { EventLog } from '#kit/messaging';
+import type { Recorder } from '#kit/objectives';
 import { composedServices, publishesEvents } from './compose.ts';
 import type { FaultSwitches } from './faults.ts';
 import { createLaboratory } from './laboratory.ts';
 import type { Mesh } from './mesh.ts';
+import { viewObjectives } from './objectives.ts';
 import type { ServicesOptions } from './services.ts';
 import { type Readings, type SystemViewOptions, viewSystem } from './system-view.ts';
 import type { ProcessTelemetry } from './telemetry.ts';
@@ -11,6 +13,7 @@ import { createTraceCollector } from './traces.ts';
 
 export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'process' | 'services' | 'dataDir' | 'settings'> {
   readonly observed: ProcessTelemetry;
+  readonly objectives: Recorder['status'];
   readonly mesh: Mesh | undefined;
   readonly log: EventLog;
   readonly unready: SystemViewOptions['unready'];
@@ -31,6 +34,7 @@ export function createOperatorViews(options: OperatorViewsOptions): OperatorView
       : {}),
     topics: composedServices.filter(publishesEvents),
     settings: () => options.settings ?? [],
+    objectives: () => viewObjectives(options.objectives()),
     traces: spans.recent,
     trace: createTraceCollector({ elsewhere, here: spans.trace }).trace,
     async system() {

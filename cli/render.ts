@@ -1,7 +1,9 @@
 import { type EdgePlan, planOf, renderers } from '#edge/render';
 import { addressFrom } from './address.ts';
+import { alertRules, toYaml } from './alert-rules.ts';
 import { publicContracts } from './compose.ts';
 import { type ExitCode, exitCodes, Failure } from './failure.ts';
+import { shopObjectives } from './objectives.ts';
 import { loadTopology } from './topology.ts';
 
 export interface RenderOptions {
@@ -17,8 +19,13 @@ const gatewayPortDefault = 4080;
 
 /** Prints the configuration of another program for what stands in front of a topology's gateways. */
 export function renderCommand(program: string, options: RenderOptions): ExitCode {
+  if (program === 'alerts') {
+    process.stdout.write(toYaml(alertRules(shopObjectives())));
+    return exitCodes.ok;
+  }
   const render = renderers[program as keyof typeof renderers];
-  if (!render) throw misuse(`There is no "${program}" to render for: give ${Object.keys(renderers).join(', ')}.`);
+  if (!render)
+    throw misuse(`There is no "${program}" to render for: give ${[...Object.keys(renderers), 'alerts'].join(', ')}.`);
   process.stdout.write(render(planFrom(options)));
   return exitCodes.ok;
 }

@@ -26,6 +26,7 @@ import { connectMail, type Mail } from './mail.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { composeMortals } from './mortals.ts';
+import { createShopObjectives } from './objectives.ts';
 import { observeTransport } from './observe.ts';
 import { observeProvider } from './observe-provider.ts';
 import { createOperatorViews } from './operator-views.ts';
@@ -230,6 +231,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const door = connectGateway(options.gateway ?? {}, () => countOf(mesh, 'gateway'), world);
   for (const component of door.components) host.add(component);
   const apps = options.apps && loadApps(options.apps);
+  const objectives = createShopObjectives({ ...options, telemetry });
+  host.add(objectives.component);
   const gateway = createGateway({
     ...door.options,
     cache: { events: eventLog, ...door.cache },
@@ -243,6 +246,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
       observed,
       mesh,
       log: eventLog,
+      objectives: objectives.status,
       unready: () => host.unready(),
       faults,
     }),

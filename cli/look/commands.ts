@@ -34,6 +34,16 @@ export function addLookCommands(program: Command): void {
       process.exitCode = await topCommand({ ...options, everySec: every });
     });
 
+  look(
+    'slo',
+    'show what is left of each error budget and how fast it burns; ends with 5 when that should wake somebody',
+  )
+    .option('--json', 'print one line of JSON on standard output', false)
+    .action(async (options) => {
+      const { sloCommand } = await import('./slo.ts');
+      process.exitCode = await sloCommand(options);
+    });
+
   look('trace <id>', 'show how the time of a request was spent: by order, or any other id, or by trace')
     .option('--all', 'traces that only read it, too', false)
     .option('--json', 'print one line of JSON on standard output', false)

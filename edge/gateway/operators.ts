@@ -1,6 +1,7 @@
 import {
   type ActiveFault,
   type EventView,
+  type ObjectiveView,
   type Faults,
   type ObjectiveView,
   operators,
@@ -18,6 +19,7 @@ import type { SpanRecord, TraceFilter, TraceSummary } from '#kit/telemetry';
 /** Where the gateway finds what it shows to operators. */
 export interface OperatorViews {
   system(): Promise<SystemView>;
+  objectives(): readonly ObjectiveView[];
   objectives(): readonly ObjectiveView[];
   settings(): readonly SettingView[];
   traces(filter: TraceFilter): readonly TraceSummary[];
@@ -78,6 +80,7 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
 
   const handlers: Handlers<typeof operators> = {
     system: async () => ({ status: 200, body: await known().system() }),
+    objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
     objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
     settings: async () => ({ status: 200, body: { items: [...known().settings()] } }),
     async traces({ query }) {
