@@ -8,6 +8,7 @@ import { payments as paymentsContract } from '#contracts/payments';
 import { products as productsContract } from '#contracts/products';
 import { tills as tillsContract } from '#contracts/tills';
 import { users as usersContract } from '#contracts/users';
+import { webhooks as webhooksContract } from '#contracts/webhooks';
 import { createHybridClock, createTextClock } from '#kit/clock';
 import {
   type CallContext,
@@ -37,6 +38,7 @@ import type { PaymentProvider } from '#services/payments/provider';
 import { createProducts, productsMigrations } from '#services/products';
 import { createTills, tillsMigrations } from '#services/tills';
 import { createUsers, usersMigrations } from '#services/users';
+import { createWebhooks, type WebhooksOptions, webhooksMigrations } from '#services/webhooks';
 import { observeServed, observeTransport, traceServer } from './observe.ts';
 
 /**
@@ -56,6 +58,7 @@ export const composedServices = [
   'notifications',
   'analytics',
   'assistant',
+  'webhooks',
 ] as const;
 export type ComposedService = (typeof composedServices)[number];
 
@@ -67,10 +70,11 @@ export const serviceMigrations: Readonly<Record<ComposedService, readonly Migrat
   payments: paymentsMigrations,
   orders: [...ordersMigrations, outboxMigrations],
   carts: cartsMigrations,
-  tills: tillsMigrations,
+  tills: [...tillsMigrations, outboxMigrations],
   notifications: notificationsMigrations,
   analytics: analyticsMigrations,
   assistant: assistantMigrations,
+  webhooks: webhooksMigrations,
 };
 
 /** Services with an outbox; the topic of their events bears their name. */
@@ -95,6 +99,8 @@ export interface ComposeOptions {
   readonly mail?: { readonly mailer: Mailer } & Pick<NotificationsOptions, 'messageIdDomain' | 'shop'>;
   /** Puts the assistant's answers into words; without it they are put together from facts. */
   readonly languageModel?: LanguageModel;
+  /** What merchants' endpoints may be. Default: nothing private. */
+  readonly webhooks?: Pick<WebhooksOptions, 'allowPrivate'>;
   /** Made where users runs and there is no such account yet. */
   readonly admin?: { readonly email: string; readonly password: string };
   readonly server?: Partial<ServerOptions>;
@@ -259,6 +265,7 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
     return { server: carts.server, components: [carts.component] };
   },
   tills(options) {
+    const outbox = outboxOf('tills', options);
     const { world, server } = options;
     const tills = createTills({
       world,
@@ -267,9 +274,13 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       inventory: clientOf(inventoryContract, options),
       payments: clientOf(paymentsContract, options),
       products: clientOf(productsContract, options),
+      publish: async (tx, events) => {
+        await outbox.publish(tx, events);
+      },
+      onPublished: outbox.wake,
       server,
     });
-    return { server: tills.server, components: [tills.component] };
+    return { server: tills.server, components: [outbox.component, tills.component], outbox };
   },
   notifications(options) {
     const database = options.databaseOf('notifications');
@@ -288,6 +299,18 @@ const makers: Readonly<Record<ComposedService, (options: MakerOptions) => Compos
       ...(options.languageModel ? { model: options.languageModel } : {}),
     });
     return { server: part.server, components: [part.component], subscription: part.subscription };
+  },
+  webhooks(options) {
+    const { keyEncryptionSecret } = options;
+    const database = options.databaseOf('webhooks');
+    const part = createWebhooks({ ...listenerOf(options), database, keyEncryptionSecret, ...options.webhooks });
+    return {
+      ...{ server: part.server, components: [part.component] },
+      // Reads events only while there is somebody to tell.
+      get subscription() {
+        return part.subscription;
+      },
+    } as ComposedPart;
   },
 };
 
@@ -347,4 +370,5 @@ export const publicContracts: readonly ServiceContract[] = [
   notificationsContract,
   analyticsContract,
   assistantContract,
+  webhooksContract,
 ];

@@ -1,7 +1,18 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
 import { PricingRules } from './carts.ts';
-import { AmountMinor, CountryCode, Currency, closed, pageOf, pageQuery, Quantity, Sku, Timestamp } from './common.ts';
+import {
+  AmountMinor,
+  CountryCode,
+  Currency,
+  closed,
+  Email,
+  pageOf,
+  pageQuery,
+  Quantity,
+  Sku,
+  Timestamp,
+} from './common.ts';
 import { PaymentMethod } from './orders.ts';
 import { RatePpm, Totals } from './totals.ts';
 
@@ -384,6 +395,16 @@ export const tills = defineService({
       responses: { 200: Sale },
       problems: ['tills/not-found', 'tills/device-refused'],
     },
+    mailReceipt: {
+      method: 'POST',
+      path: '/tills/sales/{saleId}/receipts',
+      summary: 'Has a receipt mailed. To one address once, however often it is asked for.',
+      ...device,
+      params: closed({ saleId: SaleId }),
+      body: closed({ email: Email }),
+      responses: { 202: closed({ saleId: SaleId }) },
+      problems: ['tills/not-found', 'tills/device-refused'],
+    },
     report: {
       method: 'GET',
       path: '/tills/{tillId}/sessions/{sessionId}/report',
@@ -412,3 +433,28 @@ export const tills = defineService({
     },
   },
 });
+
+/** What events of tills carry. `subject` is the sale’s id; the events of one sale keep their order. */
+export interface TillEvent {
+  readonly tillId: string;
+  readonly tillName: string;
+  readonly saleId: string;
+  /** When the sale was made, by the till’s clock; of a return of a sale that is not known, when it came back. RFC 3339. */
+  readonly soldAt: string;
+  readonly currency: string;
+  readonly country: string;
+  /** Of the whole sale. */
+  readonly totalMinor: number;
+  /** Its goods, before discounts. */
+  readonly lines: readonly Pick<Totals['lines'][number], 'sku' | 'name' | 'quantity' | 'totalMinor'>[];
+  /** Of `till.returned`: money given back, and goods that came back, by this event. */
+  readonly refundMinor?: number;
+  readonly returned?: readonly { readonly sku: string; readonly quantity: number }[];
+  /** Of `till.receipt-wanted`: to whom, and what stands on it besides. */
+  readonly email?: string;
+  readonly totals?: Totals;
+  readonly tenders?: readonly Tender[];
+}
+
+export const tillEventTypes = ['till.sold', 'till.returned', 'till.receipt-wanted'] as const;
+export type TillEventType = (typeof tillEventTypes)[number];

@@ -7,7 +7,7 @@ import { banner } from './text.ts';
 export function eventsPage(): string {
   const names = namesFor({ shapes: {} });
   const users = Object.entries(userEvents).map(([type, schema]) => `// ${type}\n${schemaText(schema, names)}`);
-  return `${banner('kit/messaging/envelope.ts and contracts/{orders,inventory,products,users}.ts')}# Events
+  return `${banner('kit/messaging/envelope.ts and contracts/{orders,inventory,products,tills,users}.ts')}# Events
 
 Events are CloudEvents 1.0 in their JSON format. A service writes them to its outbox in the transaction that they tell of;
 a relay appends them to the log, each once, in order per \`subject\`. The topic is the service's name. How to read them:
@@ -46,6 +46,16 @@ ${declaration('contracts/products.ts', 'ProductEvent')}
 \`\`\`
 
 \`Product\` and \`ProductStatus\` are in [products](products.md#shapes).
+
+## tills
+
+${list('tills')}
+
+\`\`\`ts
+${declaration('contracts/tills.ts', 'TillEvent')}
+\`\`\`
+
+\`Totals\` and \`Tender\` are in [tills](tills.md#shapes).
 
 ## users
 

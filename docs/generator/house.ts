@@ -72,6 +72,7 @@ export const eventTypes: Readonly<Record<string, readonly string[]>> = {
   orders: ordersModule.orderEventTypes,
   inventory: inventoryModule.stockEventTypes,
   products: productsModule.productEventTypes,
+  tills: tillsModule.tillEventTypes,
   users: Object.keys(usersModule.userEvents),
 };
 export const { userEvents } = usersModule;

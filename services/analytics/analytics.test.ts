@@ -308,3 +308,42 @@ test('a rebuild that would lose history is refused', async () => {
     expect((await call(analytics, 'sales', { by: 'day', ...year })).body).toMatchObject({ items: [{ orders: 2 }] });
   });
 });
+
+test('what tills sell counts as sales of the channel till, when it was sold, and what comes back there too', async () => {
+  const sale = {
+    tillId: 'till_1',
+    tillName: 'Pier',
+    saleId: 'sal_1',
+    soldAt: '2030-01-01T10:20:00.000Z',
+    currency: 'EUR',
+    country: 'DE',
+    totalMinor: 900,
+    lines: [{ sku: 'MUG', name: 'A mug', quantity: 2, totalMinor: 1_000 }],
+  };
+  const told = (type: string, data: object) => createEnvelope({ source: 'tills', world }, { type, key: 'sal_1', data });
+  const returned = [{ sku: 'MUG', quantity: 1 }];
+  await withAnalytics(async (analytics) => {
+    await log.append('tills', [
+      told('till.sold', sale),
+      told('till.returned', { ...sale, refundMinor: 450, returned }),
+    ]);
+    await untilCounted(analytics);
+    const range = { from: '2030-01-01T00:00:00Z', to: '2030-01-02T00:00:00Z' };
+    const { body } = await call(analytics, 'sales', { by: 'channel', ...range });
+    expect(body).toMatchObject({
+      items: [
+        { key: 'till', currency: 'EUR', orders: 1, units: 2, grossMinor: 900, refundedMinor: 450, returnedUnits: 1 },
+      ],
+    });
+    const products = await call(analytics, 'products', { currency: 'EUR', ...range });
+    expect(products.body).toMatchObject({ items: [{ sku: 'MUG', name: 'A mug', units: 2, returnedUnits: 1 }] });
+  });
+});
+
+test('a sale at a till without a time is found by the same checks as an order without one', () => {
+  const broken = createEnvelope(
+    { source: 'tills', world },
+    { type: 'till.sold', key: 'sal_1', data: { currency: 'EUR' } },
+  );
+  expect(() => factsOf([broken])).toThrow('placedAt is missing');
+});

@@ -37,14 +37,14 @@ export interface Analytics {
 }
 
 /**
- * Counts sales from the events of orders. Nobody calls it to tell, and it calls nobody: the order path doesn't know
+ * Counts sales from the events of orders and tills. Nobody calls it to tell, and it calls nobody: the order path doesn't know
  * that it exists, and it can be rebuilt from the log at any time.
  */
 export function createAnalytics(options: AnalyticsOptions): Analytics {
   const { world, database, log, logicalClock, metrics, telemetry = noTelemetry } = options;
   const subscription = subscribe({
     group: 'analytics',
-    topics: ['orders'],
+    topics: ['orders', 'tills'],
     types: countedTypes,
     log,
     database,

@@ -1,6 +1,7 @@
 import type { OrderEvent } from '#contracts/orders';
 import type { EventEnvelope } from '#kit/messaging';
 import type { Ids, Transaction } from '#kit/runtime';
+import { type ReceiptData, writeReceipt } from './receipt-letters.ts';
 import { insertNotifications, type NewNotification } from './store.ts';
 import { type Letter, type Shop, writeLetter } from './templates.ts';
 import { writeUserLetter } from './user-letters.ts';
@@ -20,6 +21,7 @@ export function createConsumer(options: {
   const { ids, shop, status, silentChannels } = options;
 
   function notificationOf(event: EventEnvelope): NewNotification | undefined {
+    if (event.source === 'tills') return aboutReceipt(event);
     return event.source === 'users' ? aboutUser(event) : aboutOrder(event);
   }
 
@@ -34,6 +36,11 @@ export function createConsumer(options: {
     const { userId, email, resetId } = checkedUser(event);
     const letter = writeUserLetter(event.type, event.data, shop);
     return letter && rowOf(event, email, letter, { userId, ...(resetId === undefined ? {} : { resetId }) });
+  }
+
+  function aboutReceipt(event: EventEnvelope): NewNotification {
+    const receipt = checkedReceipt(event);
+    return rowOf(event, receipt.email, writeReceipt(receipt), {});
   }
 
   function rowOf(
@@ -72,6 +79,13 @@ function checkedOrder(event: EventEnvelope): OrderEvent {
   if (!isWhole)
     throw new UnwritableEvent(`${event.type} ${event.id}: order, e-mail address, currency or lines are missing`);
   return order as OrderEvent;
+}
+
+function checkedReceipt(event: EventEnvelope): ReceiptData {
+  const sale = event.data as Partial<ReceiptData> | null;
+  const isWhole = typeof sale?.email === 'string' && typeof sale.saleId === 'string' && sale.totals !== undefined;
+  if (!isWhole) throw new UnwritableEvent(`${event.type} ${event.id}: sale, e-mail address or totals are missing`);
+  return sale as ReceiptData;
 }
 
 interface UserData {

@@ -15,6 +15,7 @@ import { noTelemetry, type Telemetry, traceEvents } from '#kit/telemetry';
 import { createConsumer } from './consumer.ts';
 import { createHandlers } from './handlers.ts';
 import type { Mailer } from './mailer.ts';
+import { receiptLetters } from './receipt-letters.ts';
 import { createSender, type SenderOptions } from './sender.ts';
 import { sweepNotifications } from './store.ts';
 import { orderLetters, type Shop } from './templates.ts';
@@ -68,8 +69,8 @@ export function createNotifications(options: NotificationsOptions): Notification
   const wakeSender = () => sender?.wake();
   const subscription = subscribe({
     group: 'notifications',
-    topics: ['orders', 'users'],
-    types: [...orderLetters, ...userLetters],
+    topics: ['orders', 'users', 'tills'],
+    types: [...orderLetters, ...userLetters, ...receiptLetters],
     log,
     database,
     world,

@@ -374,3 +374,44 @@ test('an event of an account without an address becomes a dead letter', async ()
   await caughtUp(notifications);
   expect((await call(notifications, 'listDeadLetters')).body).toMatchObject({ total: 1 });
 });
+
+test('a receipt of a till is mailed to whom it was promised, with what was bought, taken off, taxed and paid', async () => {
+  await start({ mailer: smtp() });
+  const totals = {
+    currency: 'EUR',
+    lines: [{ sku: 'MUG', name: 'Mug “Ærø”', quantity: 2, unitPriceMinor: 500, totalMinor: 1_000, discountMinor: 100 }],
+    subtotalMinor: 1_000,
+    discounts: [{ name: 'Damaged box', amountMinor: 100 }],
+    discountMinor: 100,
+    shippingMinor: 0,
+    taxes: [{ name: 'VAT', ratePpm: 190_000, included: true, baseMinor: 756, amountMinor: 144 }],
+    taxIncludedMinor: 144,
+    taxAddedMinor: 0,
+    totalMinor: 900,
+  };
+  const data = {
+    tillId: 'till_1',
+    tillName: 'Pier',
+    saleId: 'sal_01J0000000000000000000000A',
+    soldAt: '2030-01-01T10:20:00.000Z',
+    currency: 'EUR',
+    country: 'DE',
+    totalMinor: 900,
+    lines: [],
+    email: 'shopper@example.org',
+    totals,
+    tenders: [{ kind: 'cash', amountMinor: 900 }],
+  };
+  const wanted = (fields: object) =>
+    createEnvelope({ source: 'tills', world }, { type: 'till.receipt-wanted', key: data.saleId, data: fields });
+  await log.append('tills', [wanted(data)]);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails[0]?.to).toEqual(['shopper@example.org']);
+  const { rows: kept } = await database.query<{ text: string; subject: string }>(
+    'select subject, body_text as text from notification',
+  );
+  expect(kept[0]?.subject).toBe('Your receipt from Pier');
+  for (const part of ['2 × Mug “Ærø”', '€10.00', 'Damaged box', 'of it VAT 19 %', '€9.00', 'In cash', data.saleId]) {
+    expect(kept[0]?.text).toContain(part);
+  }
+});

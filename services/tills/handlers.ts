@@ -9,7 +9,8 @@ import { type Report, type SaleEntry, type Till, type tills, tillsProblems } fro
 import { type CallContext, type Client, contractProblems, type Handlers, invalidInput } from '#kit/contract';
 import { claimKeys, completeKeys, fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
-import { recordEntries } from './journal.ts';
+import { receiptEvent } from './events.ts';
+import { type Publish, recordEntries } from './journal.ts';
 import { saleView, type TillRecord } from './model.ts';
 import { type createSettlement, paymentIdOf } from './settle.ts';
 import {
@@ -31,6 +32,7 @@ import {
   setCode,
   tillOfDevice,
   unsettled,
+  wantReceipt,
 } from './store.ts';
 
 export interface HandlerOptions {
@@ -39,6 +41,9 @@ export interface HandlerOptions {
   readonly inventory: Client<typeof inventory>;
   readonly payments: Client<typeof payments>;
   readonly products: Client<typeof products>;
+  readonly publish: Publish;
+  /** Told after a commit that published something: to wake the relay. */
+  readonly onPublished: () => void;
   readonly rules: (context: CallContext) => Promise<PricingRules>;
   readonly settlement: ReturnType<typeof createSettlement>;
 }
@@ -53,7 +58,7 @@ const unsettledMax = 10_000;
 const shareMax = 20_000;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof tills> {
-  const { world, database, inventory, payments, products, rules, settlement } = options;
+  const { world, database, inventory, payments, products, rules, settlement, publish, onPublished } = options;
   const { ids, log } = world;
   const asTills = (context: CallContext): CallContext => ({ ...context, caller: { kind: 'service', id: 'tills' } });
 
@@ -196,7 +201,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     record: async ({ body }, context) => {
       const { till, keyHash } = await ofDevice(context);
       checkTimes(body.entries);
-      const { entries } = await recordEntries(database, till, keyHash, body.entries, await rules(asTills(context)));
+      const known = await rules(asTills(context));
+      const { entries } = await recordEntries(database, till, keyHash, body.entries, known, publish);
+      if (entries.some(({ isNew }) => isNew)) onPublished();
       // Stock and cards hear of it at once when they can; else it is told them later.
       await settlement.settleTill(till.id, asTills(context)).catch((error) => {
         log.info('a till’s entries will be settled later', { till: till.id, error });
@@ -216,6 +223,18 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
       ]);
       const opened = session.find(({ body }) => body.kind === 'open')?.body;
       return { status: 200, body: saleView(sale, returns, opened?.kind === 'open' ? opened.cashier : undefined) };
+    },
+    mailReceipt: async ({ params, body }, context) => {
+      const { till } = await ofDevice(context);
+      const [sale] = await readSales(database, [params.saleId]);
+      if (!sale) throw tillsProblems['not-found']({ detail: `${params.saleId} is not known` });
+      const seller = sale.tillId === till.id ? till : ((await readTill(database, sale.tillId)) as TillRecord);
+      await database.transaction(async (tx) => {
+        if (await wantReceipt(tx, params.saleId, body.email))
+          await publish(tx, [receiptEvent(seller, sale, body.email)]);
+      });
+      onPublished();
+      return { status: 202, body: { saleId: params.saleId } };
     },
     report: async ({ params }, context) => {
       const { till } = await ofDevice(context);

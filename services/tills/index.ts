@@ -15,6 +15,7 @@ import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotenc
 import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { createHandlers } from './handlers.ts';
+import type { Publish } from './journal.ts';
 import { createSettlement } from './settle.ts';
 import { readKnownRules, tillsUnsettled, writeKnownRules } from './store.ts';
 
@@ -30,6 +31,9 @@ export interface TillsOptions {
   readonly inventory: Client<typeof inventory>;
   readonly payments: Client<typeof payments>;
   readonly products: Client<typeof products>;
+  /** Writes events in the transaction of what they tell of; by default nobody is told. */
+  readonly publish?: Publish;
+  readonly onPublished?: () => void;
   readonly server?: Partial<ServerOptions>;
   /** How often entries are told again that inventory or payments have not heard of. Default 5,000 ms. */
   readonly settlePeriodMs?: number;
@@ -45,6 +49,7 @@ const tillsMax = 50;
 /** Tills: devices, their journals of sessions and sales, each with its own share of the stock. */
 export function createTills(options: TillsOptions): { readonly server: ServiceServer; readonly component: Component } {
   const { world, database, carts, inventory, payments, products, settlePeriodMs = 5_000 } = options;
+  const { publish = async () => {}, onPublished = () => {} } = options;
   const { clock, timers, log } = world;
   const settlement = createSettlement({ database, inventory, payments });
   let known: { readonly rules: PricingRules; readonly untilMs: number } | undefined;
@@ -79,8 +84,9 @@ export function createTills(options: TillsOptions): { readonly server: ServiceSe
     }
   }
 
+  const handlerParts = { world, database, inventory, payments, products, publish, onPublished };
   return {
-    server: implement(tills, createHandlers({ world, database, inventory, payments, products, rules, settlement }), {
+    server: implement(tills, createHandlers({ ...handlerParts, rules, settlement }), {
       clock,
       ...options.server,
     }),

@@ -4,8 +4,12 @@ import { saleTotals } from '#contracts/till-journal';
 import { type JournalEntry, type ReturnEntry, tillsProblems } from '#contracts/tills';
 import type { Database, Transaction } from '#kit/runtime';
 import { isUniqueViolation } from '#kit/store';
+import { returnedEvent, soldEvent, type TillDraft } from './events.ts';
 import { type EntryRecord, type Found, judgeReturn, judgeSale, type TillRecord } from './model.ts';
 import { closedAt, entriesAt, insertConflicts, insertEntries, lockTill, readReturns, readSales } from './store.ts';
+
+/** Writes events in the transaction of what they tell of. */
+export type Publish = (tx: Transaction, events: readonly TillDraft[]) => Promise<void>;
 
 export interface Recorded {
   readonly entries: readonly { readonly seq: number; readonly isNew: boolean }[];
@@ -21,6 +25,7 @@ export async function recordEntries(
   keyHash: string,
   sent: readonly JournalEntry[],
   rules: PricingRules,
+  publish: Publish,
 ): Promise<Recorded> {
   return database.transaction(async (tx) => {
     if (!(await lockTill(tx, till.id, keyHash))) throw tillsProblems['device-refused']();
@@ -44,10 +49,19 @@ export async function recordEntries(
       }
       return { seq: body.seq, isNew: !before };
     });
-    const conflicts = await judge(tx, till.id, fresh);
+    const { conflicts, sales } = await judge(tx, till.id, fresh);
     await Promise.all([insertEntries(tx, fresh).catch(refuseSecondSale), insertConflicts(tx, conflicts)]);
+    const events = fresh.flatMap((record) => eventOf(till, record, sales));
+    if (events.length > 0) await publish(tx, events);
     return { entries: taken };
   });
+}
+
+/** Sales and returns are told to whoever listens; what the drawer does is nobody else’s business. */
+function eventOf(till: TillRecord, record: EntryRecord, sales: ReadonlyMap<string, EntryRecord>): TillDraft[] {
+  const { body } = record;
+  if (body.kind === 'sale') return [soldEvent(till, record)];
+  return body.kind === 'return' ? [returnedEvent(till, body, sales.get(body.saleId))] : [];
 }
 
 function refuseSecondSale(error: unknown): never {
@@ -71,7 +85,7 @@ async function judge(tx: Transaction, tillId: string, fresh: readonly EntryRecor
   for (const { body, seq } of fresh) {
     if (body.kind === 'close' && !closed.has(body.sessionId)) closed.set(body.sessionId, seq);
   }
-  return fresh.flatMap(({ body, seq, totals }) => {
+  const conflicts = fresh.flatMap(({ body, seq, totals }) => {
     const found: Found[] = [];
     if (body.kind === 'sale' && totals) found.push(...judgeSale(body, totals));
     if (body.kind === 'return') {
@@ -88,4 +102,5 @@ async function judge(tx: Transaction, tillId: string, fresh: readonly EntryRecor
     const kinds = new Map(found.toReversed().map((one) => [one.kind, one]));
     return [...kinds.values()].map((one) => ({ ...one, tillId, seq }));
   });
+  return { conflicts, sales };
 }

@@ -254,3 +254,9 @@ export async function writeKnownRules(database: Queryable, rules: PricingRules):
     [rules],
   );
 }
+
+/** Whether it had not been asked for before. */
+export async function wantReceipt(tx: Transaction, saleId: string, email: string): Promise<boolean> {
+  const sql = 'insert into receipt_mail (sale_id, email) values ($1, $2) on conflict do nothing';
+  return (await tx.query(sql, [saleId, email])).count === 1;
+}

@@ -5,6 +5,7 @@ import { type CallContext, contractProblems, createClient, createLocalTransport 
 import { openTestDatabase, quietWorld as world } from '#kit/messaging/testing';
 import { type Database, type Reply, systemTimers } from '#kit/runtime';
 import { createInventory, inventoryMigrations } from '../inventory/index.ts';
+import type { TillDraft } from './events.ts';
 import { createTills, tillsMigrations } from './index.ts';
 
 /** Tills on PostgreSQL with the real inventory beside them; carts and the payment provider do as they are told. */
@@ -28,6 +29,7 @@ const neighbours = {
 let database: Database;
 let stock: Database;
 let tills: ReturnType<typeof createTills>;
+let told: TillDraft[] = [];
 let inventory: ReturnType<typeof createClient<typeof inventoryContract>>;
 
 beforeAll(async () => {
@@ -55,6 +57,7 @@ beforeAll(async () => {
       },
     } as never,
     payments: paymentsFake() as never,
+    publish: async (_tx, events) => void told.push(...events),
     products: {
       labels: async ({ body }: { body: { skus: string[] } }) => ({
         status: 200,
@@ -193,6 +196,7 @@ async function isConserved(): Promise<void> {
 }
 
 beforeEach(async () => {
+  told = [];
   Object.assign(neighbours, { cartsUp: true, inventoryUp: true });
   await inventory.receive({ key: id('rcp'), body: { lines: [{ sku: 'ROPE', quantity: 100 }] } }, asStaff());
 });
@@ -349,6 +353,32 @@ test('a device takes along its share with names and prices, less what inventory 
   const changed = await call('change', { params: { tillId: till.tillId }, body: { name: 'Pier', offline } });
   expect(changed.body).toMatchObject({ name: 'Pier', offline });
   expect((await call('pack', { headers })).body.till).toMatchObject({ name: 'Pier', offline });
+});
+
+test('sales and returns are told to others once, and a receipt is mailed to an address once', async () => {
+  const till = await newTill(5);
+  const sold = sale(2, 2);
+  const entries = [open(1), sold, giveBack(3, sold.saleId, 1)];
+  await till.record(...entries);
+  await till.record(...entries);
+  expect(told.map(({ type, key }) => [type, key])).toEqual([
+    ['till.sold', sold.saleId],
+    ['till.returned', sold.saleId],
+  ]);
+  expect(told[0]?.data).toMatchObject({ totalMinor: 2_000, lines: [{ sku: 'ROPE', quantity: 2 }], country: 'DE' });
+  expect(told[1]?.data).toMatchObject({
+    refundMinor: 1_000,
+    returned: [{ sku: 'ROPE', quantity: 1 }],
+    soldAt: told[0]?.data.soldAt,
+  });
+  told = [];
+  const mail = (saleId: string, email: string) =>
+    call('mailReceipt', { headers: { 'till-key': till.key }, params: { saleId }, body: { email } });
+  for (let i = 0; i < 2; i++) expect((await mail(sold.saleId, 'ada@example.com')).status).toBe(202);
+  expect(told).toMatchObject([
+    { type: 'till.receipt-wanted', data: { email: 'ada@example.com', totals: { totalMinor: 2_000 } } },
+  ]);
+  expect((await mail(id('sal'), 'ada@example.com')).status).toBe(404);
 });
 
 test('X and Z reports sum up the drawer, the taxes and the difference, and say what has not arrived', async () => {

@@ -23,7 +23,7 @@ export function linesOf(text: string): { sku: string; quantity: number }[] | und
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  const found = lines.map((line) => /^(\S+)[\s,;]+(\d{1,7})$/.exec(line));
+  const found = lines.map((line) => /^([^\s,;]+)[\s,;]+(\d{1,7})$/.exec(line));
   if (found.length === 0 || found.some((match) => match === null || Number(match[2]) < 1)) return undefined;
   return found.map((match) => ({ sku: match?.[1] as string, quantity: Number(match?.[2]) }));
 }
