@@ -158,27 +158,6 @@ const ObjectiveView = closed({
 });
 export type ObjectiveView = Static<typeof ObjectiveView>;
 
-const ObjectiveView = closed({
-  operation: Type.String(),
-  objective: Type.Union([
-    Type.Literal('availability', { description: 'Requests that do not fail' }),
-    Type.Literal('latency', { description: 'Of those, requests that are answered within withinSec' }),
-  ]),
-  target: Type.Number({ description: 'Share that is promised, over 30 days' }),
-  withinSec: Type.Optional(Type.Number()),
-  total: Type.Integer({ minimum: 0, description: 'Requests in the last 30 days' }),
-  bad: Type.Integer({ minimum: 0 }),
-  budgetLeft: Type.Number({ description: 'What is left of what may fail: 1 all, below 0 the objective is missed' }),
-  burnRates: Type.Record(Type.String(), Type.Number(), {
-    description: 'By window (5m, 30m, 1h, 6h, 3d): 1 is as fast as the budget lasts exactly 30 days',
-  }),
-  alerts: Type.Array(
-    closed({ severity: Type.Union([Type.Literal('page'), Type.Literal('ticket')]), window: Type.String() }),
-    { description: 'That fire now, the most urgent first' },
-  ),
-});
-export type ObjectiveView = Static<typeof ObjectiveView>;
-
 export const operatorsProblems = problemTable('operators', {
   'nothing-to-show': {
     status: 503,
@@ -239,14 +218,6 @@ export const operators = defineService({
       summary: 'What this system was started with, and where each of it is changed. Secrets are not in it',
       access,
       responses: { 200: closed({ items: Type.Array(SettingView) }) },
-      problems: ['operators/nothing-to-show'],
-    },
-    objectives: {
-      method: 'GET',
-      path: '/objectives',
-      summary: 'How what is promised of each operation stands: error budgets and their alerts, the worst first',
-      access,
-      responses: { 200: closed({ items: Type.Array(ObjectiveView) }) },
       problems: ['operators/nothing-to-show'],
     },
     objectives: {

@@ -1,7 +1,6 @@
 import {
   type ActiveFault,
   type EventView,
-  type ObjectiveView,
   type Faults,
   type ObjectiveView,
   operators,
@@ -19,7 +18,6 @@ import type { SpanRecord, TraceFilter, TraceSummary } from '#kit/telemetry';
 /** Where the gateway finds what it shows to operators. */
 export interface OperatorViews {
   system(): Promise<SystemView>;
-  objectives(): readonly ObjectiveView[];
   objectives(): readonly ObjectiveView[];
   settings(): readonly SettingView[];
   traces(filter: TraceFilter): readonly TraceSummary[];
@@ -80,7 +78,6 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
 
   const handlers: Handlers<typeof operators> = {
     system: async () => ({ status: 200, body: await known().system() }),
-    objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
     objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
     settings: async () => ({ status: 200, body: { items: [...known().settings()] } }),
     async traces({ query }) {
