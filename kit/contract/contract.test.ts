@@ -99,6 +99,34 @@ test('a call carries caller, correlation id, trace, one step more and what is le
   });
 });
 
+test('a mistake is told in words that say what would fit', async () => {
+  const colour = Type.Union([Type.Literal('red'), Type.Literal('blue')]);
+  const service = defineService({
+    service: 'paint',
+    operations: {
+      mix: {
+        ...{ method: 'POST', path: '/mix', summary: 'Mixes', access: ['anonymous'] as const },
+        body: Type.Object({
+          colour,
+          size: Type.Enum(['s', 'l']),
+          code: Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code' }),
+        }),
+        responses: { 200: Type.Unknown() },
+      },
+    },
+  });
+  const server = implement(service, { mix: async () => ({ status: 200, body: {} }) }, { clock: world.clock });
+  const body = { colour: 'green', size: 'm', code: 'eur' };
+  const headers = { [headerNames.deadlineMs]: '1000' };
+  const request = { service: 'paint', operation: 'mix', params: {}, query: {}, headers, body };
+  const reply = await server.handle(request, new AbortController().signal);
+  expect((reply.body as { errors: unknown }).errors).toEqual([
+    { pointer: '/colour', detail: 'must be one of red, blue' },
+    { pointer: '/size', detail: 'must be one of s, l' },
+    { pointer: '/code', detail: 'must match pattern "^[A-Z]{3}$": ISO 4217 code' },
+  ]);
+});
+
 test('whoever waits for what goes on by itself says so while there is time: by the wish of the caller, else with a tenth left', () => {
   const until = (deadlineAtMs: number, answerByMs?: number) =>
     waitUntilMs({ ...as(anonymous), deadlineAtMs, ...(answerByMs === undefined ? {} : { answerByMs }) }, 0);

@@ -56,13 +56,13 @@ function compile(operation: OperationDescription): OperationValidator {
         return { query: typedQuery };
       }
       const places: ProblemPlace[] = [];
-      if (params) collect(places, params.Errors(paramValues), 'path:');
-      if (query) collect(places, query.Errors(typedQuery), 'query:');
+      if (params) collect(places, params.Errors(paramValues), 'path:', operation.params);
+      if (query) collect(places, query.Errors(typedQuery), 'query:', operation.query);
       else
         for (const name of Object.keys(queryValues)) places.push({ pointer: `query:${name}`, detail: 'is not known' });
       if (body) {
         if (bodyValue === undefined) places.push({ pointer: '', detail: 'a JSON body is required' });
-        else collect(places, body.Errors(bodyValue), '');
+        else collect(places, body.Errors(bodyValue), '', operation.body);
       }
       throw invalidInput(places.slice(0, placesMax));
     },
@@ -70,7 +70,7 @@ function compile(operation: OperationDescription): OperationValidator {
       const schema = replies.get(status);
       if (schema && (operation.stream === 'reply' || schema.Check(replyBody))) return;
       const places: ProblemPlace[] = [];
-      if (schema) collect(places, schema.Errors(replyBody), '');
+      if (schema) collect(places, schema.Errors(replyBody), '', operation.responses[status]);
       throw contractProblems['bad-reply']({
         detail: schema ? `the body of status ${status} does not fit` : `status ${status} is not in the contract`,
         errors: places.slice(0, placesMax),
@@ -88,25 +88,55 @@ export function invalidInput(errors: readonly ProblemPlace[]): Problem {
 
 interface SchemaError {
   readonly keyword: string;
+  readonly schemaPath: string;
   readonly instancePath: string;
   readonly message: string;
   readonly params?: unknown;
 }
 
-function collect(places: ProblemPlace[], errors: Iterable<SchemaError>, prefix: string): void {
+function collect(
+  places: ProblemPlace[],
+  errors: Iterable<SchemaError>,
+  prefix: string,
+  schema: TSchema | undefined,
+): void {
   for (const error of errors) {
     const name = prefix ? error.instancePath.slice(1) : error.instancePath;
     const pointer = prefix + name;
     // A closed object reports an unknown field twice; the one that points at the field itself is the useful one.
     if (error.keyword === 'boolean') places.push({ pointer, detail: 'is not known' });
     else if (error.keyword === 'additionalProperties' || error.keyword === 'unevaluatedProperties') continue;
+    // Told once, by the union that it belongs to.
+    else if (error.keyword === 'const' && /\/anyOf\/\d+$/.test(error.schemaPath)) continue;
     else if (error.keyword === 'required') {
       const missing = (error.params as { requiredProperties?: readonly string[] }).requiredProperties ?? [];
       for (const field of missing) {
         places.push({ pointer: prefix ? `${prefix}${field}` : `${pointer}/${field}`, detail: 'is required' });
       }
-    } else places.push({ pointer, detail: error.message });
+    } else places.push({ pointer, detail: detailOf(error, schema) });
   }
+}
+
+interface Described {
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly { readonly const?: unknown }[];
+}
+
+/** In words that say what would fit: the values of a union, and what a pattern is about. */
+function detailOf({ keyword, schemaPath, message }: SchemaError, schema: TSchema | undefined): string {
+  const { description, anyOf = [], enum: values = [] } = schemaAt(schema, schemaPath);
+  const allowed = keyword === 'enum' ? values : anyOf.map((branch) => branch.const);
+  const areValues = (keyword === 'enum' || keyword === 'anyOf') && allowed.length > 0 && !allowed.includes(undefined);
+  if (areValues) return `must be one of ${allowed.join(', ')}`;
+  return keyword === 'pattern' && description !== undefined ? `${message}: ${description}` : message;
+}
+
+/** By a path like `#/properties/lines/items`. */
+function schemaAt(schema: TSchema | undefined, path: string): Described {
+  let at: unknown = schema;
+  for (const name of path.split('/').slice(1)) at = (at as Record<string, unknown> | undefined)?.[name];
+  return (at ?? {}) as Described;
 }
 
 /** No database here keeps it in a text. Path parameters have patterns, bodies are looked at as they are read. */
