@@ -94,7 +94,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
   function orderFrom(body: PlaceOrder, context: CallContext, prices: ReadonlyMap<string, PricedSku>): OrderRecord {
     const { caller, idempotencyKey = '' } = context;
     const email = body.email.toLowerCase();
-    const lines = priceLines(body.lines, prices);
+    const lines = priceLines(body.lines, prices, body.currency);
     checkSize(lines);
     return {
       id: ids.next('ord'),

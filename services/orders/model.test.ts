@@ -75,7 +75,7 @@ test('what comes back of a cart is worth what was paid for it: discounts off, ta
     offers: [{ name: 'Ten off', off: { kind: 'percentage', ratePpm: 100_000 } }],
     taxes: { name: 'Sales tax', included: false, rates: { standard: 72_500 } },
   });
-  const lines = priceLines(orderLinesOf(totals), new Map());
+  const lines = priceLines(orderLinesOf(totals), new Map(), 'EUR');
   let current: OrderRecord = { ...order, currency: 'USD', lines, totalMinor: totalOf(lines) };
   expect(current.totalMinor).toBe(totals.totalMinor);
   const refunds = [1, 2].map((quantity, i) => {

@@ -75,7 +75,11 @@ export function needsStaff(lines: readonly WantedLine[]): boolean {
 }
 
 /** Prices the lines. All sums are integers of minor units. */
-export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<string, PricedSku>): OrderLine[] {
+export function priceLines(
+  lines: readonly WantedLine[],
+  prices: ReadonlyMap<string, PricedSku>,
+  currency: string,
+): OrderLine[] {
   const errors: ProblemPlace[] = [];
   const priced: OrderLine[] = [];
   lines.forEach((line, i) => {
@@ -87,7 +91,7 @@ export function priceLines(lines: readonly WantedLine[], prices: ReadonlyMap<str
     else if (unitPriceMinor === undefined) {
       errors.push({
         pointer: `/lines/${i}`,
-        detail: line.sku ? `${line.sku} is not sold in this currency` : 'has no price',
+        detail: line.sku ? `${line.sku} is not sold in ${currency}` : 'has no price',
       });
     } else {
       priced.push({
