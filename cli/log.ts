@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { type LogFields, type Logger, type LogLevel, systemClock } from '#kit/runtime';
 import { createLogger } from '#kit/telemetry';
+import { exitCodes, Failure } from './failure.ts';
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
@@ -30,5 +31,7 @@ function writeLine(line: string): void {
 
 /** `HOLDFAST_LOG=debug|info|warn|error`; default warn, because a terminal is for people. */
 export function logLevel(text: string | undefined): LogLevel {
-  return levels.find((level) => level === text) ?? 'warn';
+  const known = levels.find((level) => level === (text || 'warn'));
+  if (known) return known;
+  throw new Failure(exitCodes.usage, `HOLDFAST_LOG is "${text}": give one of ${levels.join(', ')}, or leave it out.`);
 }

@@ -78,7 +78,7 @@ test('a data directory that can’t be written is refused with the remedy', asyn
   writeFileSync(file, '');
   const run = runCommand('up', '--port', String(await findFreePort()), '--data-dir', join(file, 'data'));
   expect(await run.ended).toBe(4);
-  expect(run.stderr()).toMatch(/can't be written .* make it writable for this user, or choose another one/);
+  expect(run.stderr()).toMatch(/can't be made .* a file is in its place or on its way; move that file, or choose/);
 });
 
 test('a database server that does not answer is named', async () => {

@@ -88,7 +88,9 @@ async function isGzip(path: string): Promise<boolean> {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);
     return bytesRead === SNIFF_BYTES && buffer[0] === 0x1f && buffer[1] === 0x8b;
   } catch (error) {
-    throw new InputFileError(`can't read ${path}: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'EISDIR' ? 'it is a directory, give the files in it' : message;
+    throw new InputFileError(`can't read ${path}: ${why}`, { cause: error });
   } finally {
     await handle.close();
   }

@@ -56,6 +56,10 @@ function makeFolders(dataDir: string, account: Account): Folders {
   } catch (cause) {
     const code = systemCode(cause);
     if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull(dataDir, cause);
+    if (code === 'EEXIST' || code === 'ENOTDIR') {
+      const sentence = `The data directory ${dataDir} can't be made (${code}): a file is in its place or on its way; move that file, or choose another one.`;
+      throw new EmbeddedPostgresError('data-dir-unwritable', sentence, { cause });
+    }
     throw new EmbeddedPostgresError(
       'data-dir-unwritable',
       `The data directory ${dataDir} can't be written (${code}): make it writable for this user, or choose another one.`,

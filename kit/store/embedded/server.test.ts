@@ -212,7 +212,8 @@ test('a data directory that can’t be made is refused with the reason and a rem
   writeFileSync(file, '');
   const refused = await failureOf(start(join(file, 'data')));
   expect(refused.code).toBe('data-dir-unwritable');
-  expect(refused.message).toMatch(/can't be written \(ENOTDIR\): make it writable/);
+  expect(refused.message).toMatch(/can't be made \(ENOTDIR\): a file is in its place or on its way; move that file/);
+  expect((await failureOf(start(file))).message).toMatch(/can't be made \(EEXIST\): a file is in its place/);
 });
 
 test.runIf(process.getuid?.() === 0)('a data directory that the server’s account can’t reach is refused', async () => {
