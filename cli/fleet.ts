@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { addressOf } from './address.ts';
 import type { InstanceStatus, Say } from './control/index.ts';
+import { createDoors } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createPlanner, instanceName, type Planner } from './plan.ts';
 import type { Processes, ProcessesOptions } from './processes.ts';
+import { revokeCertificate } from './revoke.ts';
 import type { ServicesConfig } from './services.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import { instancesMax, isSingle, type ProcessTopology, type ServiceName } from './topology.ts';
@@ -28,28 +31,31 @@ export function createFleet(options: ProcessesOptions): Processes {
   const { world, topology, onChange } = options;
   let groups: Group[] = [];
   let planner: Planner | undefined;
+  let entry: string | undefined;
   let changing: string | undefined;
   const members = () => groups.flatMap((group) => group.members);
 
+  const doors = createDoors();
   const supervised = (config: ServicesConfig): Member => ({
-    process: superviseProcess({ config, world, onChange }),
+    process: superviseProcess({ config, world, onChange, doors, ...(entry === undefined ? {} : { entry }) }),
     isLeaving: false,
   });
 
   async function start(): Promise<void> {
-    planner = await createPlanner(options);
+    [planner, entry] = await Promise.all([createPlanner(options), options.entry?.()]);
     const configs = await planner.all();
     const groupOf = ({ name, runs, instances }: ProcessTopology): Group => ({
       ...{ name, runs },
       members: configs.splice(0, instances).map(supervised),
     });
     groups = topology.processes.map(groupOf);
-    // All at once: each waits for what it needs, and a process spends its first moments loading code.
-    await Promise.all(members().map(({ process }) => process.start()));
+    await startInOrder(members(), options.onStarted ?? (() => {}));
   }
 
   /** In reverse, so that the public door closes first and whoever is called ends after its callers. */
   async function drain(): Promise<void> {
+    // Whoever knocks from now on is refused, as nobody would answer.
+    doors.close();
     for (const group of groups.toReversed()) await Promise.all(group.members.map(({ process }) => process.stop()));
   }
 
@@ -88,8 +94,8 @@ export function createFleet(options: ProcessesOptions): Processes {
   async function replace({ process }: Member, say: Say, { one }: Planner): Promise<void> {
     const startedMs = world.clock.monotonicMs();
     const { services } = process.config;
-    // Some can't be there twice: then there is a moment without it.
-    if (services.some(isSingle)) await process.restart();
+    // It keeps its ledger in a file, as the provider that it stands for would: for a moment there is none.
+    if (services.includes('payment-sandbox')) await process.restart();
     else await process.replace(await one(process.name, services));
     say(
       `${process.name} replaced in ${((world.clock.monotonicMs() - startedMs) / 1_000).toFixed(1)} s, pid ${process.pid}`,
@@ -158,6 +164,19 @@ export function createFleet(options: ProcessesOptions): Processes {
     resume: async (name) => processOf(name).resume(),
     hold: async (name) => processOf(name).hold(),
     release: async (name) => processOf(name).release(),
+    revoke: (named, say) =>
+      change('a certificate is being revoked', async (plans) => {
+        const isSerial = /^[0-9A-Fa-f]{32}$/.test(named);
+        const member = members().find(({ process }) =>
+          isSerial ? process.serial === named.toUpperCase() : process.name === named,
+        );
+        const serial = isSerial ? named : member?.process.serial;
+        if (!member && !isSerial) throw unknown(named, members());
+        if (serial === undefined) throw new Failure(exitCodes.usage, `${named} has no certificate in the mesh.`);
+        await revokeCertificate(options.databases()['log'] as string, serial, world);
+        say(`certificate ${serial} counts no more`);
+        if (member) await replace(member, say, plans);
+      }),
     restart: (names, { rolling, say }) =>
       change('a restart', async (plans) => {
         const all = chosen(names);
@@ -174,9 +193,29 @@ export function createFleet(options: ProcessesOptions): Processes {
   };
 }
 
+/** A few for each core: more at once would all be slower, and wait for one another longer than they have patience. */
+const startsAtOnce = 3 * availableParallelism();
+
+async function startInOrder(
+  members: readonly Member[],
+  onStarted: (started: number, of: number) => void,
+): Promise<void> {
+  const waiting = [...members];
+  let started = 0;
+  const starter = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      await next.process.start();
+      started += 1;
+      onStarted(started, members.length);
+    }
+  };
+  await Promise.all(Array.from({ length: startsAtOnce }, starter));
+}
+
 async function statusOf({ process, isLeaving }: Member): Promise<InstanceStatus> {
   const { name, config, restarts, pid, readyMs } = process;
-  const at = config.services.includes('gateway') ? config.public : config.mesh;
+  const at =
+    config.edge?.https ?? config.balancer ?? (config.services.includes('gateway') ? config.public : config.mesh);
   const why = process.down();
   const pulse = process.state === 'ready' ? await process.pulse(pulseTimeoutMs) : undefined;
   return {

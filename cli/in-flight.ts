@@ -8,10 +8,13 @@ export interface InFlight {
   server(server: ServiceServer): ServiceServer;
   /** Requests that the public door sends on. */
   transport(transport: Transport): Transport;
+  /** Something that counts by itself. */
+  watch(active: () => number): void;
 }
 
 export function createInFlight(): InFlight {
   let count = 0;
+  const watched: (() => number)[] = [];
   async function counted<T>(work: () => Promise<T>): Promise<T> {
     count += 1;
     try {
@@ -22,8 +25,9 @@ export function createInFlight(): InFlight {
   }
   return {
     get count() {
-      return count;
+      return watched.reduce((sum, active) => sum + active(), count);
     },
+    watch: (active) => void watched.push(active),
     server: (server) => ({ ...server, handle: (request, signal) => counted(() => server.handle(request, signal)) }),
     transport: (transport) => ({ send: (request, signal) => counted(() => transport.send(request, signal)) }),
   };

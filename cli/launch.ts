@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Server } from 'node:net';
 import type { World } from '#kit/runtime';
-import { exitCodes, Failure } from './failure.ts';
+import type { Doors } from './doors.ts';
+import { exitCodes, explain, Failure } from './failure.ts';
 import type { Pulse, Ready, ToChild, ToParent } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
 import { answerSigning } from './signing.ts';
@@ -9,6 +11,8 @@ import { answerSigning } from './signing.ts';
 export interface Launched {
   readonly pid: number | undefined;
   readonly isPaused: boolean;
+  /** Of its certificate in the mesh. */
+  readonly serial: string | undefined;
   /** Rejects with the `Failure` that ended it before. */
   readonly ready: Promise<Ready>;
   /** Tells it to drain, and waits for its end. Kills what hangs. */
@@ -20,6 +24,8 @@ export interface Launched {
 export interface LaunchOptions {
   readonly config: ServicesConfig;
   readonly world: World;
+  /** Opens what is handed to it. Without, it listens by itself. */
+  readonly doors: Doors | undefined;
   /** The child's program. */
   readonly entry: string;
   /** Added to the environment of the child. */
@@ -34,13 +40,16 @@ export interface LaunchOptions {
 const stopTimeoutMs = 30_000;
 
 export function launch(options: LaunchOptions): Launched {
-  const { config, world, entry, environment, output, onEnd } = options;
+  const { config, world, doors, entry, environment, output, onEnd } = options;
   // Standard output belongs to the command's result, so what a child prints goes to standard error.
   const child = spawn(process.execPath, [entry], {
     stdio: ['ignore', output, output, 'ipc'],
     ...(environment ? { env: { ...process.env, ...environment } } : {}),
   });
-  answerSigning(child, config, world);
+  let serial: string | undefined;
+  answerSigning(child, config, world, (issued) => {
+    serial = issued;
+  });
   const asked = new Map<number, (pulse: Pulse | undefined) => void>();
   const ready = Promise.withResolvers<Ready>();
   // Not everybody who starts one waits for it.
@@ -58,8 +67,22 @@ export function launch(options: LaunchOptions): Launched {
     onEnd(launched, why);
   }
 
+  function giveUp(error: unknown): void {
+    const { sentence, exitCode } = explain(error);
+    problem = new Failure(exitCode, sentence);
+    child.kill('SIGKILL');
+  }
+
+  async function begin(): Promise<void> {
+    for (const [name, at] of Object.entries(doors ? (config.doors ?? {}) : {})) {
+      const door = await doors?.open(at);
+      child.send({ type: 'door', name } as ToChild, door as Server, { keepOpen: true });
+    }
+    tell(child, { type: 'start', config });
+  }
+
   child.on('message', (message: ToParent) => {
-    if (message.type === 'here') tell(child, { type: 'start', config });
+    if (message.type === 'here') void begin().catch(giveUp);
     if (message.type === 'failed') problem = new Failure(message.exitCode, message.sentence);
     if (message.type === 'ready') ready.resolve(message);
     if (message.type === 'pulse') asked.get(message.id)?.(message.pulse);
@@ -73,6 +96,9 @@ export function launch(options: LaunchOptions): Launched {
     },
     get isPaused() {
       return isPaused;
+    },
+    get serial() {
+      return serial;
     },
     ready: ready.promise,
     async end(leaveMs) {

@@ -24,9 +24,14 @@ const program = new Command('holdfast')
 program
   .command('up')
   .description('start Holdfast and keep it running until Ctrl-C')
-  .option('--topology <name-or-file>', 'one-process, process-per-service, or a JSON file', 'one-process')
+  .option('--topology <name-or-file>', 'one-process, process-per-service, shop, or a JSON file', 'one-process')
   .option('--port <port>', 'port of the gateway', parsePort, 4080)
   .option('--internal-port <port>', 'port of metrics and traces (default: the next after --port if free)', parsePort)
+  .option(
+    '--https-port <port>',
+    'port of the edge with TLS, in a topology that has one (default: 8443 if free)',
+    parsePort,
+  )
   .option('--host <address>', 'address of the gateway; 0.0.0.0 for every network', '127.0.0.1')
   .option('--data-dir <directory>', 'where everything is kept (default: .holdfast in the checkout)')
   .option(
@@ -71,6 +76,12 @@ operateCommand('restart [names...]', 'restart services or processes, or everythi
     const { restartCommand } = await import('./operate.ts');
     process.exitCode = await restartCommand(names, options);
   });
+operateCommand('revoke <process-or-serial>', 'take a certificate out of use at once; its process is replaced').action(
+  async (certificate, options) => {
+    const { revokeCommand } = await import('./operate.ts');
+    process.exitCode = await revokeCommand(certificate, options);
+  },
+);
 for (const [name, does] of [
   ['kill', 'end a process as a crash would (SIGKILL); it is started again'],
   ['pause', 'stop a process in its tracks (SIGSTOP)'],
@@ -288,6 +299,12 @@ function parseCurrency(text: string): string {
   if (/^[A-Z]{3}$/.test(text)) return text;
   throw new InvalidArgumentError('Give three capital letters, like GBP.');
 }
+
+// Whoever read what is printed here has gone (`| head`). A shop goes on without; what only follows has nobody to follow for.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  if (process.argv[2] === 'logs' || process.argv[2] === 'top') process.exit();
+});
 
 try {
   await program.parseAsync();

@@ -91,6 +91,7 @@ export function joinMesh(options: MeshOptions): Mesh {
   const self: Instance = {
     ...{ process: options.process, startId: world.ids.next('start'), services: options.services },
     ...{ host, port, operatorPort, zone },
+    ...(options.services.includes(door) ? { doorPort: options.public.port } : {}),
   };
   const mesh: Mesh = {
     client,

@@ -32,6 +32,10 @@ const signalled = {
   resume: 'goes on',
 } as const;
 
+export function revokeCommand(certificate: string, options: OperateOptions): Promise<ExitCode> {
+  return tell(options, '/revoke', { certificate }, 'Revoked.');
+}
+
 export function restartCommand(
   names: readonly string[],
   { rolling, ...options }: OperateOptions & { readonly rolling: boolean },

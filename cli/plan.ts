@@ -3,6 +3,7 @@ import { findFreePort, openSecrets } from '#kit/store/embedded';
 import { ensureAdminAccount } from './admin.ts';
 import { resolveAssistant } from './assistant.ts';
 import { resolveMail } from './mail.ts';
+import { planFronts } from './plan-fronts.ts';
 import type { ProcessesOptions } from './processes.ts';
 import type { ServicesConfig } from './services.ts';
 import { settingsOf } from './settings.ts';
@@ -18,6 +19,8 @@ export interface Planner {
 
 const dayMs = 86_400_000;
 const internalHost = '127.0.0.1';
+/** For the mesh, for operators, and for a gateway behind a balancer. */
+const portsEach = 3;
 
 /** The name of an instance, counted from 1. A process that there is only one of is called as it is. */
 export const instanceName = (name: string, number: number, instances: number): string =>
@@ -42,12 +45,15 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
   const mail = topology.mail && resolveMail(topology.mail, process.env);
   const assistant = topology.assistant && resolveAssistant(topology.assistant, process.env);
   const { keepDays } = topology.events;
-  const gateway = withValkey(topology.gateway);
   const apps = options.apps?.();
+  const fronts = await planFronts(options);
+  const gateway = { ...withValkey(topology.gateway), ...fronts.gateway };
 
   function plan(process: string, runs: ProcessTopology['runs'], ports: readonly number[]): ServicesConfig {
-    const [port, operatorPort] = ports;
+    const [port, operatorPort, doorPort] = ports;
     const isMeshed = port !== undefined && operatorPort !== undefined;
+    const door = fronts.entrance && doorPort !== undefined ? { host: internalHost, port: doorPort } : options.public;
+    if (runs.includes('edge')) return edgeOf(process);
     return {
       process,
       services: runs,
@@ -55,8 +61,11 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
         [...runs.filter(hasDatabase), 'log'].map((service) => [service, databases[service]]),
       ),
       ...(isMeshed ? { mesh: { host: internalHost, port, operatorPort, ...topology.mesh } } : {}),
-      public: options.public,
+      public: door,
+      ...(fronts.entrance ? { entrance: fronts.entrance } : {}),
+      ...(fronts.balancer && runs.includes('balancer') ? { balancer: fronts.balancer } : {}),
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
+      doors: fronts.doorsOf(runs),
       ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),
       ...(options.telemetry ? { telemetry: options.telemetry } : {}),
       ...(options.faults ? { faults: true } : {}),
@@ -77,10 +86,12 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
       const instances = topology.processes.flatMap(({ name, runs, instances: count }) =>
         Array.from({ length: count }, (_, i) => ({ process: instanceName(name, i + 1, count), runs })),
       );
-      const ports = topology.isOneProcess ? [] : await distinctPorts(2 * instances.length);
-      return instances.map(({ process, runs }, i) => plan(process, runs, ports.slice(2 * i, 2 * i + 2)));
+      const ports = topology.isOneProcess ? [] : await distinctPorts(portsEach * instances.length);
+      return instances.map(({ process, runs }, i) =>
+        plan(process, runs, ports.slice(portsEach * i, portsEach * (i + 1))),
+      );
     },
-    one: async (process, runs) => plan(process, runs, await distinctPorts(2)),
+    one: async (process, runs) => plan(process, runs, await distinctPorts(portsEach)),
   };
 }
 

@@ -1,9 +1,11 @@
 import type { Issued } from '#kit/mesh';
 import type { ExitCode } from './failure.ts';
-import type { ServicesConfig } from './services.ts';
+import type { DoorName, ServicesConfig } from './services.ts';
 
 /** What parent and child say to one another over the channel that `spawn` opens between them. */
 export type ToChild =
+  /** Comes with the door itself, and before `start`. */
+  | { readonly type: 'door'; readonly name: DoorName }
   | { readonly type: 'start'; readonly config: ServicesConfig }
   | SignReply
   | { readonly type: 'ask'; readonly id: number }
@@ -14,6 +16,8 @@ export interface SignRequest {
   readonly type: 'sign';
   readonly id: number;
   readonly publicKey: string;
+  /** For a server that browsers talk to; only the edge is given one. Default: for the mesh. */
+  readonly isForBrowsers?: boolean;
 }
 
 export interface SignReply {

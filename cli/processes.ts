@@ -1,6 +1,7 @@
 import type { Component, World } from '#kit/runtime';
 import { addressOf } from './address.ts';
 import type { InstanceStatus, Operations } from './control/index.ts';
+import type { Address } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createFleet } from './fleet.ts';
 import { planProcesses } from './plan.ts';
@@ -29,8 +30,10 @@ export interface ProcessInfo {
 export interface ProcessesOptions {
   readonly topology: Topology;
   readonly world: World;
-  readonly public: { readonly host: string; readonly port: number };
-  readonly internalDoor?: { readonly host: string; readonly port: number };
+  readonly public: Address;
+  /** Where the edge speaks TLS, in a topology that has one. Default: any free port of the public host. */
+  readonly https?: Address;
+  readonly internalDoor?: Address;
   readonly telemetry?: TelemetryConfig;
   /** Opens the fault laboratory of the console. Default false. */
   readonly faults?: boolean;
@@ -39,6 +42,10 @@ export interface ProcessesOptions {
   readonly databases: () => Readonly<Record<string, string>>;
   /** The folders of the built web apps, asked when the processes start; undefined: none are served. */
   readonly apps?: () => readonly string[] | undefined;
+  /** Told of each child process that serves. */
+  readonly onStarted?: (started: number, of: number) => void;
+  /** The program of a child process. Default: the sources; undefined stands for them too. */
+  readonly entry?: () => Promise<string | undefined>;
   readonly onChange: () => void;
 }
 
@@ -87,6 +94,15 @@ function createInProcess(options: ProcessesOptions): Processes {
     demo: () => running?.demo,
     list: () => [{ name, pid: process.pid, services, restarts: 0 }],
     instances,
-    ...{ kill: refuse, pause: refuse, resume: refuse, hold: refuse, release: refuse, restart: refuse, scale: refuse },
+    ...{
+      kill: refuse,
+      pause: refuse,
+      resume: refuse,
+      hold: refuse,
+      release: refuse,
+      restart: refuse,
+      scale: refuse,
+      revoke: refuse,
+    },
   };
 }

@@ -24,7 +24,7 @@ const journalPath = ({ dataDir }: ServicesOptions): string => join(dataDir, 'pay
 
 /** Starts the sandbox: in one process as an object, among several as the HTTP server that a provider is. */
 export async function startSandbox(options: ServicesOptions): Promise<SandboxPart> {
-  const { world, sandbox: at, secrets, public: door } = options;
+  const { world, sandbox: at, secrets, entrance: door = options.public } = options;
   if (!at) {
     const inMemory = options.sandboxJournal === 'memory';
     const journal = inMemory ? createMemoryJournal() : createFileJournal({ path: journalPath(options) });

@@ -1,9 +1,10 @@
 import { systemWorld, type World } from '#kit/runtime';
+import type { Door } from './doors.ts';
 import { exitCodes, explain } from './failure.ts';
 import { createKeptLog } from './kept.ts';
 import { logLevel } from './log.ts';
 import type { ToChild, ToParent } from './process-messages.ts';
-import { type RunningServices, type Seams, type ServicesConfig, startServices } from './services.ts';
+import { type DoorName, type RunningServices, type Seams, type ServicesConfig, startServices } from './services.ts';
 import { signByParent } from './signing.ts';
 
 /** What a laboratory puts round the services of a child: another world, or something between them and what they use. */
@@ -16,6 +17,7 @@ export type Surround = (config: ServicesConfig, world: World) => { readonly worl
 export function serveParent(surround: Surround = () => ({})): void {
   let running: Promise<RunningServices> | undefined;
   const sign = signByParent();
+  const doors: Partial<Record<DoorName, Door>> = {};
 
   async function stop(leaveMs?: number): Promise<void> {
     const services = await running;
@@ -33,8 +35,9 @@ export function serveParent(surround: Surround = () => ({})): void {
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', () => void stop());
-  process.on('message', (message: ToChild) => {
-    if (message.type === 'start') running = start(message.config, sign, surround);
+  process.on('message', (message: ToChild, handed: unknown) => {
+    if (message.type === 'door') doors[message.name] = handed as Door;
+    if (message.type === 'start') running = start(message.config, sign, doors, surround);
     if (message.type === 'ask') void answer(message.id);
     if (message.type === 'stop') void stop(message.leaveMs);
   });
@@ -47,6 +50,7 @@ export function serveParent(surround: Surround = () => ({})): void {
 async function start(
   config: ServicesConfig,
   sign: ReturnType<typeof signByParent>,
+  opened: Partial<Record<DoorName, Door>>,
   surround: Surround,
 ): Promise<RunningServices> {
   const { dataDir, process: name, telemetry } = config;
@@ -54,7 +58,7 @@ async function start(
   const { log, component: keptLog } = createKeptLog({ dataDir, process: name, level, otlpUrl: telemetry?.otlpUrl });
   const world = systemWorld(log);
   try {
-    const services = await startServices({ ...config, world, sign, keptLog, ...surround(config, world) });
+    const services = await startServices({ ...config, world, sign, opened, keptLog, ...surround(config, world) });
     const { urls, demo } = services;
     tell({ type: 'ready', urls, ...(demo === undefined ? {} : { demo }) });
     return services;

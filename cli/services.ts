@@ -1,6 +1,6 @@
 import type { SettingView } from '#contracts/operators';
 import { createHttpServer, type ServiceServer } from '#kit/contract';
-import { type Identity, type Instance, type Issued, registryMigrations } from '#kit/mesh';
+import { type Identity, type Instance, registryMigrations } from '#kit/mesh';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
@@ -18,8 +18,10 @@ import {
   publishesEvents,
   serviceMigrations,
 } from './compose.ts';
+import type { Address, Door } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createFaultSwitches } from './faults.ts';
+import type { EdgeConfig } from './front-edge.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { createInFlight } from './in-flight.ts';
 import { connectMail, type Mail } from './mail.ts';
@@ -33,6 +35,7 @@ import { createOperatorViews } from './operator-views.ts';
 import type { Pulse } from './process-messages.ts';
 import { connectProvider, nameOfProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
+import type { Sign } from './signing.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
 import { createTraceCollector } from './traces.ts';
@@ -49,9 +52,16 @@ export interface ServicesConfig {
   /** How this process meets the others; absent when there is only one process. */
   readonly mesh?: MeshConfig;
   /** Where the gateway listens, if it runs here. */
-  readonly public: { readonly host: string; readonly port: number };
+  readonly public: Address;
+  /** Where clients come in, if something stands before the gateways. Absent: where the gateway listens. */
+  readonly entrance?: Address;
   /** Where the gateway shows metrics and traces to operators, if it runs here. Absent: nowhere. */
-  readonly internalDoor?: { readonly host: string; readonly port: number };
+  readonly internalDoor?: Address;
+  /** Where the balancer listens, if it runs here. */
+  readonly balancer?: Address;
+  readonly edge?: EdgeConfig;
+  /** Which of these the parent opens, and hands to every process that is to answer there. */
+  readonly doors?: Readonly<Partial<Record<DoorName, Address>>>;
   /** Folders of the built web apps, for the gateway to serve. Absent: the API alone. */
   readonly apps?: readonly string[];
   readonly telemetry?: TelemetryConfig;
@@ -81,6 +91,8 @@ export interface ServicesConfig {
   readonly dataDir: string;
 }
 
+export type DoorName = 'public' | 'internal' | 'balancer' | 'http' | 'https';
+
 export interface Secrets {
   /** Seals the keys that sign access tokens. */
   readonly keyEncryption: string;
@@ -92,7 +104,9 @@ export interface Secrets {
 export interface ServicesOptions extends ServicesConfig {
   readonly world: World;
   /** Has this process's public key signed by the authority of the system; needed with `mesh`. */
-  readonly sign?: (publicKey: string) => Promise<Issued>;
+  readonly sign?: Sign;
+  /** What the parent has opened. */
+  readonly opened?: Readonly<Partial<Record<DoorName, Door>>>;
   /** Where the log of this process is kept, if it is. */
   readonly keptLog?: Component;
   /** For the fault lab: puts itself between the services and what they talk to. */
@@ -128,7 +142,8 @@ const eventsKeptMsDefault = 30 * 86_400_000;
 
 /** Starts the services of one process and resolves when they are ready. `host.stop()` drains and stops them. */
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
-  const { world, services } = options;
+  const { world, services, opened = {} } = options;
+  if (options.edge) return (await import('./front-edge.ts')).startEdge(options, options.edge);
   const here = composedServices.filter((service) => services.includes(service));
   boundHeapGrowth();
   const [identity] = await Promise.all([identityOf(options), migrateAll(options, here)]);
@@ -216,6 +231,12 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     host.add({ name: 'seed prices', start: () => seedPricing({ server: carts.server, timers: world.timers }) });
   if (mesh) host.add(mesh.server);
 
+  if (mesh && options.balancer) {
+    const { createFrontBalancer } = await import('./front-balancer.ts');
+    const { layer7, components } = createFrontBalancer(options, mesh.directory, options.balancer, opened.balancer);
+    for (const component of components) host.add(component);
+    inFlight.watch(() => layer7.active);
+  }
   if (!services.includes('gateway')) {
     if (mesh) host.add(mesh.registration);
     await host.start();
@@ -240,7 +261,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
     transport: inFlight.transport(observeTransport(telemetry, 'gateway', transports.transport, world)),
     telemetry,
-    ...(internal ? { internal } : {}),
+    ...(internal ? { internal: { ...internal, handle: opened.internal } } : {}),
     operators: createOperatorViews({
       ...options,
       observed,
@@ -254,11 +275,12 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     contracts: publicContracts,
     host: options.public.host,
     port: options.public.port,
+    ...(opened.public ? { handle: opened.public } : {}),
     unready: () => host.unready(),
   });
   host.add(gateway.component);
   if (mesh) host.add(mesh.registration);
-  urls['gateway'] = originOf(options.public);
+  urls['gateway'] = originOf(options.entrance ?? options.public);
   for (const [name, path] of Object.entries(apps?.paths ?? {})) urls[name] = `${urls['gateway']}${path}`;
   if (options.internalDoor) urls['internal'] = originOf(options.internalDoor);
   await host.start();
@@ -383,7 +405,7 @@ function internalDoorOf(
   };
 }
 
-function originOf({ host, port }: ServicesOptions['public']): string {
+function originOf({ host, port }: Address): string {
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
   return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { type Authority, createAuthority, type Issued, type ProcessName } from '#kit/mesh';
+import { type Authority, createAuthority, type HostNames, type Issued, type ProcessName } from '#kit/mesh';
 import type { World } from '#kit/runtime';
 import type { SignReply, SignRequest, ToChild } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
@@ -15,33 +15,62 @@ function openAuthority(dataDir: string, { clock, random }: World): Authority {
   return createAuthority({ clock, random, folder: authorityFolder(dataDir) });
 }
 
+/** The authority for what browsers see. Another one than the mesh's: people may be asked to trust it, so it is for few names. */
+export function openEdgeAuthority(dataDir: string, names: HostNames, { clock, random }: World): Authority {
+  return createAuthority({
+    ...{ clock, random, folder: join(dataDir, 'edge'), permits: names },
+    name: 'Holdfast edge of this machine',
+    lifetimeMs: edgeLifetimeMs,
+  });
+}
+
+/** Renewed at half of it, while connections go on. */
+const edgeLifetimeMs = 7 * 86_400_000;
+
 export const authorityFolder = (dataDir: string): string => join(dataDir, 'mesh');
 
 export function nameOf({ process, services, mesh }: ServicesConfig): ProcessName {
   return { region: mesh?.region ?? 'local', cell: mesh?.cell ?? 'main', process, services };
 }
 
-/** Signs what a child asks for, as the process that it was started as. */
-export function answerSigning(child: ChildProcess, config: ServicesConfig, world: World): void {
-  if (!config.mesh) return;
-  const authority = openAuthority(config.dataDir, world);
+/** Signs what a child asks for, as the process that it was started as. `onIssued` is told serial numbers of the mesh. */
+export function answerSigning(
+  child: ChildProcess,
+  config: ServicesConfig,
+  world: World,
+  onIssued: (serial: string) => void = () => {},
+): void {
+  if (!config.mesh && !config.edge) return;
   child.on('message', (message: Partial<SignRequest>) => {
     if (message.type !== 'sign' || message.publicKey === undefined || message.id === undefined) return;
-    const reply: SignReply = { type: 'signed', id: message.id, ...signed(authority, message.publicKey, config) };
+    const outcome = signed(message as SignRequest, config, world);
+    if (outcome.issued && !message.isForBrowsers) onIssued(outcome.issued.serial);
+    const reply: SignReply = { type: 'signed', id: message.id, ...outcome };
     if (child.connected) child.send(reply satisfies ToChild, () => {});
   });
 }
 
-function signed(authority: Authority, publicKey: string, config: ServicesConfig) {
+function signed(
+  { publicKey, isForBrowsers = false }: SignRequest,
+  config: ServicesConfig,
+  world: World,
+): { readonly issued?: Issued; readonly error?: string } {
+  const { dataDir, mesh, edge } = config;
   try {
-    return { issued: authority.issue(publicKey, nameOf(config)) };
+    if (isForBrowsers && edge)
+      return { issued: openEdgeAuthority(dataDir, edge.names, world).issueHost(publicKey, edge.names) };
+    if (!isForBrowsers && mesh) return { issued: openAuthority(dataDir, world).issue(publicKey, nameOf(config)) };
+    return { error: `${config.process} gets no such certificate` };
   } catch (error) {
     return { error: (error as Error).message };
   }
 }
 
+/** Has a public key signed, for the mesh or for what browsers see. */
+export type Sign = (publicKey: string, isForBrowsers?: boolean) => Promise<Issued>;
+
 /** The child's end of it. */
-export function signByParent(): (publicKey: string) => Promise<Issued> {
+export function signByParent(): Sign {
   const waiting = new Map<number, PromiseWithResolvers<Issued>>();
   let asked = 0;
   process.on('message', (message: Partial<SignReply>) => {
@@ -52,11 +81,11 @@ export function signByParent(): (publicKey: string) => Promise<Issued> {
     if (issued) asker?.resolve(issued);
     else asker?.reject(new Error(`no certificate: ${error}`));
   });
-  return (publicKey) => {
+  return (publicKey, isForBrowsers = false) => {
     asked += 1;
     const asker = Promise.withResolvers<Issued>();
     waiting.set(asked, asker);
-    process.send?.({ type: 'sign', id: asked, publicKey } satisfies SignRequest);
+    process.send?.({ type: 'sign', id: asked, publicKey, isForBrowsers } satisfies SignRequest);
     return asker.promise;
   };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Cancel, World } from '#kit/runtime';
+import type { Doors } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { type Launched, launch } from './launch.ts';
 import type { Pulse, Ready } from './process-messages.ts';
@@ -44,6 +45,8 @@ export interface SupervisedProcess {
   /** How long the child has been ready; undefined when it is not. */
   readonly readyMs: number | undefined;
   readonly pid: number | undefined;
+  /** Of the child's certificate in the mesh. */
+  readonly serial: string | undefined;
   readonly restarts: number;
   readonly urls: Readonly<Record<string, string>>;
   readonly demo: string | undefined;
@@ -56,6 +59,8 @@ export interface SupervisedOptions {
   readonly world: World;
   /** Called whenever pid or state have changed. */
   readonly onChange?: () => void;
+  /** Sockets that outlive the child. Default: it listens by itself, wherever it is told to. */
+  readonly doors?: Doors;
   /** The child's program. Default `process.ts` beside this file. */
   readonly entry?: string;
   /** Added to the environment of the child, for the fault lab. Default: nothing. */
@@ -109,7 +114,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
 
   function launchWith(settings: ServicesConfig): Launched {
     return launch({
-      ...{ config: settings, world, entry, environment, output },
+      ...{ config: settings, world, entry, environment, output, doors: options.doors },
       onEnd(launched, why) {
         if (current() === launched) onEnd(why);
       },
@@ -239,6 +244,9 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     },
     get pid() {
       return current()?.pid;
+    },
+    get serial() {
+      return current()?.serial;
     },
     get restarts() {
       return restarts;

@@ -27,19 +27,24 @@ export const serviceNames = [
   'assistant',
   'gateway',
 ] as const;
-export type ServiceName = (typeof serviceNames)[number];
+
+/** What may stand before the gateways, in the order in which they start: those inside first. */
+const frontNames = ['balancer', 'edge'] as const;
+export type ServiceName = (typeof serviceNames)[number] | (typeof frontNames)[number];
+const allNames: readonly ServiceName[] = [...serviceNames, ...frontNames];
 
 /** Services that keep nothing of their own. */
-const withoutDatabase: ReadonlySet<ServiceName> = new Set(['payment-sandbox']);
+const withoutDatabase: ReadonlySet<ServiceName> = new Set(['payment-sandbox', ...frontNames]);
 export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.has(service);
 
 /** Processes that are alike: more are a mistake on one machine. */
 export const instancesMax = 16;
 
-/** One public port on this machine, and one ledger of the pretended provider. */
-export const isSingle = (service: ServiceName): boolean => service === 'gateway' || service === 'payment-sandbox';
+/** One ledger of the pretended provider, one cache, and one that knows how busy each gateway is. */
+const singles: ReadonlySet<ServiceName> = new Set(['payment-sandbox', ...frontNames]);
+export const isSingle = (service: ServiceName): boolean => singles.has(service);
 
-const ServiceNameSchema = Type.Enum([...serviceNames]);
+const ServiceNameSchema = Type.Enum([...allNames]);
 const urlPattern = '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$';
 const UrlSchema = Type.String({
   pattern: urlPattern,
@@ -51,14 +56,15 @@ const ProcessSchema = Type.Object(
   {
     runs: Type.Array(ServiceNameSchema, {
       minItems: 1,
-      maxItems: serviceNames.length,
-      description: 'Each service is in one process; payment-sandbox may be left out where the provider is stripe',
+      maxItems: allNames.length,
+      description:
+        'Each service is in one process; payment-sandbox may be left out where the provider is stripe, balancer and edge where something else stands before the gateways, or nothing',
     }),
     instances: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: instancesMax,
-        description: 'Copies of this process; default 1; gateway and sandbox: 1',
+        description: 'Copies of this process; default 1; payment-sandbox, balancer and edge: 1',
       }),
     ),
   },
@@ -127,6 +133,24 @@ const MeshSchema = Type.Object(
 );
 export type CallPolicies = NonNullable<Type.Static<typeof MeshSchema>['policies']>;
 
+const EdgeSchema = Type.Object(
+  {
+    tls: Type.Optional(
+      Type.Object(
+        {
+          certFile: Type.String({ description: 'Certificates in PEM, the leaf first' }),
+          keyFile: Type.String({ description: 'Their key' }),
+        },
+        {
+          ...closed,
+          description: 'Of the edge; default: a certificate for localhost by an authority in the data directory',
+        },
+      ),
+    ),
+  },
+  closed,
+);
+
 /** What a topology file holds. */
 export const TopologySchema = Type.Object(
   {
@@ -167,6 +191,7 @@ export const TopologySchema = Type.Object(
     assistant: Type.Optional(AssistantSchema),
     mesh: Type.Optional(MeshSchema),
     gateway: Type.Optional(GatewaySchema),
+    edge: Type.Optional(EdgeSchema),
     events: Type.Optional(
       Type.Object(
         {
@@ -214,6 +239,7 @@ export interface Topology {
   readonly assistant?: AssistantSettings;
   /** Its `valkey` may still be `env:NAME`. */
   readonly gateway: GatewaySettings;
+  readonly edge: NonNullable<TopologyFile['edge']>;
   readonly events: NonNullable<TopologyFile['events']>;
 }
 
@@ -225,9 +251,32 @@ export const processPerService: TopologyFile = {
   processes: Object.fromEntries(serviceNames.map((service) => [service, { runs: [service] }])),
 };
 
+/** Everything as often as a busy shop wants it, behind balancer and edge: what is there twice can go without being missed. */
+export const shop: TopologyFile = {
+  processes: {
+    sandbox: { runs: ['payment-sandbox'] },
+    users: { runs: ['users'], instances: 3 },
+    products: { runs: ['products'], instances: 5 },
+    inventory: { runs: ['inventory'], instances: 2 },
+    payments: { runs: ['payments'], instances: 2 },
+    orders: { runs: ['orders'], instances: 4 },
+    carts: { runs: ['carts'], instances: 2 },
+    tills: { runs: ['tills'], instances: 2 },
+    notifications: { runs: ['notifications'], instances: 2 },
+    analytics: { runs: ['analytics'] },
+    assistant: { runs: ['assistant'] },
+    gateway: { runs: ['gateway'], instances: 2 },
+    balancer: { runs: ['balancer'] },
+    edge: { runs: ['edge'] },
+  },
+  gateway: { edgeCacheSec: 10 },
+  database: { settings: { max_connections: 600 } },
+};
+
 const builtIn: Readonly<Record<string, TopologyFile>> = {
   'one-process': oneProcess,
   'process-per-service': processPerService,
+  shop,
 };
 
 /** A built-in topology by name, or one from a JSON file. Throws a `Failure` that lists every mistake. */
@@ -266,10 +315,10 @@ function toTopology(name: string, file: unknown): Topology {
   }
   const processes = Object.entries(file.processes).map(([processName, { runs, instances = 1 }]) => ({
     name: processName,
-    runs: serviceNames.filter((service) => runs.includes(service)),
+    runs: allNames.filter((service) => runs.includes(service)),
     instances,
   }));
-  const rank = (runs: readonly ServiceName[]) => Math.max(...runs.map((service) => serviceNames.indexOf(service)));
+  const rank = (runs: readonly ServiceName[]) => Math.max(...runs.map((service) => allNames.indexOf(service)));
   processes.sort((a, b) => rank(a.runs) - rank(b.runs));
   return {
     name,
@@ -281,6 +330,7 @@ function toTopology(name: string, file: unknown): Topology {
     ...(file.mail ? { mail: file.mail } : {}),
     ...(file.assistant ? { assistant: file.assistant } : {}),
     gateway: file.gateway ?? {},
+    edge: file.edge ?? {},
     events: file.events ?? {},
   };
 }
@@ -313,9 +363,9 @@ function allErrors(file: unknown) {
 function placementMistakes(file: TopologyFile): string[] {
   const mistakes: string[] = [];
   const provider = file.provider?.kind ?? 'sandbox';
-  for (const service of serviceNames) {
+  for (const service of allNames) {
     const places = Object.entries(file.processes).filter(([, { runs }]) => runs.includes(service));
-    const isNeeded = service !== 'payment-sandbox' || provider === 'sandbox';
+    const isNeeded = service === 'payment-sandbox' ? provider === 'sandbox' : hasDatabase(service);
     if (places.length === 0 && isNeeded) mistakes.push(`${service} runs nowhere: add it to "runs" of a process`);
     if (places.length > 1) {
       mistakes.push(
@@ -328,7 +378,12 @@ function placementMistakes(file: TopologyFile): string[] {
     for (const single of runs.filter(isSingle)) {
       if (instances > 1) mistakes.push(`processes.${name}: ${single} can only run once on a machine`);
     }
+    // It is what strangers talk to, so there is nothing in its process to steal.
+    if (runs.includes('edge') && runs.length > 1) mistakes.push(`processes.${name}: edge runs in a process of its own`);
   }
+  const runsSomewhere = (service: ServiceName) =>
+    Object.values(file.processes).some(({ runs }) => runs.includes(service));
+  if (runsSomewhere('edge') && !runsSomewhere('balancer')) mistakes.push('edge needs a balancer behind it: add one');
   if (file.database?.adminUrl && (file.database.port || file.database.settings)) {
     mistakes.push('database.port and database.settings are for the embedded server: leave them out with adminUrl');
   }

@@ -1,17 +1,19 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Component, createHost, systemWorld, type World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { type BuiltApps, buildApps } from './apps.ts';
+import { bundledEntry } from './bundle/index.ts';
 import { createControlServer, socketPath } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
-import { exitCodes, Failure } from './failure.ts';
 import { enforceFaults } from './enforce-faults.ts';
+import { exitCodes, Failure } from './failure.ts';
 import { forgetFaults } from './faults.ts';
 import { createKeptLog } from './kept.ts';
 import { watchLauncher } from './launcher.ts';
 import { logLevel } from './log.ts';
+import { trustFile } from './plan-fronts.ts';
 import { isFreePort, requireFreePort } from './port-owner.ts';
 import { createProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 import { createScreen, type Screen } from './screen.ts';
@@ -23,6 +25,8 @@ export interface UpOptions {
   readonly port: number;
   /** Where operators find metrics and traces. Default: the next port if it is free, else any that is. */
   readonly internalPort?: number;
+  /** Where the edge speaks TLS, in a topology that has one. Default: 8443 if it is free, else any that is. */
+  readonly httpsPort?: number;
   /** Share of requests whose way is recorded, 0 to 1, beyond the first 5 a second of each kind. Default 0.01; 0: none. */
   readonly traceRatio?: number;
   /** Where traces and log lines are sent by OTLP over HTTP. Default: nowhere. */
@@ -51,7 +55,14 @@ export async function up(options: UpOptions): Promise<number> {
   const world = systemWorld(kept.log);
 
   const internalDoor = { host: internalHost, port: await internalPortOf(options) };
-  const running = assemble(topology, dataDir, { ...options, internalDoor, keptLog: kept.component }, world, screen);
+  const https = { host: options.host, port: await httpsPortOf(options) };
+  const running = assemble(
+    topology,
+    dataDir,
+    { ...options, internalDoor, https, keptLog: kept.component },
+    world,
+    screen,
+  );
   if (options.faults) screen.say('! The fault laboratory is open: staff can break this system in the console.');
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
@@ -79,6 +90,16 @@ async function internalPortOf({ port, internalPort }: UpOptions): Promise<number
   return (await isFreePort(internalHost, port + 1)) ? port + 1 : findFreePort();
 }
 
+const httpsPortUsual = 8443;
+
+async function httpsPortOf({ host, httpsPort }: UpOptions): Promise<number> {
+  if (httpsPort !== undefined) {
+    await requireFreePort(host, httpsPort, '--https-port');
+    return httpsPort;
+  }
+  return (await isFreePort(host, httpsPortUsual)) ? httpsPortUsual : findFreePort();
+}
+
 interface Running {
   readonly host: ReturnType<typeof createHost>;
   readonly databases: Databases;
@@ -89,7 +110,7 @@ interface Running {
 function assemble(
   topology: Topology,
   dataDir: string,
-  options: UpOptions & Pick<ProcessesOptions, 'internalDoor'> & { readonly keptLog: Component },
+  options: UpOptions & Pick<ProcessesOptions, 'internalDoor' | 'https'> & { readonly keptLog: Component },
   world: World,
   screen: Screen,
 ): Running {
@@ -98,12 +119,16 @@ function assemble(
   const databases = createDatabases({ topology, dataDir, world });
   let urls: Readonly<Record<string, string>> = {};
   const apps = createApps(options.apps ?? true, screen);
+  const entry = topology.isOneProcess ? undefined : bundleProcesses(world);
   const processes = createProcesses({
+    ...(entry ? { entry: () => entry } : {}),
+    onStarted: (started, of) => screen.progress(`${started} of ${of} processes serve`),
     topology,
     world,
     dataDir,
     public: { host: options.host, port: options.port },
     ...(options.internalDoor ? { internalDoor: options.internalDoor } : {}),
+    ...(options.https ? { https: options.https } : {}),
     telemetry: {
       ...(options.traceRatio === undefined ? {} : { traceRatio: options.traceRatio }),
       ...(options.otlp === undefined ? {} : { otlpUrl: options.otlp }),
@@ -145,6 +170,14 @@ const databaseOf = (databases: Databases): { readonly pid?: number } => {
   const pid = databases.pid();
   return pid === undefined ? {} : { pid };
 };
+
+/** Made while the database starts. The sources run as well, only slower to start. */
+function bundleProcesses({ log }: World): Promise<string | undefined> {
+  return bundledEntry().catch((error: Error) => {
+    log.warn('processes load from their sources', { why: error.message });
+    return undefined;
+  });
+}
 
 /** Built while the database starts. A shop whose pages can't be built still takes orders, so that is only said. */
 function createApps(wanted: boolean, screen: Screen) {
@@ -197,6 +230,14 @@ function announce(running: Running, screen: Screen, dataDir: string, tookMs: num
   });
   screen.say(`\nHoldfast is up in ${(tookMs / 1000).toFixed(1)} s. Data: ${dataDir}`);
   for (const [name, url] of Object.entries(urls)) screen.say(`  ${name.padEnd(12)} ${url}`);
+  if (urls['edge'] !== undefined) {
+    const trust = trustFile(dataDir);
+    if (existsSync(trust)) {
+      screen.say(
+        `\nThe certificate of ${urls['edge']} is from an authority of this machine alone: trust ${trust}\nin your browser (it is for no other names), or: curl --cacert ${trust} ${urls['edge']}/products`,
+      );
+    }
+  }
   const demo = processes.demo();
   if (demo) screen.say(`\nTry it:\n\n  ${demo.replaceAll('\n', '\n  ')}\n`);
   screen.say('Ctrl-C stops everything.');

@@ -17,6 +17,7 @@ async function serve(operations: Partial<Operations>) {
     resume: refuse,
     restart: refuse,
     scale: refuse,
+    revoke: refuse,
   };
   const server = createControlServer({
     path: socketPath(dataDir),

@@ -61,6 +61,8 @@ export interface Operations {
   /** SIGSTOP and SIGCONT. */
   readonly pause: (process: string) => Promise<void>;
   readonly resume: (process: string) => Promise<void>;
+  /** Takes the certificate of a process, or one by its serial number, out of use; the process is replaced, with a new key. */
+  readonly revoke: (processOrSerial: string, say: Say) => Promise<void>;
   /** Of services or processes; of all, when none is named. */
   readonly restart: (names: readonly string[], options: RestartOptions) => Promise<void>;
   /** Resolves when so many serve. */

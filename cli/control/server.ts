@@ -29,6 +29,7 @@ export function createControlServer({ path, operations, status, more = {} }: Con
     'POST /kill': (body) => done(operations.kill(textOf(body, 'process'))),
     'POST /pause': (body) => done(operations.pause(textOf(body, 'process'))),
     'POST /resume': (body) => done(operations.resume(textOf(body, 'process'))),
+    'POST /revoke': (body, say) => done(operations.revoke(textOf(body, 'certificate'), say)),
     'POST /restart': (body, say) =>
       done(operations.restart(textsOf(body, 'names'), { rolling: body['rolling'] === true, say })),
     'POST /scale': (body, say) => done(operations.scale(textOf(body, 'service'), Number(body['instances']), say)),

@@ -17,6 +17,8 @@ export interface Layer7Options {
   readonly host?: string;
   /** 0 takes any free port. Default 0. */
   readonly port?: number;
+  /** A listening socket that was handed over: then that is where it listens. */
+  readonly handle?: object;
   /** A member that has not begun to answer after this is given up, and another one tried where that is harmless. Default 2,000 ms. */
   readonly tryTimeoutMs?: number;
   /** And so long is the last one waited for. Default 30,000 ms. */
@@ -33,6 +35,10 @@ export interface Layer7Options {
 
 export interface Layer7 {
   readonly component: Component;
+  /** From now on each answer asks its client to connect anew: another process answers at the same place. */
+  leave(): void;
+  /** Requests that are being answered. */
+  readonly active: number;
   /** Origin once started. */
   readonly address: string | undefined;
 }
@@ -53,6 +59,8 @@ export function createLayer7(options: Layer7Options): Layer7 {
   const { bufferBytesMax = 64 * 1024, buffersBytesMax = 64 * 1024 * 1024 } = options;
   const clients = new Map<string, Pool>();
   let buffered = 0;
+  let isLeaving = false;
+  let active = 0;
 
   function clientOf({ instance }: Endpoint): Pool {
     const origin = `http://${instance.host.includes(':') ? `[${instance.host}]` : instance.host}:${instance.port}`;
@@ -178,6 +186,11 @@ export function createLayer7(options: Layer7Options): Layer7 {
     },
     (request, response) => {
       response.on('error', () => {});
+      if (isLeaving) response.setHeader('connection', 'close');
+      active++;
+      response.once('close', () => {
+        active--;
+      });
       handle(request, response).catch((error) => {
         world.log.debug('a request was broken off', { error });
         response.destroy();
@@ -206,17 +219,26 @@ export function createLayer7(options: Layer7Options): Layer7 {
     get address() {
       return address;
     },
+    get active() {
+      return active;
+    },
+    leave() {
+      isLeaving = true;
+    },
     component: {
       name: 'layer 7 balancer',
       async start() {
         await new Promise<void>((resolve, reject) => {
-          server.once('error', reject).listen({ host, port }, () => resolve());
+          const { handle: handed } = options;
+          server.once('error', reject).listen({ host, port, ...(handed ? { handle: handed } : {}) }, () => resolve());
         });
         address = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
       },
       async drain() {
-        server.close();
-        server.closeIdleConnections();
+        await new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeIdleConnections();
+        });
       },
       async stop() {
         server.close();

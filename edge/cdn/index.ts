@@ -1,5 +1,3 @@
-import type { Server } from 'node:http';
-import type { Http2SecureServer } from 'node:http2';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { Pool } from 'undici';
 import { createLimiter, type Rate } from '#kit/limits';
@@ -18,8 +16,12 @@ export interface CdnOptions {
   readonly host?: string;
   /** 0 takes any free port. Default 0. */
   readonly port?: number;
+  /** A listening socket that was handed over: then that is where it listens, whatever host and port say. */
+  readonly handle?: object;
   /** Certificate and key in PEM. Without them it speaks HTTP/1.1 in the clear, for something in front that has them. */
   readonly tls?: TlsKeys;
+  /** Besides TLS, HTTP/1.1 in the clear there. */
+  readonly plain?: { readonly host: string; readonly port: number; readonly handle?: object };
   readonly cache?: Omit<HttpCacheOptions, 'clock'>;
   readonly connections?: ConnectionsOptions;
   /** Requests of one address. Default 2,000 a second: floods; who may do how much is the gateway's. */
@@ -38,7 +40,13 @@ export interface Cdn {
   /** Forgets what was made of any of these; resolves with how many replies that were. */
   purge(tags: readonly string[]): number;
   purgeAll(): void;
+  /** New keys for new connections. */
+  renewTls(tls: TlsKeys): void;
+  /** From now on each answer asks its client to connect anew: another process answers at the same place. */
+  leave(): void;
   readonly counts: Readonly<Record<CdnOutcome, number>>;
+  /** Requests that are being answered. */
+  readonly active: number;
 }
 
 export type CdnOutcome = 'hit' | 'stale' | 'revalidated' | 'miss' | 'passed' | 'refused' | 'failed';
@@ -58,18 +66,24 @@ export function createCdn(options: CdnOptions): Cdn {
     bodyTimeout: timeoutMs,
     connect: { timeout: 2_000 },
   });
-  const proxy = createReverseProxy({ world, pool, cache, counts, isTls: tls !== undefined });
-  const front: Server | Http2SecureServer = createFront({
-    world,
-    ...(tls ? { tls } : {}),
-    ...(options.timeouts ? { timeouts: options.timeouts } : {}),
-    connections: createConnections(options.connections),
-    limited: (address) => !limiter.check('address', address).allowed,
-    onRefused: () => {
-      counts.refused++;
-    },
-    handle: proxy,
-  });
+  const connections = createConnections(options.connections);
+  const fronts: Front[] = [];
+  const open = (at: Listening, keys: TlsKeys | undefined) => {
+    const front = createFront({
+      world,
+      ...(keys ? { tls: keys } : {}),
+      ...(options.timeouts ? { timeouts: options.timeouts } : {}),
+      connections,
+      limited: (address) => !limiter.check('address', address).allowed,
+      onRefused: () => {
+        counts.refused++;
+      },
+      handle: createReverseProxy({ world, pool, cache, counts, isTls: keys !== undefined }),
+    });
+    fronts.push({ ...front, at });
+  };
+  open({ host, port, ...(options.handle ? { handle: options.handle } : {}) }, tls);
+  if (options.plain) open(options.plain, undefined);
   let address: string | undefined;
 
   return {
@@ -77,28 +91,42 @@ export function createCdn(options: CdnOptions): Cdn {
       return address;
     },
     counts,
+    get active() {
+      return fronts.reduce((sum, { active }) => sum + active(), 0);
+    },
     purge: (tags) => cache.purge(tags),
     purgeAll: () => cache.purgeAll(),
+    renewTls: (keys) => fronts[0]?.renew(keys),
+    leave() {
+      for (const front of fronts) front.leave();
+    },
     component: {
       name: 'cdn',
       async start() {
-        await new Promise<void>((resolve, reject) => {
-          front.once('error', reject).listen({ host, port }, () => resolve());
-        });
-        const bound = front.address() as AddressInfo;
+        for (const { server, at } of fronts) await listen(server, at);
+        const bound = fronts[0]?.server.address() as AddressInfo;
         address = `http${tls ? 's' : ''}://${isIPv6(bound.address) ? `[${bound.address}]` : bound.address}:${bound.port}`;
       },
       async drain() {
-        if (!front.listening) return;
-        await new Promise<void>((resolve) => {
-          front.close(() => resolve());
-          if ('closeIdleConnections' in front) front.closeIdleConnections();
-        });
+        await Promise.all(fronts.map((front) => front.close()));
       },
       async stop() {
-        if ('closeAllConnections' in front) front.closeAllConnections();
+        for (const front of fronts) front.cut();
         await pool.destroy();
       },
     },
   };
+}
+
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly handle?: object;
+}
+type Front = ReturnType<typeof createFront> & { readonly at: Listening };
+
+function listen(server: Front['server'], at: Listening): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject).listen(at, () => resolve());
+  });
 }

@@ -114,12 +114,14 @@ export function createReverseProxy(
     return relay(asked, response, await fetch(asked, streams ? request : null), 'passed');
   }
 
-  async function fetch({ method, url, headers }: CacheRequest, body: Readable | null): Promise<Fetched> {
-    const reply = await pool.request({
-      path: url,
-      method: method as Dispatcher.HttpMethod,
-      headers: headers,
-      body,
+  async function fetch(asked: CacheRequest, body: Readable | null): Promise<Fetched> {
+    const { method, url, headers } = asked;
+    const ask = () => pool.request({ path: url, method: method as Dispatcher.HttpMethod, headers, body });
+    const isRead = method === 'GET' || method === 'HEAD';
+    // What is behind us was restarted or crashed: reading again does no harm (RFC 9110 §9.2.2), and it is back in a moment.
+    const reply = await ask().catch((error) => {
+      if (isRead && broken.has(error.code)) return ask();
+      throw error;
     });
     return { status: reply.statusCode, headers: reply.headers, body: reply.body };
   }
@@ -180,6 +182,9 @@ export function createReverseProxy(
     });
   };
 }
+
+/** The connection ended before there was an answer. */
+const broken: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE']);
 
 const statusWords: Readonly<Partial<Record<CdnOutcome, string>>> = {
   stale: 'hit; ttl=0',

@@ -49,8 +49,20 @@ const ciphers = [
   ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
 ].join(':');
 
+export interface Front {
+  readonly server: Server | Http2SecureServer;
+  /** Requests that are being answered. */
+  active(): number;
+  renew(tls: TlsKeys): void;
+  leave(): void;
+  /** Takes no new connections, and resolves when those that are open have ended. */
+  close(): Promise<void>;
+  /** Ends them. */
+  cut(): void;
+}
+
 /** Takes connections, refuses what is not worth more work, and hands on the rest. */
-export function createFront(options: FrontOptions): Server | Http2SecureServer {
+export function createFront(options: FrontOptions): Front {
   const { tls, connections, timeouts = {}, world } = options;
   const { headMs = 10_000, requestMs = 60_000, idleMs = 30_000 } = timeouts;
   const limits = {
@@ -80,26 +92,33 @@ export function createFront(options: FrontOptions): Server | Http2SecureServer {
     server.maxRequestsPerSocket = requestsPerConnectionMax;
   }
 
+  let isLeaving = false;
+  let active = 0;
+  const sockets = new Set<Socket>();
+  const sessions = new Set<Closable>();
   server.on('connection', (socket: Socket) => {
     if (!connections.admit(socket)) socket.destroy();
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
   });
-  server.on(
-    'session',
-    (session: {
-      setTimeout(ms: number, then: () => void): void;
-      close(): void;
-      on(e: string, f: () => void): void;
-    }) => {
-      session.setTimeout(idleMs, () => session.close());
-      session.on('error', () => {});
-    },
-  );
+  server.on('session', (session: Closable) => {
+    session.setTimeout(idleMs, () => session.close());
+    session.on('error', () => {});
+    session.on('close', () => sessions.delete(session));
+    if (isLeaving) session.close();
+    else sessions.add(session);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
     refuseBytes(error, socket, options.onRefused),
   );
   server.on('request', (request: FrontRequest, response: FrontResponse) => {
     response.on('error', () => {});
+    active++;
+    response.once('close', () => {
+      active--;
+    });
+    if (isLeaving && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     const refusal = refuse({
       method: request.method ?? '',
       target: request.url ?? '',
@@ -123,7 +142,36 @@ export function createFront(options: FrontOptions): Server | Http2SecureServer {
     options.onRefused();
     socket.destroy();
   });
-  return server as Server | Http2SecureServer;
+  return {
+    server,
+    active: () => active,
+    renew(keys) {
+      if ('setSecureContext' in server) server.setSecureContext(keys);
+    },
+    leave() {
+      isLeaving = true;
+      // GOAWAY: what is under way is answered, what comes next goes over another connection.
+      for (const session of sessions) session.close();
+    },
+    async close() {
+      if (!server.listening) return;
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const session of sessions) session.close();
+        if ('closeIdleConnections' in server) server.closeIdleConnections();
+      });
+    },
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** A session of HTTP/2. */
+interface Closable {
+  setTimeout(ms: number, then: () => void): void;
+  close(): void;
+  on(event: 'error' | 'close', listener: () => void): void;
 }
 
 /** Whose answer is on its way: the parser's complaint about what follows is not worth another. */

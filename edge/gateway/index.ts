@@ -41,6 +41,7 @@ import { createOperators, type OperatorViews } from './operators.ts';
 import { createPages, isPublic } from './pages.ts';
 import { createCachedReplies, type RepliesOptions } from './replies.ts';
 import { createEndedSessions, endsSessions } from './sessions.ts';
+import { createDoorShedding } from './shed.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
 import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
@@ -96,6 +97,8 @@ export interface GatewayOptions {
   readonly headTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly connectionsMax?: number;
+  /** A listening socket that was handed over: then that is where it listens. */
+  readonly handle?: object;
   /** From which size replies are compressed. Default 1,024 bytes. */
   readonly compression?: CompressionOptions;
 }
@@ -147,6 +150,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
+  const shedding = createDoorShedding({ world, own: gateway.service });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
   function pageOf({ method, path, headers, route }: Omit<Arrival, 'correlationId'>): Reply | undefined {
@@ -160,6 +164,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     const common = { ...securityHeaders, 'x-correlation-id': correlationId };
     const page = pageOf(arrival);
     if (page) return { correlationId, headers: common, reply: page };
+    const tooMuch = shedding.refusal(arrival.route, correlationId);
+    if (tooMuch) return { correlationId, headers: common, reply: tooMuch };
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;
@@ -204,7 +210,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   /** Sends a request on, and makes whatever comes of it fit for the outside. */
-  async function forward(request: Request, signal: AbortSignal): Promise<Reply> {
+  async function send(request: Request, signal: AbortSignal): Promise<Reply> {
     let reply: Reply;
     try {
       reply = await (replies?.answer(request, (one) => transport.send(one, noSignal)) ??
@@ -218,6 +224,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     return outward(request, reply);
   }
 
+  const forward = (request: Request, signal: AbortSignal) => shedding.counted(() => send(request, signal));
   const routes: HttpRoute[] = contracts.flatMap((contract) =>
     Object.entries(contract.operations)
       .filter(([, operation]) => isPublic(operation))
@@ -264,25 +271,33 @@ export function createGateway(options: GatewayOptions): Gateway {
       name: 'gateway',
       async start() {
         for (const part of parts) await part?.start?.();
-        address = await listen(app, host, port);
-        if (internal)
-          internalAddress = await listen(internal, options.internal?.host ?? '127.0.0.1', options.internal?.port ?? 0);
+        shedding.start();
+        address = await listen(app, { host, port, handle: options.handle });
+        if (internal) internalAddress = await listen(internal, { host: '127.0.0.1', port: 0, ...options.internal });
       },
       // Takes no new connections, answers what is under way and closes what is idle.
       drain: () => app.close(),
       async stop() {
         await app.close();
         await internal?.close();
+        shedding.stop();
         for (const part of parts.toReversed()) await part?.stop?.();
       },
     },
   };
 }
 
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly handle?: object | undefined;
+}
+
 /** A port in use is the one mistake that everybody makes: say what to do. */
-async function listen(app: ReturnType<typeof createHttpServer>, host: string, port: number): Promise<string> {
+async function listen(app: ReturnType<typeof createHttpServer>, { host, port, handle }: Listening): Promise<string> {
   try {
-    await app.listen({ host, port });
+    // Passed on to the server as it is.
+    await app.listen({ host, port, ...(handle ? { handle } : {}) });
   } catch (error) {
     if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
     throw new Error(`port ${port} on ${host} is in use: stop what listens there, or choose another port`, {

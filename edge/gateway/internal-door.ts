@@ -5,6 +5,8 @@ import type { PurgeFeed } from './purge-feed.ts';
 export interface InternalOptions {
   readonly host?: string;
   readonly port?: number;
+  /** A listening socket that was handed over. */
+  readonly handle?: object | undefined;
   /** The metrics in Prometheus text format. */
   readonly metrics: () => Promise<string>;
   /** Where other processes show theirs, for Prometheus to find: served at /metrics/targets (`http_sd_config`). */

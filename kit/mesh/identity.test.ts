@@ -222,7 +222,7 @@ test('an instance that is not who the registry says is not called', async () => 
   const scales = await openScales();
   await scales.directory.leave();
   const impostor = { ...scales.instance, process: 'scales-9', startId: 'start_other' };
-  await mesh.registry.renew(impostor, 60_000);
+  await mesh.registry.join(impostor, 60_000);
   await expect(call(await caller())).rejects.toThrow(/scales-1 answers for scales-9/);
 });
 

@@ -1,4 +1,5 @@
 export type { Balancing } from '#kit/contract';
+export type { HostNames } from './authority/certificate.ts';
 export { type Authority, type AuthorityOptions, createAuthority, type Issued } from './authority/index.ts';
 export { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from './balancing/endpoint.ts';
 export { pick } from './balancing/pick.ts';

@@ -33,6 +33,7 @@ export {
 export { HedgeLost } from './hedge.ts';
 export { type AdaptiveLimit, type AdaptiveLimitOptions, createAdaptiveLimit, type Priority } from './limit.ts';
 export { createPolicy, type Policy, type PolicyEvent, type PolicyOptions, type Work } from './policy.ts';
+export { createPressure, type Pressure, type PressureOptions } from './pressure.ts';
 export {
   type BreakerEvent,
   createResilientTransport,

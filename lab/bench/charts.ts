@@ -23,6 +23,7 @@ const titles: Readonly<Record<string, string>> = {
   mesh: 'A call between processes, and a slow service at the end of a chain',
   limits: 'Rate limits of a million users',
   gateway: 'What the gateway costs, alone and as a proxy',
+  shop: 'A shop of many processes whose parts are restarted, killed and asked for too much',
 };
 
 const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel | RowsPanel)[]>> = {

@@ -14,9 +14,10 @@ import { type BenchName, type BenchOptions, readOptions, usage } from './options
 import type { Report } from './report.ts';
 import { benchSaga } from './saga.ts';
 import { benchSearch } from './search.ts';
+import { benchShop } from './shop.ts';
 import { tableOf } from './table.ts';
 
-/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|limits|gateway|all`: see README.md, or `--help`. */
+/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|limits|gateway|shop|all`: see README.md, or `--help`. */
 const benches: Readonly<
   Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
 > = {
@@ -29,6 +30,7 @@ const benches: Readonly<
   mesh: benchMesh,
   limits: benchLimits,
   gateway: benchGateway,
+  shop: benchShop,
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

@@ -11,6 +11,7 @@ export const benchNames = [
   'mesh',
   'limits',
   'gateway',
+  'shop',
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -28,6 +29,8 @@ export interface BenchOptions {
   readonly prefill: number;
   /** Products of the search benchmark. */
   readonly products: number;
+  /** Of the benchmark `shop`, as for `holdfast up`. */
+  readonly topology: string;
   /** Where the JSON documents and the charts go. */
   readonly outDir: string;
   /** Where CPU profiles and PostgreSQL's statements go; undefined: none are taken. */
@@ -41,6 +44,7 @@ export const usage = `Usage: npm run -s bench -- ${benchNames.join('|')}|all [op
   --seconds S            length of a measurement (default 3)
   --prefill N            orders or workflows that are there before it begins; of memory, the orders of its long run (default 20000)
   --products N           size of the catalogue for search (default 50000)
+  --topology NAME|FILE   what shop starts and breaks (default shop)
   --out DIR              where the JSON document and the chart go (default lab/results)
   --profile DIR          one round more of checkout with a CPU profile and PostgreSQL's statements, kept there
   --check                end with code 5 when a bar is missed
@@ -55,6 +59,7 @@ const spec = {
   seconds: { type: 'string', default: '3' },
   prefill: { type: 'string', default: '20000' },
   products: { type: 'string', default: '50000' },
+  topology: { type: 'string', default: 'shop' },
   out: { type: 'string' },
   profile: { type: 'string' },
 } as const;
@@ -75,6 +80,7 @@ export function readOptions(
     measureMs: 1_000 * numberFrom('seconds', values.seconds, { min: 0.1, max: 3_600 }),
     prefill: numberFrom('prefill', values.prefill, { min: 0, max: 10_000_000, whole: true }),
     products: numberFrom('products', values.products, { min: 100, max: 10_000_000, whole: true }),
+    topology: values.topology,
     outDir: values.out ?? defaults.outDir,
     profileDir: values.profile ?? defaults.profileDir,
   };

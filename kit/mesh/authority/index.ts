@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Random } from '#kit/runtime';
 import { formatName, type ProcessName } from '../identity/name.ts';
-import { signCertificate } from './certificate.ts';
+import { type CertificateFields, type HostNames, signCertificate } from './certificate.ts';
 
 /** What a process is given to show who it is, and to tell who others are. The private key stays where it was made. */
 export interface Issued {
@@ -22,6 +22,8 @@ export interface Authority {
   readonly trust: string;
   /** `publicKey` is SubjectPublicKeyInfo in PEM, of a P-256 key. */
   issue(publicKey: string, name: ProcessName): Issued;
+  /** For a server that browsers talk to, under one of the names that the authority is for. */
+  issueHost(publicKey: string, names: HostNames): Issued;
 }
 
 export interface AuthorityOptions {
@@ -31,40 +33,42 @@ export interface AuthorityOptions {
   readonly folder?: string;
   /** Of what it signs. Default 1 hour. Shorter limits what a stolen key is good for, and is renewed more often. */
   readonly lifetimeMs?: number;
+  /** Default `Holdfast local authority`. */
+  readonly name?: string;
+  /**
+   * The only names that it is believed about, by whoever checks name constraints as browsers do. So a person who trusts it
+   * risks no other site, whoever gets its key. Absent: any.
+   */
+  readonly permits?: HostNames;
 }
 
-const authorityName = 'Holdfast local authority';
+const nameDefault = 'Holdfast local authority';
 const authorityLifetimeMs = 10 * 365 * 86_400_000;
 const lifetimeMsDefault = 3_600_000;
 /** A certificate is good from a little before it was made: the clock of its reader may be behind. */
 const backdatedMs = 5 * 60_000;
 
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { clock, random, folder, lifetimeMs = lifetimeMsDefault } = options;
+  const { clock, random, folder, lifetimeMs = lifetimeMsDefault, name: issuer = nameDefault } = options;
   const { key, certificate } = (folder && kept(folder)) || made(options);
+
+  function sign(publicKey: string, subject: string, use: CertificateFields['use']): Issued {
+    const parsed = createPublicKey(publicKey);
+    if (parsed.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
+      throw new Error(`authority: ${subject} asked for a certificate of a key that is not on P-256`);
+    }
+    const serial = newSerial(random);
+    const notBeforeMs = clock.now() - backdatedMs;
+    const notAfterMs = clock.now() + lifetimeMs;
+    const spki = parsed.export({ type: 'spki', format: 'der' });
+    const signed = signCertificate({ serial, issuer, subject, notBeforeMs, notAfterMs, publicKey: spki, use }, key);
+    return { certificate: signed, trust: certificate, serial: serial.toString('hex').toUpperCase(), lifetimeMs };
+  }
+
   return {
     trust: certificate,
-    issue(publicKey, name) {
-      const parsed = createPublicKey(publicKey);
-      if (parsed.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-        throw new Error(`authority: ${name.process} asked for a certificate of a key that is not on P-256`);
-      }
-      const serial = newSerial(random);
-      const notBeforeMs = clock.now() - backdatedMs;
-      const signed = signCertificate(
-        {
-          serial,
-          issuer: authorityName,
-          subject: name.process,
-          notBeforeMs,
-          notAfterMs: clock.now() + lifetimeMs,
-          publicKey: parsed.export({ type: 'spki', format: 'der' }),
-          use: { kind: 'process', uri: formatName(name) },
-        },
-        key,
-      );
-      return { certificate: signed, trust: certificate, serial: serial.toString('hex').toUpperCase(), lifetimeMs };
-    },
+    issue: (publicKey, name) => sign(publicKey, name.process, { kind: 'process', uri: formatName(name) }),
+    issueHost: (publicKey, names) => sign(publicKey, names.dns[0] ?? names.ip[0] ?? '', { kind: 'host', names }),
   };
 }
 
@@ -80,17 +84,17 @@ function newSerial(random: Random): Buffer {
   return serial;
 }
 
-function made({ clock, random, folder }: AuthorityOptions): KeyAndCertificate {
+function made({ clock, random, folder, name = nameDefault, permits }: AuthorityOptions): KeyAndCertificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const certificate = signCertificate(
     {
       serial: newSerial(random),
-      issuer: authorityName,
-      subject: authorityName,
+      issuer: name,
+      subject: name,
       notBeforeMs: clock.now() - backdatedMs,
       notAfterMs: clock.now() + authorityLifetimeMs,
       publicKey: publicKey.export({ type: 'spki', format: 'der' }),
-      use: { kind: 'authority' },
+      use: { kind: 'authority', ...(permits ? { permits } : {}) },
     },
     privateKey,
   );

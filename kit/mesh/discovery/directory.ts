@@ -41,6 +41,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
   let cancelBeat: Cancel = () => {};
   let cancelWatch: Promise<Cancel> | undefined;
   let away = false;
+  let isStopped = false;
 
   async function renewIfDue(): Promise<void> {
     if (!joined || clock.monotonicMs() - renewedAtMs < leaseMs / 3) return;
@@ -61,6 +62,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       if (away) log.info('the registry is back');
       away = false;
     } catch (error) {
+      if (isStopped) return;
       if (!away) log.warn('the registry is away; going by what was known last', { error });
       away = true;
     }
@@ -95,7 +97,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       return () => listeners.delete(task);
     },
     async join(instance) {
-      await registry.renew(instance, leaseMs);
+      await registry.join(instance, leaseMs);
       renewedAtMs = clock.monotonicMs();
       joined = instance;
     },
@@ -117,6 +119,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       await look();
     },
     stop() {
+      isStopped = true;
       cancelBeat();
       cancelWatch?.then((cancel) => cancel()).catch(() => {});
       listeners.clear();

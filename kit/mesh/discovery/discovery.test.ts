@@ -39,7 +39,7 @@ for (const [name, open] of Object.entries(registries)) {
     const forget = await registry.watch(changed);
     changed.mockClear();
     const startMs = performance.now();
-    await registry.renew(orders1, 60_000);
+    await registry.join(orders1, 60_000);
     await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { interval: 5 });
     expect(performance.now() - startMs).toBeLessThan(1_000);
     await registry.renew(orders2, 60_000);
@@ -71,9 +71,27 @@ for (const [name, open] of Object.entries(registries)) {
     const registry = await open();
     await registry.renew(orders1, 60_000);
     const successor = { ...orders1, startId: 'start_later' };
-    await registry.renew(successor, 60_000);
+    await registry.join(successor, 60_000);
     await registry.remove(orders1);
     expect((await registry.look()).instances).toEqual([successor]);
+  });
+
+  test(`${name}: a start that was overtaken does not come back while its successor lives, and does after it`, async () => {
+    const registry = await open();
+    const successor = { ...orders1, startId: 'start_later', port: 4199, doorPort: 4080 };
+    await registry.join(orders1, 60_000);
+    await registry.join(successor, 400);
+    const changed = vi.fn();
+    const forget = await registry.watch(changed);
+    changed.mockClear();
+    await registry.renew(orders1, 60_000);
+    expect((await registry.look()).instances).toEqual([successor]);
+    expect(changed).not.toHaveBeenCalled();
+    await testWorld.timers.sleep(500);
+    await registry.renew(orders1, 60_000);
+    expect((await registry.look()).instances).toEqual([orders1]);
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled());
+    forget();
   });
 
   test(`${name}: a revocation is told and kept for its time`, async () => {
@@ -97,6 +115,7 @@ function shaky() {
       return call(...args);
     };
   const registry: Registry = {
+    join: orAway(memory.join),
     renew: orAway(memory.renew),
     remove: orAway(memory.remove),
     look: orAway(memory.look),

@@ -9,6 +9,8 @@ export interface Instance {
   readonly port: number;
   /** On the same host: what operators read, in the clear. */
   readonly operatorPort: number;
+  /** On the same host: where it answers clients from outside, in the clear, if it does. For the balancer before it. */
+  readonly doorPort?: number;
   /** Callers prefer instances of their own zone. */
   readonly zone: string;
 }
@@ -22,7 +24,12 @@ export interface Snapshot {
 
 /** Where instances make themselves known. Behind it PostgreSQL, later etcd; `testing/conformance.ts` says what holds. */
 export interface Registry {
-  /** Puts the instance there, or keeps it there, for another `leaseMs`. Tells all watchers when it is new. */
+  /** Puts the instance there for `leaseMs`, in the place of another start of it. Tells all watchers. */
+  join(instance: Instance, leaseMs: number): Promise<void>;
+  /**
+   * Keeps it there for another `leaseMs`, or puts it back when it has been forgotten; unless another start of it has
+   * taken its place and lives. Tells all watchers when it was put back.
+   */
   renew(instance: Instance, leaseMs: number): Promise<void>;
   /** Takes it away, if it is still this start of it. Tells all watchers. */
   remove(instance: Pick<Instance, 'process' | 'startId'>): Promise<void>;

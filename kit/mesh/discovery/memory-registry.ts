@@ -9,12 +9,20 @@ export function createMemoryRegistry({ clock }: { readonly clock: Clock }): Regi
   const tell = () => {
     for (const watcher of watchers) watcher();
   };
+  function write(instance: Instance, leaseMs: number): void {
+    const nowMs = clock.monotonicMs();
+    const before = instances.get(instance.process);
+    instances.set(instance.process, { instance, untilMs: nowMs + leaseMs });
+    if (before?.instance.startId !== instance.startId || before.untilMs <= nowMs) tell();
+  }
   return {
+    async join(instance, leaseMs) {
+      write(instance, leaseMs);
+    },
     async renew(instance, leaseMs) {
-      const nowMs = clock.monotonicMs();
       const before = instances.get(instance.process);
-      instances.set(instance.process, { instance, untilMs: nowMs + leaseMs });
-      if (before?.instance.startId !== instance.startId || before.untilMs <= nowMs) tell();
+      const isOvertaken = before?.instance.startId !== instance.startId && (before?.untilMs ?? 0) > clock.monotonicMs();
+      if (!isOvertaken) write(instance, leaseMs);
     },
     async remove({ process, startId }) {
       if (instances.get(process)?.instance.startId !== startId) return;

@@ -18,24 +18,33 @@ const forgottenAfterMs = 60_000;
  * one is repeated.
  */
 export function createPostgresRegistry({ database }: { readonly database: Database }): Registry {
+  /** `overtakes`: whether another start of it that lives has to go. */
+  async function write(instance: Instance, leaseMs: number, overtakes: boolean): Promise<void> {
+    const { process, startId, services, host, port, operatorPort, doorPort, zone } = instance;
+    await database.query(
+      `with before as (
+         select start_id, expires_at > now() as alive from mesh_instance where process = $1
+       ), kept as (
+         insert into mesh_instance as known
+           (process, start_id, services, host, port, operator_port, door_port, zone, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 millisecond')
+         on conflict (process) do update set
+           start_id = excluded.start_id, services = excluded.services, host = excluded.host, port = excluded.port,
+           operator_port = excluded.operator_port, door_port = excluded.door_port, zone = excluded.zone,
+           expires_at = excluded.expires_at
+         where $10 or known.start_id = excluded.start_id or known.expires_at <= now()
+         returning 1
+       )
+       select set_config('synchronous_commit', 'off', true), (
+         select pg_notify('${channel}', '') from kept where not exists (select from before where start_id = $2 and alive)
+       )`,
+      [process, startId, services, host, port, operatorPort, doorPort ?? null, zone, leaseMs, overtakes],
+    );
+  }
+
   return {
-    async renew({ process, startId, services, host, port, operatorPort, zone }, leaseMs) {
-      await database.query(
-        `with before as (
-           select start_id, expires_at > now() as alive from mesh_instance where process = $1
-         ), kept as (
-           insert into mesh_instance (process, start_id, services, host, port, operator_port, zone, expires_at)
-           values ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond')
-           on conflict (process) do update set
-             start_id = excluded.start_id, services = excluded.services, host = excluded.host,
-             port = excluded.port, operator_port = excluded.operator_port, zone = excluded.zone, expires_at = excluded.expires_at
-         )
-         select set_config('synchronous_commit', 'off', true), (
-           select pg_notify('${channel}', '') where not exists (select from before where start_id = $2 and alive)
-         )`,
-        [process, startId, services, host, port, operatorPort, zone, leaseMs],
-      );
-    },
+    join: (instance, leaseMs) => write(instance, leaseMs, true),
+    renew: (instance, leaseMs) => write(instance, leaseMs, false),
     async remove({ process, startId }) {
       await database.query(
         `with gone as (delete from mesh_instance where process = $1 and start_id = $2 returning 1)
@@ -51,9 +60,9 @@ export function createPostgresRegistry({ database }: { readonly database: Databa
            delete from mesh_revocation where kept_until < now()
          )
          select
-           (select json_agg(json_build_object('process', process, 'startId', start_id, 'services', services,
-                    'host', host, 'port', port,
-                    'operatorPort', operator_port, 'zone', zone) order by process)
+           (select json_agg(json_strip_nulls(json_build_object('process', process, 'startId', start_id,
+                    'services', services, 'host', host, 'port', port, 'operatorPort', operator_port,
+                    'doorPort', door_port, 'zone', zone)) order by process)
               from mesh_instance where expires_at > now()) as instances,
            (select json_agg(serial) from mesh_revocation where kept_until >= now()) as revoked`,
         [forgottenAfterMs],

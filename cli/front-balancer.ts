@@ -1,0 +1,46 @@
+import { createLayer7, createPool, type Layer7, type Member } from '#edge/balancer';
+import type { Directory, Instance } from '#kit/mesh';
+import type { Component } from '#kit/runtime';
+import type { Address, Door } from './doors.ts';
+import type { ServicesOptions } from './services.ts';
+
+export interface FrontBalancer {
+  readonly layer7: Layer7;
+  /** In start order. */
+  readonly components: readonly Component[];
+}
+
+/** Spreads requests over the gateways that the mesh knows. */
+export function createFrontBalancer(
+  { world, mesh }: ServicesOptions,
+  directory: Directory,
+  at: Address,
+  handle: Door | undefined,
+): FrontBalancer {
+  const pool = createPool({ world, name: 'gateways', members: gatewaysIn(directory), zone: mesh?.zone ?? 'a' });
+  const layer7 = createLayer7({ world, rules: [{ to: [{ pool }] }], ...at, ...(handle ? { handle } : {}) });
+  const leaving: Component = {
+    name: 'leaving',
+    // Before the registration ends, which gives clients the time to connect anew.
+    async drain() {
+      layer7.leave();
+    },
+  };
+  return { layer7, components: [pool.component, layer7.component, leaving] };
+}
+
+/** The same list as long as nobody comes or goes, so that the pool sees at a glance that nothing has changed. */
+function gatewaysIn(directory: Directory): () => readonly Member[] {
+  let seen: readonly Instance[] | undefined;
+  let members: readonly Member[] = [];
+  return () => {
+    const { instances } = directory;
+    if (instances !== seen) {
+      seen = instances;
+      members = instances.flatMap(({ doorPort, ...instance }) =>
+        doorPort === undefined ? [] : [{ ...instance, port: doorPort }],
+      );
+    }
+    return members;
+  };
+}
