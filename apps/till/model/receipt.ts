@@ -23,6 +23,8 @@ const text = (value: string, style?: 'title' | 'small'): Row => ({
 });
 const pair = (left: string, right: string, isStrong = false): Row => ({ kind: 'pair', left, right, isStrong });
 const rule: Row = { kind: 'rule' };
+/** Nothing is not less than nothing: −0 would be written as -€0.00. */
+const less = (amountMinor: number): number => (amountMinor === 0 ? 0 : -amountMinor);
 
 export interface SaleReceipt {
   readonly till: Pick<Till, 'name'>;
@@ -44,7 +46,7 @@ export function saleRows({ till, cashier, entry, totals, givenMinor }: SaleRecei
     ]),
     rule,
     ...(totals.discountMinor > 0 ? [pair('Goods', money(totals.subtotalMinor))] : []),
-    ...totals.discounts.map(({ name, amountMinor }) => pair(name, money(-amountMinor))),
+    ...totals.discounts.map(({ name, amountMinor }) => pair(name, money(less(amountMinor)))),
     ...totals.taxes.filter(({ included }) => !included).map((tax) => pair(taxText(tax), money(tax.amountMinor))),
     pair('Total', money(totals.totalMinor), true),
     ...totals.taxes
@@ -91,16 +93,16 @@ export function reportRows(till: Pick<Till, 'name'>, report: Report, { money, mo
     rule,
     pair(`Sales (${report.sales})`, money(report.salesMinor)),
     pair('Discounts in them', money(report.discountMinor)),
-    pair(`Returns (${report.returns})`, money(-report.refundsMinor)),
+    pair(`Returns (${report.returns})`, money(less(report.refundsMinor))),
     pair('Turnover', money(report.salesMinor - report.refundsMinor), true),
     ...report.taxes.map((tax) => pair(`${taxText(tax)} of sales`, money(tax.amountMinor))),
     rule,
     pair('Card', money(report.cardMinor)),
     pair('Float', money(cash.floatMinor)),
     pair('Cash sales', money(cash.salesMinor)),
-    pair('Cash given back', money(-cash.refundsMinor)),
+    pair('Cash given back', money(less(cash.refundsMinor))),
     pair('Put in', money(cash.inMinor)),
-    pair('Taken out', money(-cash.outMinor)),
+    pair('Taken out', money(less(cash.outMinor))),
     pair('Should be in the drawer', money(cash.expectedMinor), true),
     ...(cash.countedMinor === undefined ? [] : [pair('Counted', money(cash.countedMinor))]),
     ...(cash.differenceMinor === undefined ? [] : [pair('Difference', money(cash.differenceMinor), true)]),
