@@ -1,7 +1,7 @@
 import { runChecks } from './check.ts';
 import { allChecks } from './guarantees/all.ts';
 import type { Operation } from './history/index.ts';
-import { type BookSources, type FinalState, readState } from './read-state.ts';
+import type { FinalState } from './read-state.ts';
 
 /** What a client was told. */
 export interface Accepted {
@@ -15,17 +15,6 @@ export interface Violation {
   /** The guarantee of DESIGN §5 that does not hold: the name of a check. */
   readonly guarantee: string;
   readonly detail: string;
-}
-
-/** The final state by the names that ledgers go by. */
-export interface Books extends FinalState {
-  readonly provider: FinalState['ledger'];
-  readonly events: FinalState['log'];
-}
-
-export async function readBooks(sources: BookSources): Promise<Books> {
-  const state = await readState(sources);
-  return { ...state, provider: state.ledger, events: state.log };
 }
 
 /** Runs every check over a final state and what buyers were told of it. */

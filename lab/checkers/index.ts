@@ -2,7 +2,6 @@ export * from './books.ts';
 export { type Check, type CheckResult, runChecks } from './check.ts';
 export * from './elle/index.ts';
 export { allChecks } from './guarantees/all.ts';
-export { causesComeFirst } from './guarantees/causality.ts';
 export { everythingEnds } from './guarantees/ends.ts';
 export { copiesConverge } from './guarantees/models.ts';
 export * from './history/index.ts';

@@ -28,9 +28,9 @@ const queries = {
   inventory: {
     claims: `select 'inventory' as database, scope, key, reference, result is not null as done from idempotency_key
       order by scope, key`,
-    stock: `select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version from stock
-      order by sku`,
-    movements: 'select sku, version, kind, quantity, reference from movement order by sku, version',
+    stock: `select holder, sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived,
+      version from stock order by holder, sku`,
+    movements: `select holder, sku, version, kind, quantity, reference from movement order by holder, sku, version`,
     holds: 'select order_id as "orderId", status, lines from hold order by order_id',
     returns: 'select return_id as "returnId", order_id as "orderId", lines from stock_return order by return_id',
   },

@@ -4,10 +4,12 @@ import { takeOverSagas } from '#kit/saga';
 import { migrateWith } from '#kit/store';
 import { createRelay } from '../../kit/messaging/relay.ts';
 import { applyCommands } from '../../services/inventory/commands.ts';
+import { applyShareCommands } from '../../services/inventory/shares.ts';
 
 /** What a planted bug may put in place of the real thing. Everything else can be spoilt by rewriting its SQL. */
 export interface Parts {
   readonly applyInventory: typeof applyCommands;
+  readonly applyShares: typeof applyShareCommands;
   readonly claimKeys: typeof claimKeys;
   readonly createRelay: typeof createRelay;
   readonly takeOverSagas: typeof takeOverSagas;
@@ -21,6 +23,7 @@ const appendSql = `
 
 export const realParts: Parts = {
   applyInventory: applyCommands,
+  applyShares: applyShareCommands,
   claimKeys,
   createRelay,
   takeOverSagas,

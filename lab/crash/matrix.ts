@@ -18,7 +18,7 @@ import { seedCatalogue } from '#services/products';
 import { createDatabases, type Databases } from '../../cli/database.ts';
 import { planProcesses } from '../../cli/plan.ts';
 import { loadTopology } from '../../cli/topology.ts';
-import { type Accepted, type BookSources, checkBooks, readBooks, type Violation } from '../checkers/index.ts';
+import { type Accepted, type BookSources, checkBooks, readState, type Violation } from '../checkers/index.ts';
 import { type Buyer, buyAll } from './buyers.ts';
 import { callerOf, type Scenario, serviceOf, sideOf, titleOf } from './points.ts';
 import { createLabProcess, type LabProcess } from './processes.ts';
@@ -187,7 +187,7 @@ async function checkWhenQuiet(lab: Lab): Promise<Violation[]> {
   let violations: Violation[] = [];
   for (;;) {
     try {
-      violations = checkBooks(await readBooks(lab.sources), lab.accepted);
+      violations = checkBooks(await readState(lab.sources), lab.accepted);
       if (violations.length === 0) return [];
     } catch (error) {
       violations = [{ guarantee: 'the system comes back', detail: String(error) }];

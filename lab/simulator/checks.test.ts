@@ -2,9 +2,12 @@ import { expect, test } from 'vitest';
 import { copiesConverge } from '#lab/checkers';
 import type { Check } from './check.ts';
 import { checks, isQuiet } from './checks.ts';
+import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
 import type { Facts, LogFact } from './facts.ts';
 import { lettersMatchEvents } from './letters-check.ts';
 import { salesModels } from './sales.ts';
+
+const at = (ms: number) => new Date(ms).toISOString();
 
 const data = {
   channel: 'web',
@@ -54,6 +57,39 @@ const sound: Facts = {
   givenUp: [],
   models: salesModels(log, figures, [{ sku: 'A', units: 2, returnedUnits: 0 }]),
   followers: { reader: true, notifications: true },
+  stock: [
+    { sku: 'A', received: 10, onHand: 3, held: 0, sold: 2, writtenOff: 0, sent: 5, arrived: 0, version: 1 },
+    {
+      sku: 'A',
+      holder: 'till_1',
+      received: 0,
+      onHand: 3,
+      held: 0,
+      sold: 2,
+      writtenOff: 0,
+      sent: 0,
+      arrived: 5,
+      version: 2,
+    },
+  ],
+  movements: [{ sku: 'A', holder: 'till_1', version: 2, kind: 'sell', quantity: 2, reference: 'sal_1' }],
+  errands: {
+    carts: [{ customer: 'usr_1', added: new Map([['A', 3]]) }],
+    tills: [
+      {
+        tillId: 'till_1',
+        stockedUp: new Map([['A', 5]]),
+        handedBack: new Map(),
+        sales: [{ saleId: 'sal_1', lines: [{ sku: 'A', quantity: 2 }] }],
+      },
+    ],
+    said: [{ startMs: 0, endMs: 1, knowledge: { products: 1, state: 'current', asOf: at(2_000), ageMs: 0, text: '' } }],
+  },
+  carts: [{ id: 'crt_1', customerId: 'usr_1', lines: { seen: { crt_1: 2 }, dots: { A: [['crt_1', 2, 1]] } } }],
+  checkouts: [{ businessKey: 'crt_1.1', cartId: 'crt_1', state: 'confirmed', orderId: 'ord_1' }],
+  tillEntries: [{ saleId: 'sal_1', settled: true }],
+  news: [{ id: 'prd_A', sku: 'A', version: 1, toldAtMs: 1_000 }],
+  isAssistantsClockSet: false,
 };
 
 const found = (check: Check, change: Partial<Facts>): string[] => [...check.find({ ...sound, ...change })];
@@ -98,4 +134,34 @@ test('figures that count an event twice, or not at all, are found', () => {
   const change = { ...data, refundMinor: 500 };
   const cancelled = { ...confirmed, offset: 2, eventId: 'e3', type: 'order.cancelled', data: change };
   expect(wrong([...log, cancelled], figures, products)).toBe(2);
+});
+
+test('what is lost from a cart, or in it twice, is found, and so is a checkout without an end', () => {
+  expect(found(cartsLoseNothing, {})).toEqual([]);
+  expect(found(cartsLoseNothing, { carts: [{ ...sound.carts[0]!, lines: { seen: {}, dots: {} } }] })).toEqual([
+    'usr_1 added 3 A; in the cart and in its orders: 2 A',
+  ]);
+  expect(found(cartsLoseNothing, { carts: [] })).toEqual(['the cart of usr_1 is gone']);
+  const open = { ...sound.checkouts[0]!, state: 'placed' };
+  expect(found(cartsLoseNothing, { checkouts: [open] })).toContain('checkout crt_1.1 is placed for ever');
+});
+
+test('a sale of a till that is booked twice, or by nobody, and stock that was handed over twice are found', () => {
+  expect(found(tillsCountOnce, {})).toEqual([]);
+  expect(found(tillsCountOnce, { tillEntries: [{ saleId: 'sal_1', settled: false }] })).toEqual([
+    'nobody has told inventory of sal_1',
+  ]);
+  const twice = [...(sound.movements ?? []), { ...sound.movements![0]!, version: 3 }];
+  expect(found(tillsCountOnce, { movements: twice })).toEqual(['sal_1 sold 2 A, booked is 4 A']);
+  const [main, share] = sound.stock!;
+  expect(found(tillsCountOnce, { stock: [main!, { ...share!, arrived: 10, onHand: 8 }] })).toEqual([
+    'till_1: 10 A arrived, not 5 A',
+  ]);
+});
+
+test('an assistant that knows less than it says is found', () => {
+  expect(found(knowledgeIsAsOld, {})).toEqual([]);
+  const news = [...sound.news, { id: 'prd_B', sku: 'B', version: 1, toldAtMs: 1_000 }];
+  expect(found(knowledgeIsAsOld, { news })).toHaveLength(1);
+  expect(found(knowledgeIsAsOld, { news: [...sound.news, { ...news[1]!, toldAtMs: 1_900 }] })).toEqual([]);
 });

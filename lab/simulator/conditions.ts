@@ -1,10 +1,27 @@
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
 import type { DatabaseFaults } from './database-server.ts';
-import { drawMoment, drawNemesisEvent, drawOperation, drawPlan } from './draw-plan.ts';
+import {
+  drawErrand,
+  drawErrands,
+  drawMoment,
+  drawNemesisEvent,
+  drawOperation,
+  drawPlan,
+  firstErrand,
+} from './draw-plan.ts';
 import type { MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
-import { type NemesisEvent, type NemesisKind, nodesOf, type Operation, type OperationKind, type Plan } from './plan.ts';
+import {
+  type Errand,
+  type ErrandKind,
+  type NemesisEvent,
+  type NemesisKind,
+  nodesOf,
+  type Operation,
+  type OperationKind,
+  type Plan,
+} from './plan.ts';
 import { pick } from './simulation.ts';
 
 /**
@@ -21,6 +38,7 @@ export interface Conditions {
   readonly instances?: Partial<Plan['instances']>;
   readonly readers?: number;
   readonly listeners?: Partial<Plan['listeners']>;
+  readonly storefront?: Partial<Plan['storefront']>;
   readonly skewMsMax?: number;
   readonly poison?: boolean;
   readonly lateRepeats?: boolean;
@@ -30,6 +48,8 @@ export interface Conditions {
   readonly declined?: number;
   /** Besides those that were drawn. */
   readonly operations?: readonly (readonly [kind: OperationKind, count: number])[];
+  /** Besides those that were drawn. */
+  readonly errands?: readonly (readonly [kind: ErrandKind, count: number])[];
   readonly nemesis?: readonly NemesisWanted[];
 }
 
@@ -46,7 +66,17 @@ export interface NemesisWanted {
 export function planOf(seed: number, conditions: Conditions = {}): Plan {
   const drawn = drawPlan(seed);
   const stream = (name: string) => seededRandom(seed, `conditions/${name}`);
-  const { network, database, mail, instances, listeners, readers = 0, skewMsMax = 0, units = 0 } = conditions;
+  const {
+    network,
+    database,
+    mail,
+    instances,
+    listeners,
+    storefront,
+    readers = 0,
+    skewMsMax = 0,
+    units = 0,
+  } = conditions;
   const plan: Plan = {
     ...drawn,
     network: atLeast(drawn.network, network),
@@ -54,6 +84,7 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
     mail: atLeast(drawn.mail, mail),
     instances: atLeast(drawn.instances, instances),
     listeners: atLeast(drawn.listeners, listeners),
+    storefront: atLeast(drawn.storefront, storefront),
     readers: Math.max(drawn.readers, readers),
     skewMsMax: Math.max(drawn.skewMsMax, skewMsMax),
     poison: drawn.poison || conditions.poison === true,
@@ -64,6 +95,7 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
   const operations = [...plan.operations, ...moreOperations(plan, conditions, stream('operations'))];
   return {
     ...plan,
+    ...moreErrands(plan, conditions, stream('errands')),
     operations: declineSome(operations, conditions.declined ?? 0, stream('cards')),
     nemesis: [...plan.nemesis, ...moreFaults(plan, conditions, stream('nemesis'))],
   };
@@ -85,6 +117,17 @@ function moreOperations(plan: Plan, { operations = [] }: Conditions, random: Ran
     const atMs = drawMoment(random, safetyMs);
     return drawOperation(random, { id: plan.operations.length + i, atMs, kind, stock, placed });
   });
+}
+
+/** Where a condition brings a service along that the seed did not draw, its errands are drawn anew. */
+function moreErrands(plan: Plan, { listeners, storefront, errands = [] }: Conditions, random: Random) {
+  const drawn = listeners || storefront ? drawErrands(random, plan) : plan;
+  const kinds = errands.flatMap(([kind, count]) => Array.from({ length: count }, () => kind));
+  const { stock, safetyMs } = plan;
+  const more = kinds.map(
+    (kind, i): Errand => drawErrand(random, { id: firstErrand + drawn.errands.length + i, kind, stock, safetyMs }),
+  );
+  return { errands: [...drawn.errands, ...more], news: drawn.news };
 }
 
 function declineSome(operations: readonly Operation[], share: number, random: Random): readonly Operation[] {

@@ -5,6 +5,8 @@ import { calmMail, type MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
 import {
   databasesOf,
+  type Errand,
+  type ErrandKind,
   type NemesisEvent,
   type NemesisKind,
   nodesOf,
@@ -25,7 +27,8 @@ export function drawPlan(seed: number): Plan {
     payments: between(shape, 1, 2),
   };
   const readers = chance(shape, 0.5) ? between(shape, 1, 2) : 0;
-  const listeners = drawListeners(draw('listeners'));
+  const listeners = { ...drawListeners(draw('listeners')), assistant: chance(draw('assistant'), 0.2) ? 1 : 0 };
+  const storefront = drawStorefront(draw('storefront'));
   const safetyMs = between(shape, 6_000, 16_000);
   const times = draw('times');
   const base = {
@@ -33,6 +36,7 @@ export function drawPlan(seed: number): Plan {
     instances,
     readers,
     listeners,
+    storefront,
     poison: readers > 0 && chance(shape, 0.3),
     lateRepeats: chance(shape, 0.2),
     safetyMs,
@@ -51,11 +55,79 @@ export function drawPlan(seed: number): Plan {
     ...base,
     stock,
     operations: drawOperations(draw('operations'), stock, safetyMs),
+    ...drawErrands(draw('errands'), { ...base, stock }),
     nemesis: [...drawNemesis(draw('nemesis'), base), ...drawDatabaseCrashes(draw('database-crash'), base)],
   };
 }
 
-function drawListeners(random: Random): Plan['listeners'] {
+function drawStorefront(random: Random): Plan['storefront'] {
+  const some = () => (chance(random, 0.3) ? between(random, 1, 2) : 0);
+  return { carts: some(), tills: some() };
+}
+
+/** Errands of what there is in this run to run them at, and what the catalogue tells of where somebody listens. */
+export function drawErrands(
+  random: Random,
+  plan: Pick<Plan, 'listeners' | 'storefront' | 'safetyMs' | 'stock'>,
+): Pick<Plan, 'errands' | 'news'> {
+  const { listeners, storefront, safetyMs, stock } = plan;
+  const kinds: readonly (readonly [ErrandKind, number])[] = [
+    ['shopping', storefront.carts > 0 ? between(random, 2, 4) : 0],
+    ['till', storefront.tills > 0 ? between(random, 1, 2) : 0],
+    ['ask', listeners.assistant > 0 ? between(random, 1, 3) : 0],
+  ];
+  const errands = kinds.flatMap(([kind, count]) => Array.from({ length: count }, () => kind));
+  const news = listeners.assistant > 0 ? stock.flatMap(({ sku }) => drawNews(random, sku, safetyMs)) : [];
+  return {
+    errands: errands.map((kind, i) => drawErrand(random, { id: firstErrand + i, kind, stock, safetyMs })),
+    news,
+  };
+}
+
+/** Ids of errands begin behind those of operations and of the first goods. */
+export const firstErrand = 20_000;
+
+const drawNews = (random: Random, sku: string, safetyMs: number): Plan['news'] =>
+  [1, 2]
+    .slice(0, between(random, 1, 2))
+    .map((version) => ({ sku, version, afterMs: drawMoment(random, safetyMs / 2) }));
+
+interface ErrandWanted {
+  readonly id: number;
+  readonly kind: ErrandKind;
+  readonly stock: readonly StockPlan[];
+  readonly safetyMs: number;
+}
+
+export function drawErrand(random: Random, { id, kind, stock, safetyMs }: ErrandWanted): Errand {
+  const atMs = Math.floor(random.next() * safetyMs * 0.5);
+  const twins = () => (chance(random, 0.3) ? between(random, 1, 2) : 0);
+  const someUnits = (most: number) => ({ sku: pick(random, stock).sku, quantity: between(random, 1, most) });
+  if (kind === 'ask') return { id, atMs, kind, sku: pick(random, stock).sku, times: between(random, 2, 6) };
+  if (kind === 'shopping') {
+    const adds = Array.from({ length: between(random, 2, 6) }, () => ({
+      ...someUnits(2),
+      device: chance(random, 0.5) ? ('guest' as const) : ('own' as const),
+      waitMs: between(random, 0, 2_000),
+      twins: twins(),
+    }));
+    const method = chance(random, 0.7)
+      ? pick(random, ['pm_card_visa', 'pm_card_visa', 'pm_card_chargeDeclined'])
+      : undefined;
+    return { id, atMs, kind, customer: `usr_${id}`, adds, joinTwins: twins(), method };
+  }
+  const sales = Array.from({ length: between(random, 1, 5) }, () => ({
+    lines: [{ ...someUnits(2), unitPriceMinor: pick(random, [100, 250]) }],
+  }));
+  const stockUp = [
+    ...new Map(sales.flatMap(({ lines }) => lines).map(({ sku }) => [sku, { sku, quantity: 2 }])).values(),
+  ];
+  const handBack = chance(random, 0.4) ? someUnits(1) : undefined;
+  const [offlineMs, piece] = [between(random, 0, Math.floor(safetyMs / 2)), between(random, 1, 3)];
+  return { id, atMs, kind, stockUp, sales, offlineMs, piece, twins: twins(), handBack };
+}
+
+function drawListeners(random: Random): Omit<Plan['listeners'], 'assistant'> {
   const some = () => (chance(random, 0.5) ? between(random, 1, 2) : 0);
   return { notifications: some(), analytics: some() };
 }

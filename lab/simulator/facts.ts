@@ -1,12 +1,15 @@
 import type { OrderEvent } from '#contracts/orders';
 import type { Evidence, Row } from '#lab/checkers';
 import type { Sandbox } from '#services/payments/sandbox';
+import type { LineMap } from '../../services/carts/lines.ts';
 import type { DatabaseServer } from './database-server.ts';
+import type { ErrandBook } from './errands.ts';
 import { type Attempt, operationsOf } from './history.ts';
 import type { MailServer } from './mail.ts';
+import type { News } from './newsroom.ts';
 import type { Session } from './pglite/session.ts';
 import type { DatabaseName, Plan } from './plan.ts';
-import { type ProductSalesFact, type SalesFact, salesModels } from './sales.ts';
+import { type ProductSalesFact, type SalesFact, salesModels, type TillSales } from './sales.ts';
 
 /**
  * What is left when all is quiet: the rows of every database, the provider's books, and what the users saw, in the words
@@ -24,6 +27,26 @@ export interface Facts extends Evidence {
   readonly givenUp: readonly string[];
   /** Who follows the log in this run. Where analytics does, `models` has its figures. */
   readonly followers: { readonly reader: boolean; readonly notifications: boolean };
+  /** What people know of their errands, and the rows that it is held against. */
+  readonly errands: ErrandBook;
+  readonly carts: readonly CartFact[];
+  readonly checkouts: readonly CheckoutFact[];
+  readonly tillEntries: readonly { readonly saleId: string | null; readonly settled: boolean }[];
+  readonly news: readonly News[];
+  /** Somebody has set the clock by which the assistant says how old its knowledge is. */
+  readonly isAssistantsClockSet: boolean;
+}
+
+interface CartFact {
+  readonly id: string;
+  readonly customerId: string | null;
+  readonly lines: LineMap;
+}
+interface CheckoutFact {
+  readonly businessKey: string;
+  readonly cartId: string;
+  readonly state: string;
+  readonly orderId: string | null;
 }
 
 export interface LogFact extends Row<'log'> {
@@ -45,9 +68,9 @@ const queries = {
   sagas: `select id, definition, status, step, input ->> 'orderId' as "orderId" from saga order by id`,
   outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId",
     envelope ->> 'hlc' as hlc from outbox order by id`,
-  stock: `select sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", version from stock
-    order by sku`,
-  movements: 'select sku, version, kind, quantity, reference from movement order by sku, version',
+  stock: `select holder, sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived, version
+    from stock order by holder, sku`,
+  movements: `select holder, sku, version, kind, quantity, reference from movement order by holder, sku, version`,
   holds: 'select order_id as "orderId", status, lines from hold order by order_id',
   returns: 'select return_id as "returnId", order_id as "orderId", sellable, lines from stock_return order by 1',
   payments: `select order_id as "orderId", status, captured_minor as "capturedMinor", refunded_minor as "refundedMinor"
@@ -65,6 +88,13 @@ const queries = {
     coalesce(sum(returned_units), 0)::bigint as "returnedUnits",
     coalesce(sum(cancelled_orders), 0)::bigint as "cancelledOrders",
     coalesce(sum(refused_orders), 0)::bigint as "refusedOrders" from sales_hour`,
+  tillSales: `select envelope -> 'data' as data from log_event where topic = 'tills' and envelope ->> 'type' = 'till.sold'
+    order by partition, "offset"`,
+  carts: 'select id, customer_id as "customerId", lines from cart order by id',
+  checkouts: `select business_key as "businessKey", cart_id as "cartId", state, order_id as "orderId" from checkout
+    order by business_key`,
+  tillEntries: 'select sale_id as "saleId", settled from entry order by till_id, seq',
+  copies: 'select id, version from product_copy order by id',
   productSales: `select sku, sum(units)::bigint as units,
     sum(returned_units)::bigint as "returnedUnits" from sales_product group by sku order by sku`,
 } as const;
@@ -74,13 +104,15 @@ export interface FactSources {
   readonly sandbox: Sandbox;
   readonly mail: MailServer;
   readonly attempts: readonly Attempt[];
-  readonly plan: Pick<Plan, 'readers' | 'listeners'>;
+  readonly plan: Pick<Plan, 'readers' | 'listeners' | 'nemesis'>;
+  readonly errands: ErrandBook;
+  readonly news: readonly News[];
 }
 
-export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactSources): Facts {
+export function collectFacts({ databases, sandbox, mail, attempts, plan, errands, news }: FactSources): Facts {
   const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
-  const { notifications, analytics } = plan.listeners;
+  const { notifications, analytics, assistant } = plan.listeners;
   const log = rows<LogFact>('log', queries.log);
   return {
     orders: rows('orders', queries.orders),
@@ -88,6 +120,8 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
     claims: [
       ...rows<Row<'claims'>>('orders', claimsSql('orders')),
       ...rows<Row<'claims'>>('inventory', claimsSql('inventory')),
+      ...rows<Row<'claims'>>('carts', claimsSql('carts')),
+      ...rows<Row<'claims'>>('tills', claimsSql('tills')),
     ],
     outbox: rows('orders', queries.outbox),
     stock: rows('inventory', queries.stock),
@@ -106,20 +140,42 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan }: FactS
       : {}),
     letters: rows('notifications', queries.letters),
     mails: mail.taken,
-    ...(analytics > 0
-      ? {
-          models: salesModels(
-            log,
-            rows<SalesFact>('analytics', queries.sales)[0],
-            rows<ProductSalesFact>('analytics', queries.productSales),
-          ),
-        }
-      : {}),
+    ...(analytics + assistant > 0 ? { models: models() } : {}),
     givenUp: rows<{ eventId: string }>('notifications', queries.deadLetters).map(({ eventId }) => eventId),
     ledger: sandbox.ledger.entries(),
     operations: operationsOf(attempts),
     followers: { reader: plan.readers > 0, notifications: notifications > 0 },
+    errands,
+    carts: rows('carts', queries.carts),
+    checkouts: rows('carts', queries.checkouts),
+    tillEntries: rows('tills', queries.tillEntries),
+    news,
+    isAssistantsClockSet: plan.nemesis.some(
+      ({ kind, ...at }) => kind === 'clock-step' && 'node' in at && at.node === 'assistant-1',
+    ),
   };
+
+  function models(): Row<'models'>[] {
+    const copies = new Map(
+      rows<{ id: string; version: number }>('assistant', queries.copies).map((row) => [row.id, row]),
+    );
+    const sold = rows<TillSold>('log', queries.tillSales).map(({ data }) => data);
+    const sales = () =>
+      salesModels(
+        log,
+        rows<SalesFact>('analytics', queries.sales)[0],
+        rows<ProductSalesFact>('analytics', queries.productSales),
+        sold,
+      );
+    const told = news.map(({ id, version }) => ({
+      ...{ model: 'assistant', key: id, source: version, copy: copies.get(id)?.version },
+    }));
+    return [...(analytics > 0 ? sales() : []), ...(assistant > 0 ? told : [])];
+  }
+}
+
+interface TillSold {
+  readonly data: TillSales;
 }
 
 const tablesSql = `

@@ -60,9 +60,12 @@ export function operationsOf(attempts: readonly Attempt[]): Operation[] {
   }));
 }
 
+const keptAnswers: ReadonlySet<string> = new Set(['transfer', 'sell', 'takeBack']);
+
 /**
  * Takes down what inventory answers to other services: holds, commits and releases tell of stock as well, and of more of
- * it than people ask about. Each answer is a look at the stock, whatever else it did.
+ * it than people ask about. Each answer is a look at the stock, whatever else it did; but for those about shares, which are
+ * kept, so that a repeat gets the first one however long ago that was.
  */
 export function recordStockAnswers(
   transport: Transport,
@@ -73,7 +76,8 @@ export function recordStockAnswers(
   const { name } = client.node;
   return {
     async send(request, signal) {
-      if (request.service !== inventory.service) return transport.send(request, signal);
+      if (request.service !== inventory.service || keptAnswers.has(request.operation))
+        return transport.send(request, signal);
       const startMs = world.nowMs;
       const reply = await transport.send(request, signal);
       const { stock } = (reply.body ?? {}) as { stock?: unknown };

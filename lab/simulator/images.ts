@@ -1,5 +1,6 @@
+import { seededRandom } from '#kit/runtime';
 import { noDatabaseFaults } from './database-server.ts';
-import { drawPlan } from './draw-plan.ts';
+import { drawErrands, drawPlan } from './draw-plan.ts';
 import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import { createImages, type Image } from './pglite/image.ts';
@@ -24,11 +25,16 @@ export async function prepareImages(): Promise<ReadonlyMap<string, Image>> {
 
 /** Everything once, and nothing goes wrong: as many of the services' statements as possible should be met. */
 function warmPlan(): Plan {
+  const drawn = drawPlan(warmSeed);
+  const listeners = { notifications: 2, analytics: 2, assistant: 1 };
+  const storefront = { carts: 2, tills: 2 };
   return {
-    ...drawPlan(warmSeed),
+    ...drawn,
     instances: { orders: 2, inventory: 2, payments: 2 },
     readers: 2,
-    listeners: { notifications: 2, analytics: 2 },
+    listeners,
+    storefront,
+    ...drawErrands(seededRandom(warmSeed, 'warm/errands'), { ...drawn, listeners, storefront }),
     poison: true,
     lateRepeats: true,
     safetyMs: 20_000,

@@ -3,7 +3,7 @@ import { noDatabaseFaults } from './database-server.ts';
 import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import type { Image } from './pglite/image.ts';
-import type { Plan } from './plan.ts';
+import type { ErrandKind, Plan } from './plan.ts';
 import { type RunResult, runSeed } from './run.ts';
 
 export interface MinimiseOptions {
@@ -55,11 +55,19 @@ export async function minimise(options: MinimiseOptions): Promise<{ readonly pla
       return attempt({ ...best, operations: kept });
     },
   );
+  await shrinkList(
+    () => best.errands,
+    (errands) => attempt({ ...best, errands }),
+  );
   for (const service of ['orders', 'inventory', 'payments'] as const) {
     if (best.instances[service] > 1) await attempt({ ...best, instances: { ...best.instances, [service]: 1 } });
   }
   return { plan: best, runs };
 }
+
+const without = ({ errands }: Plan, kind: ErrandKind): Pick<Plan, 'errands'> => ({
+  errands: errands.filter((errand) => errand.kind !== kind),
+});
 
 const checksOf = (result: RunResult): string[] => result.violations.map(({ check }) => check);
 
@@ -72,6 +80,9 @@ async function leaveKindsOut(best: () => Plan, attempt: (plan: Plan) => Promise<
     (plan) => ({ ...plan, readers: 0, poison: false }),
     (plan) => ({ ...plan, listeners: { ...plan.listeners, notifications: 0 } }),
     (plan) => ({ ...plan, listeners: { ...plan.listeners, analytics: 0 } }),
+    (plan) => ({ ...plan, listeners: { ...plan.listeners, assistant: 0 }, ...without(plan, 'ask'), news: [] }),
+    (plan) => ({ ...plan, storefront: { ...plan.storefront, carts: 0 }, ...without(plan, 'shopping') }),
+    (plan) => ({ ...plan, storefront: { ...plan.storefront, tills: 0 }, ...without(plan, 'till') }),
     (plan) => ({ ...plan, mail: calmMail }),
     (plan) => ({ ...plan, lateRepeats: false }),
     (plan) => ({ ...plan, skewMsMax: 0, databaseSkewMsMax: 0, driftPpmMax: 0 }),

@@ -206,6 +206,8 @@ function tracingLogger(simulation: Simulation, name: string): Logger {
   const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
     const detail = trace.isKept ? shown(fields) : undefined;
     trace.event({ atMs: world.nowMs, kind: 'log', node: name, text: `${level} ${message}`, detail });
+    // What a process does to itself so that others are spared: it counts among what a run has been through.
+    if (message === 'breaker changed') simulation.faults.add(`breaker ${fields?.['state']}`);
   };
   const logger: Logger = {
     debug: write('debug'),

@@ -14,7 +14,9 @@ export interface Plan {
   /** A consumer of the lab's own, whose rows tell more than a service's: how often, and in which order. */
   readonly readers: number;
   /** Services that follow the log. */
-  readonly listeners: { readonly notifications: number; readonly analytics: number };
+  readonly listeners: { readonly notifications: number; readonly analytics: number; readonly assistant: number };
+  /** Services that people come to besides orders. */
+  readonly storefront: { readonly carts: number; readonly tills: number };
   /** Some events can't be handled: they must end among the dead letters, and hold up only their own order. */
   readonly poison: boolean;
   /** Keys are used again after more than a minute, when all sweeps have run. */
@@ -34,6 +36,9 @@ export interface Plan {
   readonly mail: MailFaults;
   readonly stock: readonly StockPlan[];
   readonly operations: readonly Operation[];
+  readonly errands: readonly Errand[];
+  /** What the catalogue tells the log of. */
+  readonly news: readonly NewsPlan[];
   readonly nemesis: readonly NemesisEvent[];
 }
 
@@ -69,6 +74,49 @@ export type Operation = Timed &
   );
 
 export type OperationKind = Operation['kind'];
+
+export interface UnitsOfSku {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+/** What people do with carts, tills and the assistant. */
+export type Errand = Timed &
+  (
+    | {
+        readonly kind: 'shopping';
+        readonly customer: string;
+        /** On the device where the customer is not signed in yet, or on another. `twins`: pressed so much more often. */
+        readonly adds: readonly (UnitsOfSku & {
+          readonly device: 'guest' | 'own';
+          readonly waitMs: number;
+          readonly twins: number;
+        })[];
+        readonly joinTwins: number;
+        /** Undefined: the cart is left standing. */
+        readonly method: string | undefined;
+      }
+    | {
+        readonly kind: 'till';
+        readonly stockUp: readonly UnitsOfSku[];
+        readonly sales: readonly { readonly lines: readonly (UnitsOfSku & { readonly unitPriceMinor: number })[] }[];
+        readonly offlineMs: number;
+        /** Entries that it tells at once. */
+        readonly piece: number;
+        readonly twins: number;
+        readonly handBack: UnitsOfSku | undefined;
+      }
+    | { readonly kind: 'ask'; readonly sku: string; readonly times: number }
+  );
+
+export type ErrandKind = Errand['kind'];
+
+export interface NewsPlan {
+  /** After the news of this product before. */
+  readonly afterMs: number;
+  readonly sku: string;
+  readonly version: number;
+}
 
 export type NemesisEvent =
   | { readonly kind: 'crash' | 'restart'; readonly atMs: number; readonly node: string }
@@ -108,21 +156,33 @@ export type NemesisEvent =
 
 export type NemesisKind = NemesisEvent['kind'];
 
-export const databaseNames = ['orders', 'inventory', 'payments', 'log', 'notifications', 'analytics'] as const;
+export const databaseNames = [
+  'orders',
+  'inventory',
+  'payments',
+  'log',
+  'notifications',
+  'analytics',
+  'assistant',
+  'carts',
+  'tills',
+] as const;
 export type DatabaseName = (typeof databaseNames)[number];
 
 /** Which nodes there are. */
-export type Shape = Pick<Plan, 'instances' | 'readers' | 'listeners'>;
+export type Shape = Pick<Plan, 'instances' | 'readers' | 'listeners' | 'storefront'>;
 
 /** The databases of a run. One that nobody uses costs time for nothing. */
-export function databasesOf({ listeners }: Pick<Plan, 'listeners'>): DatabaseName[] {
-  return databaseNames.filter((name) => (name !== 'notifications' && name !== 'analytics') || listeners[name] > 0);
+export function databasesOf({ listeners, storefront }: Pick<Plan, 'listeners' | 'storefront'>): DatabaseName[] {
+  const optional: Partial<Record<DatabaseName, number>> = { ...listeners, ...storefront };
+  return databaseNames.filter((name) => optional[name] !== 0);
 }
 
 export function nodesOf(plan: Shape): string[] {
   const named = (service: string, count: number) => Array.from({ length: count }, (_, i) => `${service}-${i + 1}`);
   const { orders, inventory, payments } = plan.instances;
-  const { notifications, analytics } = plan.listeners;
+  const { notifications, analytics, assistant } = plan.listeners;
+  const { carts, tills } = plan.storefront;
   return [
     ...named('orders', orders),
     ...named('inventory', inventory),
@@ -130,5 +190,8 @@ export function nodesOf(plan: Shape): string[] {
     ...named('reader', plan.readers),
     ...named('notifications', notifications),
     ...named('analytics', analytics),
+    ...named('assistant', assistant),
+    ...named('carts', carts),
+    ...named('tills', tills),
   ];
 }

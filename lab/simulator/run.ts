@@ -1,6 +1,6 @@
 import type { Evidence } from '#lab/checkers';
 import type { Bug } from './bugs/index.ts';
-import { checksOf, isQuiet } from './checks.ts';
+import { checks, isQuiet } from './checks.ts';
 import { planOf } from './conditions.ts';
 import type { Counts } from './counters.ts';
 import type { DatabaseServer } from './database-server.ts';
@@ -69,18 +69,23 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     const clientTransport = bug?.client?.(transport, simulation) ?? transport;
     const workload = createWorkload({ simulation, shoppers, transport: clientTransport, history });
     nemesis.plan(plan.nemesis);
-    workload.start(plan.stock, plan.operations);
+    shop.newsroom.plan(plan.news);
+    workload.start(plan);
     await advanceWithRecoveries(simulation, plan, databases);
     nemesis.heal();
     sandbox.faults.set([]);
 
-    const facts = () => collectFacts({ databases, sandbox, mail, attempts: history.attempts, plan });
+    const facts = () =>
+      collectFacts({
+        ...{ databases, sandbox, mail, attempts: history.attempts, plan },
+        ...{ errands: workload.errands, news: shop.newsroom.news },
+      });
     /** False when that takes longer. */
     const untilQuiet = async (limitMs: number): Promise<boolean> => {
       const endMs = world.nowMs + limitMs;
       while (world.nowMs < endMs) {
         await world.advance(quietPollMs);
-        if (workload.open === 0 && isQuiet(facts())) return true;
+        if (workload.open === 0 && shop.newsroom.open === 0 && isQuiet(facts())) return true;
       }
       return false;
     };
@@ -94,7 +99,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     const last = facts();
     options.onEvidence?.(last);
     const looked: Record<string, number> = {};
-    for (const check of checksOf(plan)) {
+    for (const check of checks) {
       const size = check.size(last);
       if (size > 0) looked[check.name] = size;
       for (const detail of check.find(last)) simulation.violate(check.name, detail);

@@ -11,6 +11,7 @@ import { createDatabaseServer, type DatabaseServer } from './database-server.ts'
 import { type History, recordStockAnswers } from './history.ts';
 import { createMailServer, type MailServer } from './mail.ts';
 import { createNetwork, type Network } from './network.ts';
+import { createNewsroom } from './newsroom.ts';
 import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
 import type { Image, ImageDescription } from './pglite/image.ts';
 import { type DatabaseName, databasesOf, nodesOf, type Plan, type StockPlan } from './plan.ts';
@@ -25,6 +26,9 @@ const testedServices = [
   'payments',
   'notifications',
   'analytics',
+  'assistant',
+  'carts',
+  'tills',
 ] as const satisfies readonly ComposedService[];
 
 /** The databases of the shop under test: migrations as they are in production. */
@@ -66,6 +70,7 @@ export interface Shop {
   readonly mail: MailServer;
   /** The machine of those who use the shop. It never fails: somebody has to tell what they saw. */
   readonly shoppers: Incarnation;
+  readonly newsroom: ReturnType<typeof createNewsroom>;
   restart(node: string): void;
 }
 
@@ -148,6 +153,11 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   const catalogue = unfailing('catalogue');
   network.serve(catalogue, createCatalogue(plan.stock));
   network.place('products', ['catalogue']);
+  const newsLog = createPostgresLog({
+    database: createSimulatedDatabase(databases.get('log') as DatabaseServer, catalogue),
+    world: catalogue.world,
+  });
+  const newsroom = createNewsroom(simulation, catalogue, newsLog);
 
   interface Program {
     readonly components: readonly Component[];
@@ -179,6 +189,9 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     payments: (incarnation) => program('payments', incarnation),
     notifications: (incarnation) => program('notifications', incarnation),
     analytics: (incarnation) => program('analytics', incarnation),
+    assistant: (incarnation) => program('assistant', incarnation),
+    carts: (incarnation) => program('carts', incarnation),
+    tills: (incarnation) => program('tills', incarnation),
     reader(incarnation) {
       const { world } = incarnation;
       const database = databaseOf('log', incarnation);
@@ -237,6 +250,7 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     sandbox,
     mail,
     shoppers,
+    newsroom,
     restart(name) {
       const running = hosts.get(name);
       const node = nodes.get(name);

@@ -89,7 +89,8 @@ test('the same seed gives the same digest in another process, twice, with and wi
 });
 
 test('a digest covers every table of every database', { timeout: 60_000 }, async () => {
-  const plan = { ...drawPlan(1), listeners: { notifications: 1, analytics: 1 } };
+  const listeners = { notifications: 1, analytics: 1, assistant: 1 };
+  const plan = { ...drawPlan(1), listeners, storefront: { carts: 1, tills: 1 } };
   const named = new Map<string, Set<string>>();
   const tables = new Map<string, Set<string>>();
   await runSeed({
@@ -186,6 +187,21 @@ test('a workload without faults does nothing wrong, and says that it has shown n
   expect(isFailure(shown)).toBe(true);
   expect(reportText(shown, 1_000)).toContain('this run has shown nothing');
   expect(isFailure({ ...shown, faults: { crash: 1 } })).toBe(false);
+});
+
+test('a provider that fails again and again is left alone by the breaker, tried once more, and used again', {
+  timeout: 120_000,
+}, async () => {
+  const seed = 3;
+  const plan = planOf(seed, {
+    instances: { payments: 1 },
+    units: 25,
+    operations: [['place', 30]],
+    provider: [{ do: 'error', status: 500, at: 'before', probability: 0.95 }],
+  });
+  const { faults, violations } = await runSeed({ seed, plan: { ...plan, nemesis: [] }, images });
+  expect(violations, `seed ${seed}`).toEqual([]);
+  for (const state of ['open', 'half-open', 'closed']) expect(faults[`breaker ${state}`], state).toBeGreaterThan(0);
 });
 
 test('a recorded history says the same to the checkers alone', { timeout: 120_000 }, async () => {

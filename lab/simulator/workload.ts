@@ -1,26 +1,36 @@
+import { assistant as assistantContract } from '#contracts/assistant';
+import { carts as cartsContract } from '#contracts/carts';
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { type Order, orders as ordersContract } from '#contracts/orders';
+import { tills as tillsContract } from '#contracts/tills';
 import { ClockSkewError, createHybridClock, createTextClock } from '#kit/clock';
 import { type CallContext, type Caller, type Client, createClient, isProblem } from '#kit/contract';
 import type { Transport } from '#kit/runtime';
+import { createErrands, type ErrandBook, type ErrandServices } from './errands.ts';
 import type { History, Outcome } from './history.ts';
 import type { Incarnation } from './node.ts';
-import type { Operation, StockPlan } from './plan.ts';
+import type { Errand, Operation, StockPlan } from './plan.ts';
 import { between, type Simulation } from './simulation.ts';
 import { idsIn } from './trace.ts';
 
 /** People at work: each operation is tried until it has an end, as a patient client with an Idempotency-Key would. */
 export interface Workload {
-  start(stock: readonly StockPlan[], operations: readonly Operation[]): void;
+  start(work: {
+    readonly stock: readonly StockPlan[];
+    readonly operations: readonly Operation[];
+    readonly errands: readonly Errand[];
+  }): void;
+  /** What came of errands. */
+  readonly errands: ErrandBook;
   /** Operations that have not ended yet. */
   readonly open: number;
   /** Asks everything once more under its old key: whatever happened, the answer must be the same. */
   repeatAll(): void;
 }
 
-type Reply = { readonly status: number; readonly body: unknown };
+export type Reply = { readonly status: number; readonly body: unknown };
 
-interface Call {
+export interface Call {
   readonly operation: number;
   /** What it is about, where that is known. */
   readonly orderId?: string;
@@ -29,7 +39,10 @@ interface Call {
   readonly send: (services: Services, context: CallContext, key: string | undefined) => Promise<Reply>;
 }
 
-interface Services {
+/** Asks until it is done (`isEnd`) or refused for good: then undefined. */
+export type Persist = (call: Call, caller: Caller, isEnd: (reply: Reply) => boolean) => Promise<Reply | undefined>;
+
+interface Services extends ErrandServices {
   readonly orders: Client<typeof ordersContract>;
   readonly inventory: Client<typeof inventoryContract>;
 }
@@ -88,7 +101,13 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
       logicalClock.receive(hlc);
     };
     const options = { transport, clock: world.clock, logicalClock: { tick: logicalClock.tick, receive } };
-    return { orders: createClient(ordersContract, options), inventory: createClient(inventoryContract, options) };
+    return {
+      orders: createClient(ordersContract, options),
+      inventory: createClient(inventoryContract, options),
+      carts: createClient(cartsContract, options),
+      tills: createClient(tillsContract, options),
+      assistant: createClient(assistantContract, options),
+    };
   }
 
   async function attempt(call: Call, caller: Caller): Promise<Outcome> {
@@ -126,6 +145,8 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     simulation.violate('everything ends', `operation ${call.operation} (${call.kind}) has no end`);
     return undefined;
   }
+
+  const errands = createErrands({ simulation, world, persist });
 
   const isDecided = ({ status }: Reply) => status !== 202;
 
@@ -293,7 +314,8 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     get open() {
       return open;
     },
-    start(stock, operations) {
+    errands: errands.book,
+    start({ stock, operations, errands: wanted }) {
       // The first goods come in like any others: over the network, while everything fails.
       for (const [i, { sku, quantity }] of stock.entries()) {
         run(changeStock(10_000 + i, 'receive', sku, quantity, 0));
@@ -301,6 +323,7 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
       for (const operation of operations) {
         run(world.timers.sleep(operation.atMs).then(() => perform(operation)));
       }
+      for (const errand of wanted) run(world.timers.sleep(errand.atMs).then(() => errands.perform(errand)));
     },
     repeatAll() {
       for (const { call, caller } of repeats) run(persist(call, caller, isDecided).then(() => {}));

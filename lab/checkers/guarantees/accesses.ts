@@ -1,5 +1,6 @@
 import { groupBy } from '../group.ts';
 import type { Operation } from '../history/evidence.ts';
+import { placeOf } from './units.ts';
 
 /** One answer about one version of one object: an answer about several objects is several accesses. */
 export interface Access {
@@ -54,6 +55,8 @@ export function mergeRepeats(operations: readonly Operation[]): Operation[] {
 
 interface StockItem {
   readonly sku: string;
+  /** Of a share: whose. */
+  readonly holder?: string;
   readonly available: number;
   readonly version: number;
 }
@@ -80,10 +83,10 @@ export function accessesOf(operations: readonly Operation[]): Access[] {
       });
     if (kind === 'look') {
       const { items = [] } = (value ?? {}) as { items?: StockItem[] };
-      for (const item of items) add(item.sku, item.version, item.available, false);
+      for (const item of items) add(placeOf(item), item.version, item.available, false);
     } else if (kind === 'receive' || kind === 'adjust') {
       const { stock = [] } = (value ?? {}) as { stock?: StockItem[] };
-      for (const item of stock) add(item.sku, item.version, item.available, true);
+      for (const item of stock) add(placeOf(item), item.version, item.available, true);
     } else if (key !== undefined && version !== undefined) {
       const { held, available } = (value ?? {}) as { held?: boolean; available?: number };
       // A hold that was refused made no version: it saw one.

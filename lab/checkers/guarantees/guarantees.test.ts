@@ -95,6 +95,56 @@ test('payments that differ from the provider are found', () => {
   expect(found(paymentsMatchProvider, { payments: patch(sound.payments, 1, { refundedMinor: 0 }) })).toHaveLength(1);
 });
 
+const shares: Pick<typeof sound, 'orders' | 'stock' | 'movements'> = {
+  orders: [],
+  stock: [
+    {
+      sku: 'ROPE',
+      holder: 'main',
+      received: 10,
+      onHand: 6,
+      held: 0,
+      sold: 0,
+      writtenOff: 0,
+      sent: 5,
+      arrived: 1,
+      version: 3,
+    },
+    {
+      sku: 'ROPE',
+      holder: 'till_1',
+      received: 0,
+      onHand: 2,
+      held: 0,
+      sold: 2,
+      writtenOff: 0,
+      sent: 1,
+      arrived: 5,
+      version: 3,
+    },
+  ],
+  movements: [
+    ...(['receive', 'send', 'arrive'] as const).map((kind, i) => ({
+      ...{ sku: 'ROPE', holder: 'main', version: i + 1, kind, quantity: [10, 5, 1][i] ?? 0, reference: `r${i}` },
+    })),
+    ...(['arrive', 'sell', 'send'] as const).map((kind, i) => ({
+      ...{ sku: 'ROPE', holder: 'till_1', version: i + 1, kind, quantity: [5, 2, 1][i] ?? 0, reference: `t${i}` },
+    })),
+  ],
+};
+
+test('over all holders nothing is lost: units that were sent and never arrived are found, and shares that do not add up', () => {
+  expect(found(unitsAreConserved, shares)).toEqual([]);
+  const lost = patch(shares.stock, 1, { arrived: 4, onHand: 1 });
+  expect(found(unitsAreConserved, { ...shares, stock: lost })).toContain('ROPE: holders sent 6, and 5 arrived');
+  expect(found(unitsAreConserved, { ...shares, stock: patch(shares.stock, 1, { sold: 1 }) })).toEqual([
+    'ROPE of till_1: 5 received, places sum to another number',
+  ]);
+  expect(found(unitsAreConserved, { ...shares, movements: patch(shares.movements, 4, { quantity: 3 }) })).toContain(
+    'ROPE of till_1: 2 on hand, the journal says 1',
+  );
+});
+
 test('units that are lost, invented, oversold, or missing from the journal are found', () => {
   expect(found(unitsAreConserved, { stock: patch(sound.stock, 0, { onHand: 7 }) })).not.toEqual([]);
   expect(found(unitsAreConserved, { stock: patch(sound.stock, 0, { onHand: -1, sold: 11 }) })).not.toEqual([]);

@@ -1,9 +1,19 @@
 import { defineCheck } from '../check.ts';
 import { groupBy } from '../group.ts';
 import type { Evidence } from '../history/evidence.ts';
+import type { Row } from '../history/sections.ts';
 import { leftToPeople, paidStates } from './people.ts';
 
-/** Every unit is in one place; the journal tells the same; sold is what standing orders bought. */
+/** A SKU at a holder, as a name. What has no holder, or `main`, is the shop's own. */
+export const placeOf = ({ sku, holder }: { readonly sku: string; readonly holder?: string | undefined }): string =>
+  isShop(holder) ? sku : `${sku} of ${holder}`;
+
+const isShop = (holder: string | undefined): boolean => holder === undefined || holder === 'main';
+
+/**
+ * Every unit is in one place; the journal tells the same; what the shop itself has sold is what standing orders bought; and
+ * what holders have sent one another has arrived.
+ */
 export const unitsAreConserved = defineCheck({
   name: 'units are conserved and never oversold',
   needs: ['stock'],
@@ -11,18 +21,39 @@ export const unitsAreConserved = defineCheck({
   *find(evidence) {
     const soldTo = evidence.orders && unitsSold(evidence);
     for (const row of evidence.stock) {
-      const { sku, received, onHand, held, sold, writtenOff, inTransfer = 0 } = row;
-      if (received !== onHand + held + sold + writtenOff + inTransfer)
-        yield `${sku}: ${received} received, places sum to another number`;
-      for (const [name, units] of Object.entries({ received, onHand, held, sold, writtenOff, inTransfer })) {
-        if (units < 0) yield `${sku}: ${name} is ${units}`;
+      const { received, onHand, held, sold, writtenOff, sent = 0, arrived = 0, inTransfer = 0 } = row;
+      const place = placeOf(row);
+      if (received + arrived !== onHand + held + sold + writtenOff + sent + inTransfer)
+        yield `${place}: ${received + arrived} received, places sum to another number`;
+      for (const [name, units] of Object.entries({
+        received,
+        onHand,
+        held,
+        sold,
+        writtenOff,
+        sent,
+        arrived,
+        inTransfer,
+      })) {
+        if (units < 0) yield `${place}: ${name} is ${units}`;
       }
-      const wanted = soldTo?.get(sku) ?? 0;
-      if (soldTo && sold !== wanted) yield `${sku}: ${sold} sold, standing orders bought ${wanted}`;
+      const wanted = soldTo?.get(row.sku) ?? 0;
+      if (soldTo && isShop(row.holder) && sold !== wanted)
+        yield `${place}: ${sold} sold, standing orders bought ${wanted}`;
     }
+    yield* whatIsSentArrives(evidence.stock);
     if (evidence.movements) yield* journalAgrees(evidence);
   },
 });
+
+/** Holders of one database hand over in one commit, so nothing is on the way between them. */
+function* whatIsSentArrives(stock: readonly Row<'stock'>[]): Iterable<string> {
+  for (const [sku, rows] of groupBy(stock, (row) => row.sku)) {
+    const sum = (of: (row: Row<'stock'>) => number | undefined) => rows.reduce((all, row) => all + (of(row) ?? 0), 0);
+    const [sent, arrived] = [sum((row) => row.sent), sum((row) => row.arrived)];
+    if (sent !== arrived) yield `${sku}: holders sent ${sent}, and ${arrived} arrived`;
+  }
+}
 
 function unitsSold(evidence: Evidence): Map<string, number> {
   const { orders = [], holds = [], returns = [] } = evidence;
@@ -58,13 +89,16 @@ const shelf: Readonly<Record<string, number>> = {
   expire: 1,
   restock: 1,
   commit: 0,
+  sell: -1,
+  send: -1,
+  arrive: 1,
 };
 
-/** Units on hand of each SKU at each version, from the journal. Undefined where a version is missing or there twice. */
+/** Units on hand of each place at each version, from the journal. Undefined where a version is missing or there twice. */
 export function levelsOf({ movements = [], returns = [] }: Evidence): Map<string, (number | undefined)[]> {
   const returned = new Set(returns.map(({ returnId }) => returnId));
   const levels = new Map<string, (number | undefined)[]>();
-  for (const [sku, ofSku] of groupBy(movements, (movement) => movement.sku)) {
+  for (const [sku, ofSku] of groupBy(movements, placeOf)) {
     let onHand: number | undefined = 0;
     const known: (number | undefined)[] = [0];
     for (const { version, kind, quantity, reference } of ofSku.toSorted((a, b) => a.version - b.version)) {
@@ -80,7 +114,9 @@ export function levelsOf({ movements = [], returns = [] }: Evidence): Map<string
 
 function* journalAgrees(evidence: Evidence): Iterable<string> {
   const levels = levelsOf(evidence);
-  for (const { sku, onHand, version } of evidence.stock ?? []) {
+  for (const row of evidence.stock ?? []) {
+    const { onHand, version } = row;
+    const sku = placeOf(row);
     const ofSku = levels.get(sku) ?? [0];
     const gap = ofSku.indexOf(undefined);
     if (gap >= 0) yield `${sku}: version ${gap} is missing from the journal, or there twice`;

@@ -39,17 +39,29 @@ export const sectionSchemas = {
   outbox: Type.Object(eventFields),
   stock: Type.Object({
     sku: Id,
+    /** Who may sell it. Default: the shop itself. */
+    holder: maybe(Text),
     received: Whole,
     onHand: Whole,
     held: Whole,
     sold: Whole,
     writtenOff: Whole,
+    /** Handed over to other holders, and by them. */
+    sent: maybe(Whole),
+    arrived: maybe(Whole),
     /** Under way from one holder to another. */
     inTransfer: maybe(Whole),
     version: Whole,
   }),
-  /** The journal of stock: one row a version of a SKU. */
-  movements: Type.Object({ sku: Id, version: Whole, kind: Text, quantity: Whole, reference: Text }),
+  /** The journal of stock: one row a version of a SKU at a holder. */
+  movements: Type.Object({
+    sku: Id,
+    holder: maybe(Text),
+    version: Whole,
+    kind: Text,
+    quantity: Whole,
+    reference: Text,
+  }),
   /** `lines` are sku and quantity, and what else the row keeps. */
   holds: Type.Object({
     orderId: Id,

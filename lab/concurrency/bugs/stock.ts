@@ -38,6 +38,36 @@ export const stockBugs: readonly Bug[] = [
     roundsMax: 40,
     rewrite: replaceInSql(/from stock where holder = \$1 and sku = any/, (text) => text.replace('for update', '')),
   },
+  {
+    name: 'shares-unordered',
+    summary:
+      'who hands over locks its own share first and then the other one: two that hand over to each other wait for ever',
+    workload: 'shares',
+    breaks: /no deadlocks/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/from stock where \(holder, sku\) in/, (text) =>
+      text.replace('order by holder, sku', 'order by md5(holder || sku || pg_backend_pid())'),
+    ),
+  },
+  {
+    name: 'transfer-forgotten',
+    summary: 'nobody writes down which transfers were made, so one that is told again is made again',
+    workload: 'shares',
+    breaks: /counts once/,
+    roundsMax: 40,
+    rewrite: (text, values) =>
+      /insert into share_change/.test(text)
+        ? { answer: { rows: [], count: (values[0] as readonly unknown[]).length } }
+        : undefined,
+  },
+  {
+    name: 'shares-not-locked',
+    summary: 'shares are read without a lock: the version in the key of movements refuses the second writer',
+    workload: 'shares',
+    breaks: /unexpectedly/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/from stock where \(holder, sku\) in/, (text) => text.replace('for update', '')),
+  },
 ];
 
 /** As shops do it that have sold 200 of 50: a select, an if, an update. One command after the other, one line each. */

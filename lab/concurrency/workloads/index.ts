@@ -8,10 +8,12 @@ import { orders } from './orders.ts';
 import { outbox } from './outbox.ts';
 import { refresh } from './refresh.ts';
 import { sagas } from './sagas.ts';
+import { shares } from './shares.ts';
 import { startUp } from './start-up.ts';
 
 export const workloads: readonly Workload[] = [
   holds,
+  shares,
   claims,
   outbox,
   consumers,

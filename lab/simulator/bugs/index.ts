@@ -6,6 +6,7 @@ import { messagingBugs } from './messaging.ts';
 import { moneyBugs } from './money.ts';
 import { orderBugs } from './orders.ts';
 import { stockBugs } from './stock.ts';
+import { storefrontBugs } from './storefront.ts';
 
 /**
  * A mistake that somebody could really make, planted by handing a process something that misbehaves. They show that the
@@ -25,7 +26,7 @@ export interface Bug {
 /** Each is found within this many seeds, counted from 1. */
 export const bugSeedsMax = 20;
 
-export const bugs: readonly Bug[] = [...stockBugs, ...moneyBugs, ...orderBugs, ...messagingBugs];
+export const bugs: readonly Bug[] = [...stockBugs, ...moneyBugs, ...orderBugs, ...messagingBugs, ...storefrontBugs];
 
 export function bugNamed(name: string): Bug | undefined {
   return bugs.find((bug) => bug.name === name);
