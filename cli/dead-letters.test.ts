@@ -41,6 +41,7 @@ test('dead letters are listed over all readers, shown with their event, replayed
     ['analytics', 1],
     ['products', 0],
     ['assistant', 0],
+    ['webhooks', 0],
   ]);
   const id = String(services[0].items[0].id);
   const shown = await run('show', 'notifications', id);

@@ -2,6 +2,7 @@ import { analytics } from '#contracts/analytics';
 import { assistant } from '#contracts/assistant';
 import { notifications } from '#contracts/notifications';
 import { products } from '#contracts/products';
+import { webhooks } from '#contracts/webhooks';
 import {
   anonymous,
   type CallContext,
@@ -19,7 +20,7 @@ import { type Reached, reach } from './reach.ts';
 import { createScreen, type Screen } from './screen.ts';
 
 /** Services that read events, and so may have set some aside. */
-const readers = { notifications, analytics, products, assistant } as const;
+const readers = { notifications, analytics, products, assistant, webhooks } as const;
 type Reader = keyof typeof readers;
 export const readerNames = Object.keys(readers) as readonly Reader[];
 

@@ -91,7 +91,7 @@ test('a database server that does not answer is named', async () => {
         all: {
           runs: [
             ...['payment-sandbox', 'users', 'products', 'inventory', 'payments', 'orders', 'carts', 'tills'],
-            ...['notifications', 'analytics', 'assistant', 'gateway'],
+            ...['notifications', 'analytics', 'assistant', 'webhooks', 'gateway'],
           ],
         },
       },

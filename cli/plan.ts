@@ -75,6 +75,7 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
       ...(runs.includes('users') ? { admin } : {}),
       ...(mail && runs.includes('notifications') ? { mail } : {}),
       ...(assistant && runs.includes('assistant') ? { assistant } : {}),
+      ...(topology.webhooks.privateAddresses && runs.includes('webhooks') ? { webhooks: { allowPrivate: true } } : {}),
       ...(runs.includes('gateway') ? { gateway, settings: settingsOf(options) } : {}),
       ...(keepDays === undefined ? {} : { eventsKeptMs: keepDays * dayMs }),
       dataDir,

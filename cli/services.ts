@@ -79,6 +79,8 @@ export interface ServicesConfig {
   readonly admin?: AdminAccount;
   /** How notifications send mail, with the secret in it; only their process is told. Absent: mails are kept to be read. */
   readonly mail?: Mail;
+  /** What merchants' endpoints may be; only the process with webhooks is told. */
+  readonly webhooks?: ComposeOptions['webhooks'];
   /** What puts the assistant's answers into words, with the key in it; only its process is told. */
   readonly assistant?: LanguageModelOptions;
   /** What the system was started with, for staff to read; only the gateway is told. Default: nothing. */
@@ -203,6 +205,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     ...(options.admin ? { admin: options.admin } : {}),
     ...(options.mail ? { mail: connectMail(options.mail) } : {}),
     ...(options.assistant ? { languageModel: createLanguageModel(options.assistant) } : {}),
+    ...(options.webhooks ? { webhooks: options.webhooks } : {}),
     ...(options.recovery?.sagaLeaseMs === undefined ? {} : { sagaLeaseMs: options.recovery.sagaLeaseMs }),
   };
   // Among several processes it is the processes that are killed, by whoever has started them.

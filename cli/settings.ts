@@ -19,6 +19,13 @@ export function settingsOf({ topology, telemetry, faults }: Options): SettingVie
       topology.assistant === undefined,
     ),
     setting(
+      'webhooks',
+      'Private addresses',
+      topology.webhooks.privateAddresses ? 'allowed' : 'refused',
+      'topology: webhooks.privateAddresses',
+      !topology.webhooks.privateAddresses,
+    ),
+    setting(
       'events',
       'Kept',
       `${topology.events.keepDays ?? keepDaysDefault} days`,

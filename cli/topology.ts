@@ -25,6 +25,7 @@ export const serviceNames = [
   'notifications',
   'analytics',
   'assistant',
+  'webhooks',
   'gateway',
 ] as const;
 
@@ -151,6 +152,18 @@ const EdgeSchema = Type.Object(
   closed,
 );
 
+const WebhooksSchema = Type.Object(
+  {
+    privateAddresses: Type.Optional(
+      Type.Boolean({
+        description:
+          'Lets webhook endpoints be plain http, on this machine or in this network: for tests only; default false',
+      }),
+    ),
+  },
+  closed,
+);
+
 /** What a topology file holds. */
 export const TopologySchema = Type.Object(
   {
@@ -189,6 +202,7 @@ export const TopologySchema = Type.Object(
     provider: Type.Optional(ProviderSchema),
     mail: Type.Optional(MailSchema),
     assistant: Type.Optional(AssistantSchema),
+    webhooks: Type.Optional(WebhooksSchema),
     mesh: Type.Optional(MeshSchema),
     gateway: Type.Optional(GatewaySchema),
     edge: Type.Optional(EdgeSchema),
@@ -237,6 +251,7 @@ export interface Topology {
   /** Without it, mails are kept to be read. Its URL may still be `env:NAME`. */
   readonly mail?: Mail;
   readonly assistant?: AssistantSettings;
+  readonly webhooks: NonNullable<TopologyFile['webhooks']>;
   /** Its `valkey` may still be `env:NAME`. */
   readonly gateway: GatewaySettings;
   readonly edge: NonNullable<TopologyFile['edge']>;
@@ -265,6 +280,7 @@ export const shop: TopologyFile = {
     notifications: { runs: ['notifications'], instances: 2 },
     analytics: { runs: ['analytics'] },
     assistant: { runs: ['assistant'] },
+    webhooks: { runs: ['webhooks'] },
     gateway: { runs: ['gateway'], instances: 2 },
     balancer: { runs: ['balancer'] },
     edge: { runs: ['edge'] },
@@ -329,6 +345,7 @@ function toTopology(name: string, file: unknown): Topology {
     provider: file.provider ?? { kind: 'sandbox' },
     ...(file.mail ? { mail: file.mail } : {}),
     ...(file.assistant ? { assistant: file.assistant } : {}),
+    webhooks: file.webhooks ?? {},
     gateway: file.gateway ?? {},
     edge: file.edge ?? {},
     events: file.events ?? {},

@@ -18,7 +18,7 @@ const topology = {
     back: {
       runs: [
         ...['payment-sandbox', 'users', 'inventory', 'payments', 'orders', 'carts', 'tills'],
-        ...['notifications', 'analytics', 'assistant'],
+        ...['notifications', 'analytics', 'assistant', 'webhooks'],
       ],
     },
     products: { runs: ['products'], instances: 2 },

@@ -10,6 +10,7 @@ import { payments } from '#contracts/payments';
 import { products } from '#contracts/products';
 import { tills } from '#contracts/tills';
 import { users } from '#contracts/users';
+import { webhooks } from '#contracts/webhooks';
 import { createRouter } from '#ui/router.svelte.ts';
 import { pages } from './pages.ts';
 
@@ -40,6 +41,7 @@ export const contracts = {
   notifications,
   analytics,
   tills,
+  webhooks,
 };
 
 export const api = createApi({ contracts, token: session.token, onTokenRefused: session.onTokenRefused });

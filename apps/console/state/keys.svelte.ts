@@ -16,6 +16,7 @@ export const keys = [
   { keys: ['g', 'c'], does: 'Customers' },
   { keys: ['g', 'p'], does: 'Promotions' },
   { keys: ['g', 'a'], does: 'Audit' },
+  { keys: ['g', 'w'], does: 'Webhooks' },
 ] as const;
 
 const places = {
@@ -28,6 +29,7 @@ const places = {
   c: 'customers',
   p: 'promotions',
   a: 'audit',
+  w: 'webhooks',
 } as const;
 const storageKey = 'holdfast.console.keys';
 /** Between the two keys of a pair. */

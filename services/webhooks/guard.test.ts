@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { guardedLookup, isPublicAddress, PrivateAddress, urlMistake } from './guard.ts';
+
+test.each([
+  ['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0', '224.0.0.1'],
+  [
+    '::1',
+    '::',
+    'fe80::1',
+    'fd00::1',
+    '::ffff:10.0.0.1',
+    '::ffff:a9fe:a9fe',
+    '64:ff9b::a00:1',
+    '2002:a00:1::',
+    'ff02::1',
+  ],
+])('addresses of private networks, machines and clouds are not public: %s', (...addresses) => {
+  expect(addresses.filter(isPublicAddress)).toEqual([]);
+});
+
+test('addresses of the internet are public', () => {
+  expect(['1.1.1.1', '93.184.215.14', '2606:4700::1111', '172.32.0.1'].every(isPublicAddress)).toBe(true);
+});
+
+test('an address that is wrong is told why before anything is looked up', () => {
+  expect(urlMistake('https://shop.example/hook', false)).toBeUndefined();
+  expect(urlMistake('http://shop.example/hook', false)).toBe('is not https');
+  for (const url of ['https://127.0.0.1/', 'https://[::1]/', 'https://localhost/', 'https://2130706433/']) {
+    expect(urlMistake(url, false), url).toBe('is a private address');
+  }
+  expect(urlMistake('https://user:word@shop.example', false)).toContain('password');
+  expect(urlMistake('http://127.0.0.1:9/', true)).toBeUndefined();
+});
+
+test('a name that leads to a private address is refused when it is connected to', async () => {
+  const error = await new Promise((resolve) => guardedLookup('localhost', { all: true }, resolve));
+  expect(error).toBeInstanceOf(PrivateAddress);
+});
