@@ -260,7 +260,9 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const gateway = createGateway({
     ...door.options,
     cache: { events: eventLog, ...door.cache },
-    ...(keepsAudit(options) ? { audit: { database: databases.of('gateway') } } : {}),
+    ...(keepsAudit(options)
+      ? { audit: { database: databases.of('gateway') }, apiKeys: { database: databases.of('gateway') } }
+      : {}),
     world: { ...world, log: world.log.with({ service: 'gateway' }) },
     transport: inFlight.transport(observeTransport(telemetry, 'gateway', transports.transport, world)),
     telemetry,
@@ -300,8 +302,8 @@ async function migrateAll(options: ServicesOptions, services: readonly ComposedS
 }
 
 async function migrateAudit(options: ServicesOptions): Promise<void> {
-  const { auditMigrations } = await import('#edge/gateway');
-  await migrate(urlOf(options, 'gateway'), [auditMigrations]);
+  const { apiKeyMigrations, auditMigrations } = await import('#edge/gateway');
+  await migrate(urlOf(options, 'gateway'), [auditMigrations, apiKeyMigrations]);
 }
 
 /** Whoever embeds a gateway without a database of its own gets none. */

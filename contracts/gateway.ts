@@ -37,6 +37,33 @@ const AuditItem = closedObject({
 });
 export type AuditItem = Static<typeof AuditItem>;
 
+const PerSecond = Type.Union([Type.Literal(10), Type.Literal(100), Type.Literal(1_000)], {
+  description: 'Requests a second; default 1000',
+});
+const KeyRole = Type.Union([Type.Literal('staff'), Type.Literal('admin')]);
+const KeyOperations = Type.Array(Type.String({ pattern: '^(\\*|[a-z][a-z-]{0,40}\\.(\\*|[a-zA-Z]{1,60}))$' }), {
+  minItems: 1,
+  maxItems: 100,
+  description: 'What it may do: `orders.place`, `orders.*`, or `*`',
+});
+
+const apiKey = {
+  id: Type.String({ description: 'Stands for the key as the actor of what it does' }),
+  name: Type.String(),
+  prefix: Type.String({ description: 'Its first characters' }),
+  role: KeyRole,
+  operations: KeyOperations,
+  readsOnly: Type.Boolean(),
+  perSecond: PerSecond,
+  createdBy: Type.String(),
+  createdAt: Timestamp,
+  expiresAt: Type.Optional(Timestamp),
+  lastUsedAt: Type.Optional({ ...Timestamp, description: 'To the minute' }),
+  revokedAt: Type.Optional(Timestamp),
+};
+const ApiKeyView = closedObject(apiKey);
+export type ApiKeyView = Static<typeof ApiKeyView>;
+
 export const gatewayProblems = problemTable('gateway', {
   'token-refused': {
     status: 401,
@@ -51,6 +78,34 @@ export const gatewayProblems = problemTable('gateway', {
     category: 'input',
     retry: { afterMs: 1_000 },
     hint: 'Wait for Retry-After. The RateLimit headers of each answer tell what is left; send fewer at once.',
+  },
+  'key-not-allowed': {
+    status: 403,
+    title: 'This API key may not do that',
+    category: 'auth',
+    retry: 'never',
+    hint: 'An admin makes keys, and says what each is for: POST /api-keys.',
+  },
+  'unknown-key': {
+    status: 404,
+    title: 'There is no such API key',
+    category: 'input',
+    retry: 'never',
+    hint: 'GET /api-keys lists them.',
+  },
+  'too-many-keys': {
+    status: 409,
+    title: 'There are as many API keys as there may be',
+    category: 'conflict',
+    retry: 'never',
+    hint: 'Revoke some that nothing uses: GET /api-keys tells when each was used last.',
+  },
+  'no-keys': {
+    status: 503,
+    title: 'This gateway keeps no API keys',
+    category: 'unavailable',
+    retry: 'never',
+    hint: 'Give the gateway a database.',
   },
   gone: {
     status: 410,
@@ -163,6 +218,40 @@ export const gateway = defineService({
       }),
       responses: { 200: pageOf(AuditItem) },
       problems: ['gateway/no-audit', 'gateway/bad-cursor'],
+    },
+    createApiKey: {
+      method: 'POST',
+      path: '/api-keys',
+      summary:
+        'Makes a key for a program, to send as Authorization: Bearer hf_…. The key is in this answer and never again',
+      access: ['admin'],
+      body: closedObject({
+        name: Type.String({ minLength: 1, maxLength: 100, description: 'What it is for' }),
+        role: Type.Optional({ ...KeyRole, description: 'As whose it acts; default staff' }),
+        operations: KeyOperations,
+        readsOnly: Type.Optional(Type.Boolean({ description: 'It may GET alone; default false' })),
+        perSecond: Type.Optional(PerSecond),
+        expiresInDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650, description: 'Default: never' })),
+      }),
+      responses: { 201: closedObject({ key: Type.String(), ...apiKey }) },
+      problems: ['gateway/no-keys', 'gateway/key-not-allowed', 'gateway/too-many-keys'],
+    },
+    listApiKeys: {
+      method: 'GET',
+      path: '/api-keys',
+      summary: 'All API keys without the keys themselves, those in use first; at most 500',
+      access: ['admin'],
+      responses: { 200: closedObject({ items: Type.Array(ApiKeyView) }) },
+      problems: ['gateway/no-keys', 'gateway/key-not-allowed'],
+    },
+    revokeApiKey: {
+      method: 'DELETE',
+      path: '/api-keys/{keyId}',
+      summary: 'Ends a key: it is refused from this answer on',
+      access: ['admin'],
+      params: closedObject({ keyId: Type.String({ pattern: '^key_[0-9A-Z]{26}$' }) }),
+      responses: { 200: ApiKeyView },
+      problems: ['gateway/no-keys', 'gateway/key-not-allowed', 'gateway/unknown-key'],
     },
   },
 });

@@ -23,6 +23,7 @@ import {
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
 import { isSampled, type Telemetry } from '#kit/telemetry';
+import { type ApiKeys, type ApiKeysOptions, createApiKeys, isApiKey, mayUse } from './api-keys/index.ts';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
@@ -46,6 +47,7 @@ import { createTokenVerifier, type Identity, type TokenVerifierOptions } from '.
 import { type ApiVersion, createLifecycles, versionedUrl, versionHeader } from './versions.ts';
 
 export { gateway, gatewayProblems } from '#contracts/gateway';
+export { apiKeyMigrations } from './api-keys/index.ts';
 export { auditMigrations } from './audit/index.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
@@ -76,6 +78,8 @@ export interface GatewayOptions {
   readonly limits?: LimitsOptions | false;
   /** Who did what is written down there, and listed by `gateway.audit`. Default: nowhere. */
   readonly audit?: Pick<AuditOptions, 'database' | 'keepDays' | 'waitingMax'>;
+  /** Programs come in by keys that are kept there. Default: there are none. */
+  readonly apiKeys?: Pick<ApiKeysOptions, 'database' | 'freshMs' | 'staleMsMax'>;
   /** Product reads are answered from memory, or from a store that gateways share, until events say otherwise. Default: none. */
   readonly cache?: Omit<RepliesOptions, 'world'>;
   /** Prefixes of the path that name a version of the interface. Default `v1`. Without one the latest is meant. */
@@ -142,7 +146,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const verifier = createTokenVerifier({ clock, keys, ...options.tokens });
   const audit: Audit | undefined = options.audit && createAudit({ world, ...options.audit });
-  const pages = createPages({ clock, contracts, unready, title, version, audit });
+  const apiKeys: ApiKeys | undefined = options.apiKeys && createApiKeys({ world, ...options.apiKeys });
+  const pages = createPages({ clock, contracts, unready, title, version, audit, apiKeys });
   const { versions = [{ name: 'v1' }] } = options;
   const replies = options.cache && createCachedReplies({ world, ...options.cache });
   // Without users behind this door there is nobody to ask, and no tokens that could have ended.
@@ -181,7 +186,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const forwardedFor = arrival.headers['x-forwarded-for'];
     const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);
-    limits?.spend(arrival.route as HttpRoute, identity?.caller, source, replyHeaders);
+    limits?.spend(arrival.route as HttpRoute, identity, source, replyHeaders);
+    if (identity?.apiKey && !mayUse(identity.apiKey, arrival.route as HttpRoute))
+      throw gatewayProblems['key-not-allowed']({ detail: `${identity.apiKey.name} is not for this operation` });
     headers[headerNames.caller] = identity ? encodeCaller(identity.caller) : 'anonymous:anonymous';
     if (identity?.sessionId) headers[headerNames.session] = identity.sessionId;
     headers[headerNames.correlationId] = arrival.correlationId ?? '';
@@ -200,6 +207,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const [, token] = /^Bearer +([\w.~+/-]+=*) *$/i.exec(String(authorization)) ?? [];
     if (token === undefined) throw gatewayProblems['token-refused']({ detail: 'send Authorization: Bearer <token>' });
     try {
+      if (apiKeys && isApiKey(token)) return await identifyKey(apiKeys, token, source);
       const identity = await verifier.verify(token, () => limits?.beforeVerifying(source));
       if (ended?.has(identity)) throw gatewayProblems['token-refused']({ detail: 'its session has ended' });
       return identity;
@@ -207,6 +215,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isProblem(error) && error.status === 401) limits?.refusedToken(source);
       throw error;
     }
+  }
+
+  async function identifyKey(keys: ApiKeys, key: string, source: string): Promise<Identity> {
+    limits?.beforeVerifying(source);
+    const apiKey = await keys.verify(key);
+    return { caller: { kind: apiKey.role, id: apiKey.id }, sessionId: undefined, apiKey };
   }
 
   /** Sends a request on, and makes whatever comes of it fit for the outside. */
@@ -256,7 +270,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
   });
   const internal = options.internal && createInternalDoor(options.internal, pages, { purges: replies?.purges });
-  const parts = [limits?.component, audit?.component, replies?.component, ended?.component];
+  const parts = [limits?.component, audit?.component, apiKeys?.component, replies?.component, ended?.component];
   let address: string | undefined;
   let internalAddress: string | undefined;
 

@@ -24,16 +24,23 @@ export interface LimitsOptions {
   readonly instances?: () => number;
 }
 
+/** Who comes in; a program with an API key has the allowance of that key. */
+export interface Spender {
+  readonly caller: Caller;
+  readonly apiKey?: { readonly perSecond: number };
+}
+
 export interface DoorLimits {
   /** Counts a request; throws 429. Either way the reply tells what is left. */
-  spend(route: HttpRoute, caller: Caller | undefined, source: string, replyHeaders: ReplyHeaders): void;
+  spend(route: HttpRoute, identity: Spender | undefined, source: string, replyHeaders: ReplyHeaders): void;
   /** Throws 429 where too many tokens were refused. */
   beforeVerifying(source: string): void;
   refusedToken(source: string): void;
   readonly component: Component | undefined;
 }
 
-type Policy = 'user' | 'address' | 'refused-token';
+type KeyPolicy = 'key-10' | 'key-100' | 'key-1000';
+type Policy = 'user' | 'address' | 'refused-token' | KeyPolicy;
 
 /** Whoever asks whether we live must get an answer, whatever others at that address do. */
 const unlimited: ReadonlySet<string> = new Set(['livez', 'readyz', 'health']);
@@ -47,12 +54,15 @@ export function createDoorLimits(options: LimitsOptions & { readonly world: Worl
       user: options.user ?? { quota: 1_000 },
       address: options.address ?? { quota: 1_000 },
       'refused-token': options.refusedTokens ?? { quota: 20, burst: 100 },
+      ...{ 'key-10': { quota: 10 }, 'key-100': { quota: 100 }, 'key-1000': { quota: 1_000 } },
     },
     instances: () => (sharing?.connected ? 1 : Math.max(instances(), 1)),
     ...(sharing ? { onSpent: sharing.onSpent } : {}),
   });
   sharing?.follow(limiter);
-  const headers = createLimitHeaders<Policy>(limiter, ['user', 'address', 'refused-token']);
+  const headers = createLimitHeaders<Policy>(limiter, [
+    ...(['user', 'address', 'refused-token', 'key-10', 'key-100', 'key-1000'] as const),
+  ]);
 
   function tooMany(policy: Policy, verdict: Verdict) {
     const { quota, periodSec = 1 } = limiter.rateOf(policy);
@@ -66,10 +76,10 @@ export function createDoorLimits(options: LimitsOptions & { readonly world: Worl
 
   return {
     component: sharing?.component,
-    spend(route, caller, source, replyHeaders) {
+    spend(route, identity, source, replyHeaders) {
       if (route.service === gateway.service && unlimited.has(route.name)) return;
-      const policy = caller ? 'user' : 'address';
-      const verdict = limiter.check(policy, caller ? caller.id : networkOf(source));
+      const policy = policyOf(identity);
+      const verdict = limiter.check(policy, identity ? identity.caller.id : networkOf(source));
       if (!verdict.allowed) throw tooMany(policy, verdict);
       replyHeaders(headers.of(policy, verdict));
     },
@@ -81,6 +91,11 @@ export function createDoorLimits(options: LimitsOptions & { readonly world: Worl
       limiter.check('refused-token', networkOf(source));
     },
   };
+}
+
+function policyOf(identity: Spender | undefined): Policy {
+  if (!identity) return 'address';
+  return identity.apiKey ? (`key-${identity.apiKey.perSecond}` as KeyPolicy) : 'user';
 }
 
 /** What one person can have of the internet: one IPv4 address, or a /64 of IPv6. */

@@ -16,6 +16,8 @@ import {
   type ServiceServer,
 } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
+import { createKeyHandlers } from './api-keys/handlers.ts';
+import type { ApiKeys } from './api-keys/index.ts';
 import type { Audit } from './audit/index.ts';
 
 export interface PagesOptions {
@@ -25,6 +27,7 @@ export interface PagesOptions {
   readonly title: string;
   readonly version: string;
   readonly audit: Audit | undefined;
+  readonly apiKeys: ApiKeys | undefined;
 }
 
 /** Whether callers from outside can reach an operation: those for services alone have no public door. */
@@ -52,6 +55,7 @@ export function createPages(options: PagesOptions): ServiceServer {
     return { status: 503, body: { status: 'unready', reasons: { ...reasons } } };
   };
   const handlers: Handlers<typeof gateway> = {
+    ...createKeyHandlers(options.apiKeys),
     index: async () => ({ status: 200, body: { name: title, links }, headers: cacheable }),
     livez: async () => ({ status: 200, body: { status: 'alive' } }),
     readyz: readiness,

@@ -4,6 +4,7 @@ import { gatewayProblems } from '#contracts/gateway';
 import { accessTokenAudience, accessTokenIssuer, accessTokenType } from '#contracts/users';
 import { type Caller, contractProblems, type Problem } from '#kit/contract';
 import type { Clock } from '#kit/runtime';
+import type { ApiKey } from './api-keys/index.ts';
 import type { KeySet } from './key-set.ts';
 
 export interface TokenVerifierOptions {
@@ -19,6 +20,8 @@ export interface TokenVerifierOptions {
 export interface Identity {
   readonly caller: Caller;
   readonly sessionId: string | undefined;
+  /** Where it was an API key: what it may do, and how often. */
+  readonly apiKey?: ApiKey;
 }
 
 export interface TokenVerifier {
