@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { closed, pageOf, pageQuery, Quantity, Sku, Timestamp } from './common.ts';
+import { closed, Email, pageOf, pageQuery, Quantity, Sku, Timestamp } from './common.ts';
 
 export const OrderId = Type.String({ pattern: '^ord_[0-9A-Z]{26}$' });
 
@@ -118,6 +118,15 @@ const ShareChange = closed({
   shortages: Type.Array(closed({ sku: Sku, wanted: Type.Integer(), available: Type.Integer() })),
 });
 export type ShareChange = Static<typeof ShareChange>;
+
+const StockAlarm = closed({
+  sku: Sku,
+  lowAt: Type.Integer({ description: 'So many units on hand, or fewer, are low' }),
+  onHand: Type.Integer(),
+  isLow: Type.Boolean(),
+  email: Type.Optional(Email),
+});
+export type StockAlarm = Static<typeof StockAlarm>;
 
 export const inventoryProblems = problemTable('inventory', {
   'out-of-stock': {
@@ -395,6 +404,30 @@ export const inventory = defineService({
       responses: { 200: Movement },
       deadlineMs: 120_000,
     },
+    alarms: {
+      method: 'GET',
+      path: '/inventory/alarms',
+      summary: 'Which SKUs are watched on the shop’s own shelf, and which of them are low.',
+      access: ['staff', 'service'],
+      query: closed({
+        ...pageQuery,
+        low: Type.Optional(Type.Boolean({ description: 'true: only those that are low' })),
+      }),
+      responses: { 200: pageOf(StockAlarm) },
+    },
+    setAlarm: {
+      method: 'PUT',
+      path: '/inventory/alarms/{sku}',
+      summary:
+        'From how many units on the SKU is low: an event and, with an address, a mail, once until there is enough again. Without `lowAt` nobody is told any more.',
+      access: ['staff', 'service'],
+      params: closed({ sku: Sku }),
+      body: closed({
+        lowAt: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000 })),
+        email: Type.Optional(Email),
+      }),
+      responses: { 200: closed({ sku: Sku, lowAt: Type.Optional(Type.Integer()), email: Type.Optional(Email) }) },
+    },
     conservation: {
       method: 'GET',
       path: '/inventory/conservation',
@@ -417,7 +450,7 @@ export const inventory = defineService({
   },
 });
 
-export const stockEventTypes = ['stock.changed'] as const;
+export const stockEventTypes = ['stock.changed', 'stock.low'] as const;
 
 /**
  * Told when a SKU sells out or can be sold again at a holder, and at no other change: stock moves with every order, so
@@ -428,5 +461,16 @@ export interface StockEvent {
   readonly holder: string;
   readonly available: boolean;
   /** Inventory's, of this SKU at this holder. */
+  readonly version: number;
+}
+
+/** Told when a watched SKU becomes low, once until there is enough again. `subject` is the SKU. */
+export interface StockLowEvent {
+  readonly sku: string;
+  readonly holder: string;
+  readonly onHand: number;
+  readonly lowAt: number;
+  /** Who is told by mail. */
+  readonly email?: string;
   readonly version: number;
 }

@@ -12,6 +12,7 @@ import { type Handlers, invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
+import { readAlarms, setAlarm } from './alarms.ts';
 import { type Command, type CommandResult, holdExpiryMsDefault } from './commands.ts';
 import { outOfStock } from './model.ts';
 import type { ShareCommand } from './shares.ts';
@@ -137,6 +138,20 @@ export function createHandlers(
       return { status: 200, body: { items, ...more } };
     },
     exportMovements: async ({ query }) => ({ status: 200, body: allMovements(database, query.kind ?? null) }),
+    alarms: async ({ query }) => {
+      const { limit = pageSizeDefault, cursor, low: onlyLow = false } = query;
+      const after = String(positionOf(cursor)?.[0] ?? '');
+      const rows = await readAlarms(database, { holder, after, onlyLow, limit: limit + 1 });
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
+      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.sku]) } : {};
+      return { status: 200, body: { items, ...more } };
+    },
+    setAlarm: async ({ params: { sku }, body }) => {
+      const { lowAt = null, email = null } = body;
+      await setAlarm(database, sku, lowAt, email);
+      return { status: 200, body: { sku, ...body } };
+    },
     conservation: async () => {
       const [totals, violations] = await Promise.all([readTotals(database), readViolations(database)]);
       return { status: 200, body: { ...totals, violations: [...violations] } };

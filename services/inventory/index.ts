@@ -4,6 +4,7 @@ import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotenc
 import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
+import { type PublishAlarm, tellLowStock } from './alarms.ts';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
 import type { Publish } from './events.ts';
 import { createHandlers } from './handlers.ts';
@@ -21,11 +22,13 @@ export interface InventoryOptions {
   readonly server?: Partial<ServerOptions>;
   readonly telemetry?: Telemetry;
   /** Tells which SKUs sold out or are back, in the transaction in which they did. Without it nobody is told. */
-  readonly publish?: Publish;
+  readonly publish?: Publish & PublishAlarm;
   /** Told after a commit that published something: to wake the outbox's relay. */
   readonly onPublished?: () => void;
   /** Who owns the stock that this instance sells from. Default `main`. */
   readonly holder?: string;
+  /** How often it is looked for watched SKUs that became low. Default 5,000 ms. */
+  readonly alarmPeriodMs?: number;
   /** How often holds are looked at whose time is up. Default 1,000 ms. */
   readonly expiryPeriodMs?: number;
 }
@@ -41,6 +44,7 @@ const sweepPeriodMs = 60_000;
 /** Owns stock: all-or-nothing holds, sales, returns, receipts and adjustments, with every unit accounted for. */
 export function createInventory(options: InventoryOptions): Service {
   const { world, database, holder = 'main', expiryPeriodMs = 1_000, telemetry = noTelemetry } = options;
+  const { alarmPeriodMs = 5_000 } = options;
   const { publish, onPublished } = options;
   const { clock, timers, log } = world;
   const measure = measureBatches(telemetry, 'inventory', () => writer.waiting);
@@ -83,6 +87,10 @@ export function createInventory(options: InventoryOptions): Service {
     if (due.length > 0) log.info('holds expired', { count: due.length });
   }
 
+  async function warn(tell: PublishAlarm): Promise<void> {
+    if ((await tellLowStock(database, holder, tell)) > 0) onPublished?.();
+  }
+
   return {
     server: implement(inventory, createHandlers(database, writer, shares, holder), { clock, ...options.server }),
     component: {
@@ -90,6 +98,14 @@ export function createInventory(options: InventoryOptions): Service {
       async start() {
         cancels = [
           timers.every(expiryPeriodMs, quietly(log, 'hold expiry', expire)),
+          ...(publish
+            ? [
+                timers.every(
+                  alarmPeriodMs,
+                  quietly(log, 'stock alarms', () => warn(publish)),
+                ),
+              ]
+            : []),
           timers.every(
             sweepPeriodMs,
             quietly(log, 'idempotency sweep', () => sweepKeys(database, keepMsDefault)),

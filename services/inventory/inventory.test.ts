@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { inventory as contract, type StockEvent } from '#contracts/inventory';
+import { inventory as contract, type StockEvent, type StockLowEvent } from '#contracts/inventory';
 import { type CallContext, type Client, createClient, createLocalTransport } from '#kit/contract';
 import type { EventDraft } from '#kit/messaging';
 import { type Component, type Database, type Logger, systemWorld } from '#kit/runtime';
@@ -15,7 +15,7 @@ let database: Database;
 let here: Client<typeof contract>;
 let there: Client<typeof contract>;
 let components: Component[];
-let events: EventDraft<StockEvent>[];
+let events: EventDraft<StockEvent | StockLowEvent>[];
 let count = 0;
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  await database.query('truncate stock, hold, movement, stock_return, stock_change, idempotency_key');
+  await database.query('truncate stock, hold, movement, stock_return, stock_change, stock_alarm, idempotency_key');
   events = [];
   components = [];
   here = instance();
@@ -44,6 +44,7 @@ function instance(): Client<typeof contract> {
     database,
     server: { checkReplies: true },
     expiryPeriodMs: 20,
+    alarmPeriodMs: 20,
     publish: async (_tx, published) => void events.push(...published),
   });
   components.push(component);
@@ -254,6 +255,40 @@ test('a count of stock that has moved since is refused with the versions to coun
   const again = { lines: [{ ...seen, version: 2 }] };
   expect((await here.takeStock({ key: 'take-1', body: again }, as())).body.lines).toMatchObject([{ difference: 0 }]);
   expect(await level('A')).toMatchObject({ version: 2 });
+});
+
+test('a watched SKU is told to be low once by two instances, and again after there was more', async () => {
+  await receive('in', line('A', 5), line('B', 5));
+  const watch = (sku: string, body: { lowAt?: number; email?: string }) =>
+    here.setAlarm({ params: { sku }, body }, as());
+  await watch('A', { lowAt: 2, email: 'buyer@shop.example' });
+  await watch('NONE', { lowAt: 0 });
+  const low = () => events.filter(({ type }) => type === 'stock.low').map(({ key, data }) => ({ key, ...data }));
+  for (const component of components) await component.start?.();
+  try {
+    await expect.poll(() => low().length).toBe(1);
+    expect(low()).toMatchObject([{ key: 'NONE', onHand: 0, lowAt: 0 }]);
+    const order = newOrder();
+    await hold(order, line('A', 3), line('B', 5));
+    await expect.poll(() => low().length).toBe(2);
+    const { body } = await here.alarms({ query: { low: true } }, as());
+    expect(body.items).toEqual([
+      { sku: 'A', lowAt: 2, onHand: 2, isLow: true, email: 'buyer@shop.example' },
+      { sku: 'NONE', lowAt: 0, onHand: 0, isLow: true },
+    ]);
+    await here.release(of(order), as());
+    const again = async () =>
+      (await database.query<{ sku: string }>('select sku from stock_alarm where not is_low')).rows;
+    await expect.poll(again).toEqual([{ sku: 'A' }]);
+    await hold(newOrder(), line('A', 4));
+    await expect.poll(() => low().length).toBe(3);
+    expect(low()[2]).toMatchObject({ key: 'A', onHand: 1, email: 'buyer@shop.example' });
+    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+    await watch('A', {});
+    expect((await here.alarms({}, as())).body.items).toMatchObject([{ sku: 'NONE' }]);
+  } finally {
+    for (const component of components) await component.stop?.();
+  }
 });
 
 test('an adjustment of several SKUs is booked whole or not at all, and its key may be used again when it was refused', async () => {

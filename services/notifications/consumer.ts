@@ -1,7 +1,9 @@
+import type { StockLowEvent } from '#contracts/inventory';
 import type { OrderEvent } from '#contracts/orders';
 import type { EventEnvelope } from '#kit/messaging';
 import type { Ids, Transaction } from '#kit/runtime';
 import { type ReceiptData, writeReceipt } from './receipt-letters.ts';
+import { writeStockLetter } from './stock-letters.ts';
 import { insertNotifications, type NewNotification } from './store.ts';
 import { type Letter, type Shop, writeLetter } from './templates.ts';
 import { writeUserLetter } from './user-letters.ts';
@@ -22,6 +24,7 @@ export function createConsumer(options: {
 
   function notificationOf(event: EventEnvelope): NewNotification | undefined {
     if (event.source === 'tills') return aboutReceipt(event);
+    if (event.source === 'inventory') return aboutStock(event);
     return event.source === 'users' ? aboutUser(event) : aboutOrder(event);
   }
 
@@ -41,6 +44,11 @@ export function createConsumer(options: {
   function aboutReceipt(event: EventEnvelope): NewNotification {
     const receipt = checkedReceipt(event);
     return rowOf(event, receipt.email, writeReceipt(receipt), {});
+  }
+
+  function aboutStock(event: EventEnvelope): NewNotification | undefined {
+    const { email, ...stock } = checkedStock(event);
+    return email === undefined ? undefined : rowOf(event, email, writeStockLetter(stock, shop), {});
   }
 
   function rowOf(
@@ -86,6 +94,14 @@ function checkedReceipt(event: EventEnvelope): ReceiptData {
   const isWhole = typeof sale?.email === 'string' && typeof sale.saleId === 'string' && sale.totals !== undefined;
   if (!isWhole) throw new UnwritableEvent(`${event.type} ${event.id}: sale, e-mail address or totals are missing`);
   return sale as ReceiptData;
+}
+
+function checkedStock(event: EventEnvelope): StockLowEvent {
+  const stock = event.data as Partial<StockLowEvent> | null;
+  if (typeof stock?.sku !== 'string' || typeof stock.onHand !== 'number') {
+    throw new UnwritableEvent(`${event.type} ${event.id}: SKU or units are missing`);
+  }
+  return stock as StockLowEvent;
 }
 
 interface UserData {

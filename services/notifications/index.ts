@@ -17,6 +17,7 @@ import { createHandlers } from './handlers.ts';
 import type { Mailer } from './mailer.ts';
 import { receiptLetters } from './receipt-letters.ts';
 import { createSender, type SenderOptions } from './sender.ts';
+import { stockLetters } from './stock-letters.ts';
 import { sweepNotifications } from './store.ts';
 import { orderLetters, type Shop } from './templates.ts';
 import { userLetters, writeResetLetter } from './user-letters.ts';
@@ -69,8 +70,8 @@ export function createNotifications(options: NotificationsOptions): Notification
   const wakeSender = () => sender?.wake();
   const subscription = subscribe({
     group: 'notifications',
-    topics: ['orders', 'users', 'tills'],
-    types: [...orderLetters, ...userLetters, ...receiptLetters],
+    topics: ['orders', 'users', 'tills', 'inventory'],
+    types: [...orderLetters, ...userLetters, ...receiptLetters, ...stockLetters],
     log,
     database,
     world,

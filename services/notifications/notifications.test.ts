@@ -415,3 +415,17 @@ test('a receipt of a till is mailed to whom it was promised, with what was bough
     expect(kept[0]?.text).toContain(part);
   }
 });
+
+test('staff who watch a SKU are mailed when it is low; where nobody gave an address nobody is', async () => {
+  await start({ mailer: smtp(), shop: { name: 'Nan’s' } });
+  const low = (data: object) => createEnvelope({ source: 'inventory', world }, { type: 'stock.low', key: 'MUG', data });
+  const data = { sku: 'MUG', holder: 'main', onHand: 2, lowAt: 5, version: 7 };
+  await log.append('inventory', [low(data), low({ ...data, onHand: 0, email: 'buyer@shop.example' })]);
+  await until(async () => (await statuses()).join() === 'sent');
+  expect(mailServer.mails.map(({ to }) => to)).toEqual([['buyer@shop.example']]);
+  const { rows } = await database.query<{ text: string; subject: string }>(
+    'select subject, body_text as text from notification',
+  );
+  expect(rows[0]?.subject).toBe('MUG has sold out');
+  expect(rows[0]?.text).toContain('At Nan’s there are 0 units of MUG on hand; you wanted to hear of 5 or fewer.');
+});
