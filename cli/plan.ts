@@ -82,6 +82,16 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
     };
   }
 
+  /** Told nothing that would be worth stealing. */
+  function edgeOf(process: string): ServicesConfig {
+    return {
+      ...{ process, services: ['edge'], databases: {}, public: options.public, dataDir },
+      ...{ provider: topology.provider, secrets: { keyEncryption: '', sandboxKey: '', webhook: '' } },
+      ...(fronts.edge ? { edge: fronts.edge } : {}),
+      doors: fronts.doorsOf(['edge']),
+    };
+  }
+
   return {
     async all() {
       const instances = topology.processes.flatMap(({ name, runs, instances: count }) =>
