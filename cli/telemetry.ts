@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { BreakerEvent, PolicyEvent } from '#kit/resilience';
+import type { BreakerEvent, Bulkhead, PolicyEvent } from '#kit/resilience';
 import type { Component, World } from '#kit/runtime';
 import type { PooledDatabase } from '#kit/store';
 import {
@@ -43,6 +43,8 @@ export interface ProcessTelemetry {
   watchPool(database: PooledDatabase): void;
   /** For `onEvent` of the transport between services. */
   onCallEvent(callee: string, event: PolicyEvent | BreakerEvent): void;
+  /** For `onBulkhead` of the same. */
+  watchBulkhead(callee: string, operation: string, bulkhead: Bulkhead, concurrencyMax: number): void;
   /** The page that Prometheus scrapes. */
   metricsPage(): Promise<string>;
   /** The same numbers, summed up for the console. */
@@ -71,6 +73,10 @@ export function createProcessTelemetry(
     ...(otlpUrl === undefined ? {} : { otlp: { url: otlpUrl } }),
   });
   addProcessMetrics(telemetry);
+  telemetry.tally(
+    { name: 'holdfast_kept_spans_dropped_total', help: 'Spans that were not kept: the disk was too slow or full.' },
+    () => spansKept?.dropped ?? 0,
+  );
   const loopLag = measureLoopLag(telemetry);
   const samplers: (() => Promise<void>)[] = [];
   const onCallEvent = measureCallEvents(telemetry);
@@ -110,6 +116,7 @@ export function createProcessTelemetry(
     },
     watchPool: (database) => void pools.set(database.name, database),
     onCallEvent,
+    watchBulkhead: measureBulkheads(telemetry),
     async metricsPage() {
       await takeSamples();
       return telemetry.metricsText();
@@ -191,6 +198,24 @@ function measurePools(telemetry: TelemetryHost, pools: ReadonlyMap<string, Poole
   gauge('holdfast_pool_saturation_ratio', 'Share of the connections allowed that is in use.', ({ open, idle, max }) => {
     return (open - idle) / max;
   });
+}
+
+function measureBulkheads(telemetry: TelemetryHost): ProcessTelemetry['watchBulkhead'] {
+  const watched: { labels: { callee: string; operation: string }; bulkhead: Bulkhead; concurrencyMax: number }[] = [];
+  const gauge = (name: string, help: string, value: (each: (typeof watched)[number]) => number) =>
+    telemetry.gauge({ name, help, labels: ['callee', 'operation'] }, () =>
+      watched.map((each) => ({ labels: each.labels, value: value(each) })),
+    );
+  gauge(
+    'holdfast_bulkhead_saturation_ratio',
+    'Share of the calls of an operation that may be under way from here that is.',
+    ({ bulkhead, concurrencyMax }) => bulkhead.active / concurrencyMax,
+  );
+  gauge('holdfast_bulkhead_waiting_calls', 'Calls that wait for a place.', ({ bulkhead }) => bulkhead.queued);
+  return (callee, operation, bulkhead, concurrencyMax) => {
+    // As many as there are operations that are called from here.
+    watched.push({ labels: { callee, operation }, bulkhead, concurrencyMax });
+  };
 }
 
 const breakerStates: Readonly<Record<string, number>> = { closed: 0, 'half-open': 1, open: 2 };

@@ -39,6 +39,7 @@ export function createTransports(
       ...policyOf(service, operation, options.mesh?.policies),
     }),
     ...(openMs === undefined ? {} : { breaker: { openMs } }),
+    onBulkhead: telemetry.watchBulkhead,
     onEvent(service, event) {
       telemetry.onCallEvent(service, event);
       if (event.kind === 'breaker') {

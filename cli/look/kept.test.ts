@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { expect, test, vi } from 'vitest';
 import { findFreePort } from '#kit/store/embedded';
 import { seedCatalogue } from '#services/products';
 import { newFolder, runCommand } from '../testing.ts';
+import { parseExposition } from './exposition.ts';
 
 /** What an operator needs after a crash: how an order came about, and what was logged, though everybody who knew it is gone. */
 
@@ -28,6 +30,20 @@ async function ask(...args: string[]) {
   return { code, text: run.stdout(), error: run.stderr() };
 }
 
+const guide = readFileSync(new URL('../../docs/guides/observing.md', import.meta.url), 'utf8');
+
+/** What a real shop shows is what the guide lists, with these labels and no other. */
+function expectDocumented(name: string, labels: Readonly<Record<string, string>>): void {
+  if (name === 'target_info') return;
+  const [, listed] =
+    new RegExp(`^\\| ` + '`' + `${name.replace(/_(bucket|sum|count)$/, '')}` + '`' + ` \\| ([^|]*)\\|`, 'm').exec(
+      guide,
+    ) ?? [];
+  expect(listed, `${name} is not in docs/guides/observing.md`).toBeDefined();
+  const own = Object.keys(labels).filter((label) => label !== 'le');
+  expect(own.sort(), name).toEqual(listed?.trim().split(/,\s*/).filter(Boolean).sort());
+}
+
 test('logs and traces of an order are found while the shop runs, and after it was killed', {
   timeout: 120_000,
 }, async () => {
@@ -44,6 +60,12 @@ test('logs and traces of an order are found while the shop runs, and after it wa
     async () => expect((await ask('trace', order, ...where)).text).toContain('notifications order.confirmed'),
     { timeout: 30_000, interval: 200 },
   );
+  const page = parseExposition(
+    await (await request(`${(urls as { internal?: string }).internal}/metrics`)).body.text(),
+  );
+  expect([...page.keys()].filter((name) => /^(holdfast|nodejs|process)_/.test(name)).length).toBeGreaterThan(40);
+  for (const [name, points] of page) for (const { labels } of points) expectDocumented(name, labels);
+
   process.kill(pid, 'SIGKILL');
   await up.ended;
 

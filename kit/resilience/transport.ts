@@ -1,7 +1,7 @@
 import type { Clock, Random, Reply, Request, Timers, Transport } from '#kit/runtime';
 import { type BreakerOptions, createBreaker } from './breaker.ts';
 import { createRetryBudget, type RetryBudget } from './budget.ts';
-import { createBulkhead } from './bulkhead.ts';
+import { type Bulkhead, createBulkhead } from './bulkhead.ts';
 import { deadlineHeader } from './deadline.ts';
 import type { Category, Retry } from './errors.ts';
 import { createPolicy, type Policy, type PolicyEvent } from './policy.ts';
@@ -35,6 +35,8 @@ export interface ResilientTransportOptions {
   readonly breaker?: Omit<BreakerOptions, 'clock' | 'name'>;
   /** Told of retries, open breakers and refused calls, for logs and metrics. */
   readonly onEvent?: (service: string, event: PolicyEvent | BreakerEvent) => void;
+  /** Told once of the bulkhead of each operation that is called, to look at from then on. */
+  readonly onBulkhead?: (service: string, operation: string, bulkhead: Bulkhead, concurrencyMax: number) => void;
 }
 
 export interface BreakerEvent {
@@ -83,6 +85,8 @@ export function createResilientTransport(options: ResilientTransportOptions): Tr
   function policiesFor(service: string, operation: string): OperationPolicies {
     const { tryTimeoutMs, triesMax = 3, hedge, concurrencyMax = 512, streams } = policyOf(service, operation);
     const name = `${service}.${operation}`;
+    const bulkhead = createBulkhead({ concurrencyMax, queueMax: concurrencyMax * 4, name });
+    options.onBulkhead?.(service, operation, bulkhead, concurrencyMax);
     const common = {
       clock,
       timers,
@@ -94,7 +98,7 @@ export function createResilientTransport(options: ResilientTransportOptions): Tr
         name,
         onChange: (to) => onEvent?.(service, { kind: 'breaker', operation, state: to.kind }),
       }),
-      bulkhead: createBulkhead({ concurrencyMax, queueMax: concurrencyMax * 4, name }),
+      bulkhead,
       onEvent: (event: PolicyEvent) => onEvent?.(service, event),
     };
     const once = createPolicy({ ...common, attemptsMax: 1 });
