@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildApps } from '../../cli/apps.ts';
+import { startReceiver } from '../../services/webhooks/testing.ts';
 import { type Answer, startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium } from './browser.ts';
 
@@ -19,7 +20,8 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     const { folders } = await buildApps();
     const apps = folders.filter((folder) => basename(folder).startsWith('console-'));
     const recovery = { breakerOpenMs: 500 };
-    shop = await startWholeShop({ apps, admin, recovery, faults: true, telemetry: { traceRatio: 1 } });
+    const webhooks = { allowPrivate: true };
+    shop = await startWholeShop({ apps, admin, recovery, webhooks, faults: true, telemetry: { traceRatio: 1 } });
     confirmed = await shop.placeOrder('HF-SKER-40', 2);
     declined = await shop.placeOrder('HF-SKER-40', 1, 'grace@example.com', {
       payment: { method: 'pm_card_visa_chargeDeclined' },
@@ -147,6 +149,74 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     expect(await page.getByLabel('Description').inputValue()).toBe('Somebody else wrote this.');
   });
 
+  test('an account is found by name, made one of staff, and its sessions end', async () => {
+    const body = { email: 'grace@shop.example', password: 'four paper kites', name: 'Grace Hopper' };
+    await shop.ask('POST', '/users', { body });
+    const { accessToken } = (await shop.ask('POST', '/sessions', { body: { ...body, name: undefined } })).body;
+    const visited = await enter('desktop', '/console/customers');
+    const { page } = visited;
+    const field = page.getByRole('searchbox');
+    await field.fill('hop');
+    await field.press('Enter');
+    await page.getByRole('link', { name: body.email }).click();
+    await page.getByRole('cell', { name: 'not named' }).waitFor();
+    await page.getByRole('button', { name: 'Role …' }).click();
+    await page.getByLabel('Role', { exact: true }).selectOption('staff');
+    await page.getByRole('button', { name: 'Set the role' }).click();
+    await page.getByText('Signed in nowhere.').waitFor();
+    await expect.poll(async () => (await shop.ask('GET', '/users/me', { token: accessToken })).status).toBe(401);
+    await page.goto('/console/staff');
+    await page.getByRole('button', { name: `Role of ${body.email}` }).waitFor();
+    await inspect(visited, 'test-staff-two');
+  });
+
+  test('a promotion is made and ended, a tax is changed, and the audit log tells who did it', async () => {
+    const { page } = await enter('desktop', '/console/promotions');
+    await page.getByRole('link', { name: 'New promotion' }).click();
+    await page.getByLabel('Code').fill('spring-26');
+    await page.getByLabel('Name', { exact: true }).fill('Spring');
+    await page.getByLabel('Per cent').fill('12.5');
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByRole('heading', { name: 'SPRING-26' }).waitFor();
+    await page.getByRole('button', { name: 'End it now …' }).click();
+    await page.getByRole('button', { name: 'End it', exact: true }).click();
+    await page.getByText('over', { exact: true }).waitFor();
+
+    await page.goto('/console/settings');
+    await page.getByRole('button', { name: 'Change the taxes of DE' }).click();
+    await page.getByLabel('standard, per cent').fill('16');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('row').filter({ hasText: 'Germany' }).getByText('standard 16 %').waitFor();
+
+    await page.goto(`/console/audit?who=${encodeURIComponent(admin.email)}&what=carts.putTaxes`);
+    await page.getByText('1 shown').waitFor();
+    await page.getByText('carts.putTaxes').first().waitFor();
+  });
+
+  test('an endpoint is told of an order, and a delivery shows what was answered', async () => {
+    const receiver = await startReceiver();
+    const visited = await enter('desktop', '/console/webhooks');
+    const { page } = visited;
+    await page.getByRole('button', { name: 'New endpoint …' }).last().click();
+    await page.getByLabel('Address').fill(receiver.url);
+    await page.getByLabel('What it is for').fill('Books');
+    await page.getByLabel('order.confirmed').check();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('heading', { name: 'Books' }).waitFor();
+    receiver.answers.push(500);
+    await shop.placeOrder('HF-SKER-40', 1);
+    await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('link', { name: 'order.confirmed' }).click();
+    await page.getByText('told to say 500').waitFor();
+    await inspect(visited, 'test-delivery');
+    await page.goBack();
+    await page.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByText('delivered').first().waitFor();
+    await page.getByText('webhook.test').first().waitFor();
+    await receiver.close();
+  });
+
   test('whoever is no member of staff is told so', async () => {
     const customer = { email: 'eve@example.com', password: 'nothing to see here' };
     await shop.ask('POST', '/users', { body: customer });
@@ -159,6 +229,33 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.getByText('The console is for staff').waitFor();
   });
 
+  test('staff make a till, hand it stock of the shop, and shut its device out', async () => {
+    const visited = await enter('desktop', '/console/tills');
+    const { page } = visited;
+    await page.getByRole('button', { name: 'New till …' }).click();
+    await page.getByLabel('Name').fill('Pier');
+    await page.getByRole('button', { name: 'Make it' }).click();
+    const code = (await page.getByText(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/).textContent())?.trim();
+    const enrolled = await shop.ask('POST', '/tills/enrol', { body: { code, device: 'Tablet' } });
+    expect(enrolled.status).toBe(201);
+    await page.getByRole('link', { name: 'Pier' }).click();
+    await page.getByRole('button', { name: 'Hand it stock …' }).click();
+    await page.getByLabel('SKU and quantity').fill('HF-SKER-40 10\nHF-BOOK-PB 3');
+    await page.getByText('2 lines, 13 units').waitFor();
+    await inspect(visited, 'test-till-stock');
+    await page.getByRole('button', { name: 'Hand it over' }).click();
+    await page.getByRole('cell', { name: 'HF-BOOK-PB' }).waitFor();
+    await page.getByText('Its drawer has not been opened yet.').waitFor();
+    await inspect(visited, 'test-till');
+    await page.getByRole('button', { name: 'Revoke …' }).click();
+    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+    await page.getByText('revoked').waitFor();
+    const { body } = await shop.ask('GET', `/tills/${enrolled.body.till.id}/sessions`, {
+      token: await shop.adminToken(),
+    });
+    expect(body.items).toEqual([]);
+  });
+
   const pages = [
     ['system', '/console', 'Calls in the last 20 seconds'],
     ['orders', '/console/orders', 'shown'],
@@ -166,11 +263,19 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     ['messages', '/console/messages', 'Topics'],
     ['dead-letters', '/console/messages/analytics', 'Every event so far was handled'],
     ['stock', '/console/stock', 'as it must be'],
+    ['tills', '/console/tills', 'Nothing that tills have told'],
     ['sku', '/console/stock/HF-SKER-40', 'receive'],
     ['traces', '/console/traces', 'GET /inventory/levels'],
     ['sales', '/console/sales?range=24h', 'Turnover by hour'],
     ['products', '/console/products', 'shown'],
     ['faults', '/console/faults', 'Payment provider'],
+    ['customers', '/console/customers', 'shown'],
+    ['staff', '/console/staff', 'shown'],
+    ['promotions', '/console/promotions', 'WELCOME10'],
+    ['promotion', '/console/promotions/WELCOME10', 'It takes off'],
+    ['webhooks', '/console/webhooks', 'Webhooks'],
+    ['audit', '/console/audit', 'shown'],
+    ['settings', '/console/settings', 'Where it is changed'],
     ['not-found', '/console/nowhere', 'There is no such page'],
   ] as const;
   test.each([

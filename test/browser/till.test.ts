@@ -199,6 +199,11 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     await scan(page, rope.sku);
     await scan(page, book.sku);
     await total.getByText('€133.90').waitFor();
+    await page
+      .getByRole('region', { name: 'Goods' })
+      .locator('ul')
+      .evaluate((list) => list.scrollTo(0, 0));
+    await page.locator('.note:not(.shown)').waitFor({ state: 'attached' });
     await picture('till-test-offline');
     await payCash(page, /€133.90/);
     await untold(page, 3);
@@ -281,6 +286,28 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     expect(totals).toMatchObject([{ currency: 'EUR', capturedMinor: rope.priceMinor, refundedMinor: rope.priceMinor }]);
   });
 
+  test('stops at the bound of what it may sell offline, says so, and goes on when the shop is reached', async () => {
+    const { tillId, code } = await makeTill('Bound', { [rope.sku]: 5 });
+    await ask('PATCH', `/tills/${tillId}`, {
+      offline: { amountMinorMax: 2 * rope.priceMinor - 1, ageMsMax: 3_600_000 },
+    });
+    const { page, context } = await enter('desktop', code);
+    await context.setOffline(true);
+    await page.getByRole('button', { name: /Ask the shop now/ }).click();
+    await page.getByText('Offline, and selling from this till’s own stock.').waitFor();
+    await scan(page, rope.sku);
+    await payCash(page, /€119.00/);
+    await scan(page, rope.sku);
+    await page.getByText('No more sales of this size until the shop is reached').waitFor();
+    expect(await page.getByRole('button', { name: /^Pay/ }).isDisabled()).toBe(true);
+    await context.setOffline(false);
+    await page.getByRole('button', { name: /Ask the shop now/ }).click();
+    await untold(page, 0);
+    await payCash(page, /€119.00/);
+    await untold(page, 0);
+    expect(await onHand(tillId, rope.sku)).toBe(3);
+  });
+
   test('reads the bar code of its own receipts through the camera', async () => {
     const { code } = await makeTill('Camera', { [rope.sku]: 1 });
     const saleId = newId('sal', 1_900_000_000_000, new Uint8Array(16).fill(7));
@@ -306,7 +333,7 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     const context = await device.start();
     const page = await context.newPage();
     await page.setViewportSize({ width: 1280, height: 800 });
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(120_000);
     return watch(page, 'desktop');
   }
 

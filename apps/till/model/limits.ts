@@ -6,18 +6,21 @@ export interface Alone {
   readonly isOnline: boolean;
   /** Sum of the sales that have not been told. */
   readonly untoldMinor: number;
-  readonly lastOnlineMs: number;
-  readonly nowMs: number;
+  /** How long the shop has not been reached. */
+  readonly aloneMs: number;
 }
 
 /** Why no sale of `totalMinor` may be made now; undefined when it may. */
 export function heldBackBy(totalMinor: number, alone: Alone, bounds: Offline): 'amount' | 'age' | undefined {
   if (alone.isOnline) return undefined;
-  if (alone.nowMs - alone.lastOnlineMs > bounds.ageMsMax) return 'age';
+  if (alone.aloneMs > bounds.ageMsMax) return 'age';
   return alone.untoldMinor + totalMinor > bounds.amountMinorMax ? 'amount' : undefined;
 }
 
-/** The latest time ever seen: a clock that is set back makes no time offline unhappen. */
-export function latest(nowMs: number, seenMs: number): number {
-  return Math.max(nowMs, seenMs);
+/**
+ * Time that has passed, by whichever clock says more: the wall clock sees a device sleep or switched off, the monotonic one
+ * sees the wall clock set back.
+ */
+export function passedMs(wallMs: number, wallBeforeMs: number, monotonicMs: number): number {
+  return Math.max(0, wallMs - wallBeforeMs, monotonicMs);
 }

@@ -8,7 +8,7 @@ import { likelyAmounts, piecesOf, takeCash } from './cash.ts';
 import { readCode } from './codes.ts';
 import { findItems } from './find.ts';
 import { newId, numberOf, saleOf } from './ids.ts';
-import { heldBackBy, latest } from './limits.ts';
+import { heldBackBy, passedMs } from './limits.ts';
 import { saleRows } from './receipt.ts';
 import { refundOf, returnable, waysBack } from './return.ts';
 import { createWedge, gapMsMax } from './wedge.ts';
@@ -114,12 +114,13 @@ test('cash: what stays and what goes back are what was given, and the pieces of 
 
 test('offline, a till sells up to an amount and for a time; a clock that is set back wins it nothing', () => {
   const bounds = { amountMinorMax: 10_000, ageMsMax: 3_600_000 };
-  const alone = { isOnline: false, untoldMinor: 6_000, lastOnlineMs: 1_000, nowMs: 2_000 };
+  const alone = { isOnline: false, untoldMinor: 6_000, aloneMs: 1_000 };
   expect(heldBackBy(4_000, alone, bounds)).toBeUndefined();
   expect(heldBackBy(4_001, alone, bounds)).toBe('amount');
   expect(heldBackBy(4_001, { ...alone, isOnline: true }, bounds)).toBeUndefined();
-  expect(heldBackBy(1, { ...alone, nowMs: 3_601_001 }, bounds)).toBe('age');
-  expect(latest(5, 3_601_001)).toBe(3_601_001);
+  expect(heldBackBy(1, { ...alone, aloneMs: 3_600_001 }, bounds)).toBe('age');
+  expect(passedMs(5_000, 9_000, 700)).toBe(700);
+  expect(passedMs(9_000, 5_000, 700)).toBe(4_000);
 });
 
 const item = (sku: string, unitPriceMinor = 1_000): CatalogueItem => ({ sku, name: `Item ${sku}`, unitPriceMinor });

@@ -8,9 +8,11 @@ import type { Draft } from '../model/basket.ts';
 export interface Device {
   readonly till: Till;
   readonly key: string;
-  /** When the shop was last reached, by this device’s clock; and the latest time that the clock ever showed. */
+  /** When the shop was last reached, by this device’s clock: for people. */
   readonly lastOnlineMs: number;
-  readonly latestMs: number;
+  /** How long it has not been reached, as reckoned when the clock showed `reckonedMs`. */
+  readonly aloneMs: number;
+  readonly reckonedMs: number;
   /** The last number of this till’s journal that the shop knows: another device may have written it. */
   readonly lastSeq: number;
   readonly rules?: PricingRules;

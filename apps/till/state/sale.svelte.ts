@@ -86,8 +86,7 @@ export async function clear(): Promise<void> {
 /** Why nothing may be sold just now, by the bounds of being offline. */
 export function heldBack(): 'amount' | 'age' | undefined {
   const untoldMinor = shop.untold.reduce((sum, { entry }) => sum + (entry.kind === 'sale' ? entry.totalMinor : 0), 0);
-  const { isOnline, device } = shop;
-  const alone = { isOnline, untoldMinor, lastOnlineMs: device?.lastOnlineMs ?? 0, nowMs: shop.nowMs() };
+  const alone = { isOnline: shop.isOnline, untoldMinor, aloneMs: shop.aloneMs() };
   return heldBackBy(totals?.totalMinor ?? 0, alone, shop.till.offline);
 }
 
@@ -198,7 +197,7 @@ export async function openSession(cashier: string, floatMinor: number): Promise<
   const entry = { kind: 'open', sessionId: opened.sessionId, at, cashier, floatMinor } as const;
   await writeEntry(shop.database, shop.till, entry, { session: opened });
   session = opened;
-  await forgetOld(shop.database, shop.till.id, shop.nowMs() - keepMs);
+  await forgetOld(shop.database, shop.till.id, Date.now() - keepMs);
   await told();
 }
 

@@ -1,7 +1,7 @@
 import { isApiProblem } from '#api';
 import type { PricingRules } from '#contracts/carts';
 import type { CatalogueItem, Till } from '#contracts/tills';
-import { latest } from '../model/limits.ts';
+import { passedMs } from '../model/limits.ts';
 import { type Told, tellAll } from '../model/queue.ts';
 import { api, proveWith } from '../till.ts';
 import { type Device, type Kept, openDatabase, readValue, type TillDatabase, writeValue } from './database.ts';
@@ -33,6 +33,8 @@ let skusAsked = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
 let isWanted = false;
+/** The monotonic clock when `aloneMs` of the device was reckoned; at the start, when it was read. */
+let reckonedAtMs = performance.now();
 let afterTelling: () => Promise<void> = async () => {};
 
 export const shop = {
@@ -74,8 +76,9 @@ export const shop = {
   itemOf: (sku: string, gtin?: string): CatalogueItem | undefined =>
     catalogue.get(sku) ?? (gtin === undefined ? undefined : byGtin.get(gtin)),
   taxClassOf: (sku: string): string | undefined => device?.rules?.taxClasses.find((row) => row.sku === sku)?.taxClass,
-  /** Now, but never before a time that was seen already. */
-  nowMs: (): number => latest(Date.now(), device?.latestMs ?? 0),
+  /** How long the shop has not been reached. */
+  aloneMs: (): number =>
+    device ? device.aloneMs + passedMs(Date.now(), device.reckonedMs, performance.now() - reckonedAtMs) : 0,
 };
 
 /** Reads what the device knows. `whenTold`: done each time when the shop has been told everything. */
@@ -98,7 +101,8 @@ export async function enrol(code: string, name: string): Promise<void> {
   // Another till has another drawer.
   if (device && device.till.id !== body.till.id) await writeValue(database, 'session', undefined);
   const now = Date.now();
-  await keep({ till: body.till, key: body.key, lastOnlineMs: now, latestMs: now, lastSeq: 0 });
+  const { till, key } = body;
+  await keep({ till, key, lastOnlineMs: now, aloneMs: 0, reckonedMs: now, lastSeq: 0 });
   catalogueAtMs = 0;
   // Before anything is written here: another device of this till may have used numbers.
   await ask();
@@ -152,6 +156,9 @@ export async function tellAndAsk(): Promise<void> {
   } catch (error) {
     isOnline = false;
     failures += 1;
+    const aloneMs = shop.aloneMs();
+    reckonedAtMs = performance.now();
+    await keep({ ...device, aloneMs, reckonedMs: Date.now() });
     if (isApiProblem(error, 'tills/device-refused')) await keep({ ...device, isRefused: true });
     else if (!isApiProblem(error)) throw error;
   } finally {
@@ -187,8 +194,8 @@ async function reached(): Promise<void> {
   isOnline = true;
   failures = 0;
   const now = Date.now();
-  const known = device as Device;
-  await keep({ ...known, lastOnlineMs: now, latestMs: latest(now, known.latestMs) });
+  reckonedAtMs = performance.now();
+  await keep({ ...(device as Device), lastOnlineMs: now, aloneMs: 0, reckonedMs: now });
 }
 
 /** The share, the rules, and now and then the catalogue. After telling, so that the shop knows what was sold. */
