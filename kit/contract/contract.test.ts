@@ -100,30 +100,31 @@ test('a call carries caller, correlation id, trace, one step more and what is le
 });
 
 test('a mistake is told in words that say what would fit', async () => {
-  const colour = Type.Union([Type.Literal('red'), Type.Literal('blue')]);
+  const colours = ['red', 'blue', 'green', 'grey', 'black', 'white', 'brown', 'pink', 'lilac', 'gold'] as const;
+  const colour = Type.Union(colours.map((name) => Type.Literal(name)));
   const service = defineService({
     service: 'paint',
     operations: {
       mix: {
         ...{ method: 'POST', path: '/mix', summary: 'Mixes', access: ['anonymous'] as const },
         body: Type.Object({
-          colour,
-          size: Type.Enum(['s', 'l']),
           code: Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code' }),
+          size: Type.Enum(['s', 'l']),
+          colour,
         }),
         responses: { 200: Type.Unknown() },
       },
     },
   });
-  const server = implement(service, { mix: async () => ({ status: 200, body: {} }) }, { clock: world.clock });
-  const body = { colour: 'green', size: 'm', code: 'eur' };
+  const server = implement(service, { mix: async () => ({ status: 200 as const, body: {} }) }, { clock: world.clock });
+  const body = { code: 'eur', size: 'm', colour: 'mauve' };
   const headers = { [headerNames.deadlineMs]: '1000' };
   const request = { service: 'paint', operation: 'mix', params: {}, query: {}, headers, body };
   const reply = await server.handle(request, new AbortController().signal);
   expect((reply.body as { errors: unknown }).errors).toEqual([
-    { pointer: '/colour', detail: 'must be one of red, blue' },
-    { pointer: '/size', detail: 'must be one of s, l' },
     { pointer: '/code', detail: 'must match pattern "^[A-Z]{3}$": ISO 4217 code' },
+    { pointer: '/size', detail: 'must be one of s, l' },
+    { pointer: '/colour', detail: `must be one of ${colours.join(', ')}` },
   ]);
 });
 

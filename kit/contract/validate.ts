@@ -106,14 +106,17 @@ function collect(
     // A closed object reports an unknown field twice; the one that points at the field itself is the useful one.
     if (error.keyword === 'boolean') places.push({ pointer, detail: 'is not known' });
     else if (error.keyword === 'additionalProperties' || error.keyword === 'unevaluatedProperties') continue;
-    // Told once, by the union that it belongs to.
-    else if (error.keyword === 'const' && /\/anyOf\/\d+$/.test(error.schemaPath)) continue;
     else if (error.keyword === 'required') {
       const missing = (error.params as { requiredProperties?: readonly string[] }).requiredProperties ?? [];
       for (const field of missing) {
         places.push({ pointer: prefix ? `${prefix}${field}` : `${pointer}/${field}`, detail: 'is required' });
       }
-    } else places.push({ pointer, detail: detailOf(error, schema) });
+    } else {
+      const detail = detailOf(error, schema);
+      // Each branch of a union reports by itself, the union last, if there is still room for it.
+      if (!places.some((place) => place.pointer === pointer && place.detail === detail))
+        places.push({ pointer, detail });
+    }
   }
 }
 
@@ -125,9 +128,10 @@ interface Described {
 
 /** In words that say what would fit: the values of a union, and what a pattern is about. */
 function detailOf({ keyword, schemaPath, message }: SchemaError, schema: TSchema | undefined): string {
-  const { description, anyOf = [], enum: values = [] } = schemaAt(schema, schemaPath);
+  const path = keyword === 'const' ? schemaPath.replace(/\/anyOf\/\d+$/, '') : schemaPath;
+  const { description, anyOf = [], enum: values = [] } = schemaAt(schema, path);
   const allowed = keyword === 'enum' ? values : anyOf.map((branch) => branch.const);
-  const areValues = (keyword === 'enum' || keyword === 'anyOf') && allowed.length > 0 && !allowed.includes(undefined);
+  const areValues = keyword !== 'pattern' && allowed.length > 0 && !allowed.includes(undefined);
   if (areValues) return `must be one of ${allowed.join(', ')}`;
   return keyword === 'pattern' && description !== undefined ? `${message}: ${description}` : message;
 }

@@ -20,7 +20,8 @@ beforeAll(async () => {
         database,
         server: { checkReplies: true },
         publish: async (_tx, drafts) => {
-          for (const { key, data } of drafts) events.push({ subject: key, available: data.available });
+          for (const { key, data } of drafts)
+            events.push({ subject: key, available: 'available' in data && data.available });
         },
       }),
     );
