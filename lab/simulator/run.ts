@@ -69,7 +69,6 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     const clientTransport = bug?.client?.(transport, simulation) ?? transport;
     const workload = createWorkload({ simulation, shoppers, transport: clientTransport, history });
     nemesis.plan(plan.nemesis);
-    shop.newsroom.plan(plan.news);
     workload.start(plan);
     await advanceWithRecoveries(simulation, plan, databases);
     nemesis.heal();

@@ -153,11 +153,23 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   const catalogue = unfailing('catalogue');
   network.serve(catalogue, createCatalogue(plan.stock));
   network.place('products', ['catalogue']);
-  const newsLog = createPostgresLog({
-    database: createSimulatedDatabase(databases.get('log') as DatabaseServer, catalogue),
-    world: catalogue.world,
-  });
-  const newsroom = createNewsroom(simulation, catalogue, newsLog);
+  const newsroom = createNewsroom(simulation, plan.news);
+  if (plan.news.length > 0) openNewsroom();
+
+  function openNewsroom(): void {
+    const log = databases.get('log') as DatabaseServer;
+    const node = createNode({
+      name: 'newsroom',
+      simulation,
+      clock: createNodeClock(simulation, 0, 0),
+      boot(incarnation) {
+        const database = createSimulatedDatabase(log, incarnation);
+        newsroom.boot(incarnation, createPostgresLog({ database, world: incarnation.world }));
+      },
+    });
+    node.onCrash(() => simulation.world.timers.after(restartMsMin, node.start));
+    node.start();
+  }
 
   interface Program {
     readonly components: readonly Component[];

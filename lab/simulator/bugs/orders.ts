@@ -10,6 +10,27 @@ const ofOrders = (make: (database: Database) => Database) => ({
 
 export const orderBugs: readonly Bug[] = [
   {
+    name: 'order-stamps-alone',
+    summary: 'an event is stamped by the clock of its instance alone, not after what the row of its order says',
+    conditions: {
+      instances: { orders: 3 },
+      units: 25,
+      operations: [['place', 12]],
+      nemesis: [
+        { kind: 'clock-step', count: 2, on: 'orders', byMs: 2_000 },
+        { kind: 'crash', count: 4, on: 'orders' },
+        { kind: 'pause', count: 2, on: 'orders', forMs: 6_500 },
+      ],
+    },
+    hooks: () =>
+      ofOrders((database) =>
+        rewriteSql(
+          database,
+          replaceInSql(/from customer_order o where o\.id = any/, (text) => text.replace('o.hlc', 'null::text as hlc')),
+        ),
+      ),
+  },
+  {
     name: 'no-recovery',
     summary: 'nobody takes over the orders of a process that died',
     conditions: { nemesis: [{ kind: 'crash', count: 4, on: 'orders' }] },
