@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createVirtualWorld, type Logger, systemWorld, type World } from '#kit/runtime';
-import { createValkey, type Valkey } from '#kit/valkey';
-import { startValkeyServer, valkeyProgram } from '../valkey/testing/server.ts';
+import { valkeyForTests } from '../valkey/testing/for-tests.ts';
+import { valkeyProgram } from '../valkey/testing/server.ts';
 import { type Cache, type CacheStore, createCache, createMemoryStore, createValkeyStore } from './index.ts';
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
@@ -66,30 +66,20 @@ function conformance(open: () => CacheStore): void {
 describe('in memory', () => conformance(() => createMemoryStore(real)));
 
 describe.skipIf(!valkeyProgram)('in valkey or redis (skipped where neither is installed)', () => {
-  let server: Awaited<ReturnType<typeof startValkeyServer>>;
-  let valkey: Valkey;
+  const server = valkeyForTests(quiet);
   let opened = 0;
-  beforeAll(async () => {
-    server = await startValkeyServer();
-    valkey = createValkey({ url: server.url, log: quiet });
-    await valkey.component.start?.();
-  });
-  afterAll(async () => {
-    await valkey.component.stop?.();
-    await server.stop();
-  });
-  conformance(() => createValkeyStore({ valkey, prefix: `{test${opened++}}:` }));
+  conformance(() => createValkeyStore({ valkey: server.valkey, prefix: `{test${opened++}}:` }));
 
   test('while the server is away each read loads, and afterwards it is used again', async () => {
-    const cache = createCache({ ...real, log: quiet, store: createValkeyStore({ valkey }) });
+    const cache = createCache({ ...real, log: quiet, store: createValkeyStore({ valkey: server.valkey }) });
     let loads = 0;
     const read = () => cache.read('k', { ttlMs: 60_000 }, async () => ({ value: ++loads }));
     await read();
     expect((await read()).from).toBe('cache');
-    await server.stop();
+    await server.stopServer();
     expect((await read()).from).toBe('load');
     expect((await read()).from).toBe('load');
-    server = await startValkeyServer(server.port);
+    await server.startServer();
     await expect.poll(async () => (await read()).from).toBe('cache');
   });
 });

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createVirtualWorld, type Logger, systemWorld } from '#kit/runtime';
-import { createValkey, type Valkey } from '#kit/valkey';
-import { startValkeyServer, valkeyProgram } from '../valkey/testing/server.ts';
+import { valkeyForTests } from '../valkey/testing/for-tests.ts';
+import { valkeyProgram } from '../valkey/testing/server.ts';
 import {
   createLimiter,
   createMemorySpending,
@@ -48,22 +48,12 @@ function conformance(open: () => SharedSpending): void {
 describe('in memory', () => conformance(() => createMemorySpending({ clock: real.clock })));
 
 describe.skipIf(!valkeyProgram)('in valkey or redis (skipped where neither is installed)', () => {
-  let server: Awaited<ReturnType<typeof startValkeyServer>>;
-  let valkey: Valkey;
+  const server = valkeyForTests(quiet);
   let opened = 0;
-  beforeAll(async () => {
-    server = await startValkeyServer();
-    valkey = createValkey({ url: server.url, log: quiet });
-    await valkey.component.start?.();
-  });
-  afterAll(async () => {
-    await valkey.component.stop?.();
-    await server.stop();
-  });
-  conformance(() => createValkeySpending({ valkey, prefix: `{test${opened++}}:` }));
+  conformance(() => createValkeySpending({ valkey: server.valkey, prefix: `{test${opened++}}:` }));
 
   test('two limiters over a real server let pass what one would, and each its part while it is away', async () => {
-    const store = createValkeySpending({ valkey, prefix: '{pair}:' });
+    const store = createValkeySpending({ valkey: server.valkey, prefix: '{pair}:' });
     const pair = [0, 1].map(() => {
       const sharing = shareSpending<'user'>({ ...real, log: quiet, store, syncMs: 5 });
       const instances = () => (sharing.connected ? 1 : 2);
@@ -81,11 +71,11 @@ describe.skipIf(!valkeyProgram)('in valkey or redis (skipped where neither is in
     for (let i = 0; i < 10; i++) expect(one.limiter.check('user', 'a').allowed).toBe(true);
     await expect.poll(() => two.limiter.check('user', 'a').allowed).toBe(true);
     await expect.poll(() => two.limiter.check('user', 'a').allowed).toBe(false);
-    await server.stop();
+    await server.stopServer();
     one.limiter.check('user', 'b');
     await expect.poll(() => one.sharing.connected).toBe(false);
     expect(one.limiter.look('user', 'c').remaining).toBe(4);
-    server = await startValkeyServer(server.port);
+    await server.startServer();
     one.limiter.check('user', 'b');
     await expect.poll(() => one.sharing.connected).toBe(true);
     for (const { sharing } of pair) await sharing.component.stop?.();

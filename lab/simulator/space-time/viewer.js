@@ -402,10 +402,10 @@ element('words').addEventListener('input', ({ target }) => {
   words = target.value.trim().toLowerCase();
   update();
 });
+const root = document.documentElement;
+root.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 element('theme').addEventListener('click', () => {
-  const root = document.documentElement;
-  const isDark = getComputedStyle(root).colorScheme === 'dark';
-  root.dataset.theme = isDark ? 'light' : 'dark';
+  root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
   drawOverview();
 });
 document.addEventListener('click', ({ target }) => {
