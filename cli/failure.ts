@@ -27,7 +27,7 @@ export function explain(error: unknown): Explanation {
     return { sentence: error.message, exitCode: exitCodes.unavailable };
   }
   for (const each of causes(error)) {
-    const sentence = explainCode(each);
+    const sentence = explainCode(each) ?? explainCategory(each);
     if (sentence) return { sentence, exitCode: exitCodes.unavailable };
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -46,9 +46,15 @@ function causes(error: unknown): CodedError[] {
 interface CodedError extends Error {
   /** Of Node (`ENOSPC`) or of PostgreSQL (`53100`). */
   readonly code?: string;
+  /** Of an error that says whose fault it is (kit/resilience). */
+  readonly category?: string;
   readonly path?: string;
   readonly port?: number;
   readonly address?: string;
+}
+
+function explainCategory({ category, message }: CodedError): string | undefined {
+  return category === 'unavailable' ? `Something does not answer (${message}): try again when it does.` : undefined;
 }
 
 function explainCode({ code, path = 'the data directory', port, address, message }: CodedError): string | undefined {

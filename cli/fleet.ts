@@ -65,7 +65,7 @@ export function createFleet(options: ProcessesOptions): Processes {
     throw unknown(name, members());
   }
 
-  /** Those that are meant by names of processes, groups or services; all for none. In start order. */
+  /** Those that are meant by names of processes, groups or services; all of ours for none. In start order. */
   function chosen(names: readonly string[]): Member[] {
     const fits = (group: Group, { process }: Member, name: string) =>
       process.name === name || group.name === name || group.runs.includes(name as ServiceName);
@@ -73,8 +73,10 @@ export function createFleet(options: ProcessesOptions): Processes {
       if (!groups.some((group) => group.members.some((member) => fits(group, member, name))))
         throw unknown(name, members());
     }
+    // What stands for the payment provider is somebody else's system: it is restarted when it is named.
+    const isOurs = ({ runs }: Group) => !runs.includes('payment-sandbox') || runs.length > 1;
     const isChosen = (group: Group, member: Member) =>
-      names.length === 0 || names.some((name) => fits(group, member, name));
+      names.length === 0 ? isOurs(group) : names.some((name) => fits(group, member, name));
     return groups.flatMap((group) => group.members.filter((member) => isChosen(group, member)));
   }
 

@@ -22,6 +22,8 @@ export interface EdgeConfig {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
+/** Longer than what is behind it takes to answer, or to give up. */
+const edgeDrainMs = 35_000;
 /** Time for clients to see that they are asked to connect anew, when another edge takes over. */
 const leaveMsDefault = 0;
 
@@ -38,7 +40,7 @@ export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Pro
     plain: { ...edge.http, ...(opened.http ? { handle: opened.http } : {}) },
     tls,
   });
-  const host = createHost({ log: world.log, timers: world.timers });
+  const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: edgeDrainMs });
   let leaveMs = leaveMsDefault;
   host.add(cdn.component);
   if (edge.purges !== undefined) host.add(followPurges({ world, cdn, url: edge.purges }));

@@ -37,7 +37,7 @@ export interface LaunchOptions {
 }
 
 /** Longer than the host's own drain and stop, so that this only ends a child that hangs. */
-const stopTimeoutMs = 30_000;
+const stopTimeoutMs = 60_000;
 
 export function launch(options: LaunchOptions): Launched {
   const { config, world, doors, entry, environment, output, onEnd } = options;

@@ -142,6 +142,9 @@ export interface RunningServices {
 /** Longer than any outage of a reader that anybody would wait for, short enough for a disk. */
 const eventsKeptMsDefault = 30 * 86_400_000;
 
+/** Longer than the longest deadline of an operation and the grace of its answer (15,000 ms): what is under way may end. */
+const drainTimeoutMs = 20_000;
+
 /** Starts the services of one process and resolves when they are ready. `host.stop()` drains and stops them. */
 export async function startServices(options: ServicesOptions): Promise<RunningServices> {
   const { world, services, opened = {} } = options;
@@ -150,7 +153,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   boundHeapGrowth();
   const [identity] = await Promise.all([identityOf(options), migrateAll(options, here)]);
 
-  const host = createHost({ log: world.log, timers: world.timers });
+  const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs });
   const urls: Record<string, string> = {};
   const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {}, options.dataDir);
   const { telemetry } = observed;

@@ -73,6 +73,8 @@ const restartDelayMsFirst = 100;
 const restartDelayMsMax = 5_000;
 /** A child that was ready for so long has earned a quick restart. */
 const steadyAfterMs = 10_000;
+/** A child that has never been ready is started so often, if what it lacks may come. */
+const firstStartsMax = 3;
 /**
  * A process that is replaced serves on for so long after it has left the registry: callers look there every second at
  * the latest, should the announcement reach them late on a busy machine.
@@ -80,6 +82,10 @@ const steadyAfterMs = 10_000;
 const replacedLeaveMs = 1_500;
 
 const defaultEntry = fileURLToPath(new URL('./process.ts', import.meta.url));
+
+/** Whatever a child needs may be slow to come up, as it is when everything starts on a small machine. */
+const mayComeYet = ({ exitCode }: Failure, starts: number): boolean =>
+  exitCode === exitCodes.unavailable && starts < firstStartsMax;
 
 type State =
   | { readonly is: 'new' }
@@ -137,7 +143,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   }
 
   function onEnd(why: Failure): void {
-    if (!wasReady) {
+    if (!wasReady && !mayComeYet(why, restarts + 1)) {
       enter({ is: 'stopped' });
       first.reject(why);
       return;
@@ -168,10 +174,8 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     if (successor) {
       throw new Failure(exitCodes.unavailable, `${config.process} is being replaced already: wait for it.`);
     }
-    const child = launchWith(next);
-    successor = child;
     try {
-      const message = await child.ready;
+      const [child, message] = await firstReady(next);
       if (state.is === 'stopped') return;
       const predecessor = current();
       if (state.is === 'waiting') state.cancel();
@@ -180,6 +184,20 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
       await predecessor?.end(replacedLeaveMs);
     } finally {
       successor = undefined;
+    }
+  }
+
+  /** A successor that serves, at the latest of so many starts as a first child gets. */
+  async function firstReady(next: ServicesConfig): Promise<[Launched, Ready]> {
+    for (let starts = 1; ; starts++) {
+      const child = launchWith(next);
+      successor = child;
+      try {
+        return [child, await child.ready];
+      } catch (why) {
+        if (!mayComeYet(why as Failure, starts)) throw why;
+        log.warn('a successor could not start, trying again', { why: (why as Failure).message });
+      }
     }
   }
 

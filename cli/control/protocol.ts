@@ -63,7 +63,7 @@ export interface Operations {
   readonly resume: (process: string) => Promise<void>;
   /** Takes the certificate of a process, or one by its serial number, out of use; the process is replaced, with a new key. */
   readonly revoke: (processOrSerial: string, say: Say) => Promise<void>;
-  /** Of services or processes; of all, when none is named. */
+  /** Of services or processes; when none is named of all but what stands for the payment provider. */
   readonly restart: (names: readonly string[], options: RestartOptions) => Promise<void>;
   /** Resolves when so many serve. */
   readonly scale: (service: string, instances: number, say: Say) => Promise<void>;

@@ -94,11 +94,16 @@ export function createFront(options: FrontOptions): Front {
 
   let isLeaving = false;
   let active = 0;
-  const sockets = new Set<Socket>();
+  /** Open connections, each with its requests that are being answered. */
+  const sockets = new Map<Socket, number>();
+  const count = (socket: Socket, by: number) => {
+    const before = sockets.get(socket);
+    if (before !== undefined) sockets.set(socket, before + by);
+  };
   const sessions = new Set<Closable>();
   server.on('connection', (socket: Socket) => {
     if (!connections.admit(socket)) socket.destroy();
-    sockets.add(socket);
+    sockets.set(socket, 0);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
   });
@@ -114,9 +119,12 @@ export function createFront(options: FrontOptions): Front {
   );
   server.on('request', (request: FrontRequest, response: FrontResponse) => {
     response.on('error', () => {});
+    const { socket } = request;
     active++;
+    count(socket, 1);
     response.once('close', () => {
       active--;
+      count(socket, -1);
     });
     if (isLeaving && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     const refusal = refuse({
@@ -158,11 +166,13 @@ export function createFront(options: FrontOptions): Front {
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const session of sessions) session.close();
+        // Node takes a connection that has not asked for anything yet for a busy one. Over TLS it is another socket that asks.
+        if (!tls) for (const [socket, requests] of sockets) if (requests === 0) socket.destroy();
         if ('closeIdleConnections' in server) server.closeIdleConnections();
       });
     },
     cut() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     },
   };
 }

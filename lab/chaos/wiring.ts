@@ -59,7 +59,8 @@ export function waysOf(processes: readonly Plain[]): Way[] {
     for (const service of new Set(services.flatMap((each) => callees[each] ?? []))) reach(service, true);
     if (services.includes('payments')) reach('payment-sandbox', false);
     if (services.includes('payment-sandbox')) reach('gateway', false);
-    ways.push(way(process, databaseServer, 'postgres'));
+    // The edge is told of no database.
+    if (!services.includes('edge')) ways.push(way(process, databaseServer, 'postgres'));
     if (services.includes('notifications')) ways.push(way(process, mailServer, 'smtp'));
   }
   return [...new Map(ways.map((each) => [each.name, each])).values()];

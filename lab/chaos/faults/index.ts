@@ -25,10 +25,12 @@ import { refuse } from './refuse.ts';
 import { reorder } from './reorder.ts';
 import { reset } from './reset.ts';
 import { restartLoop } from './restart-loop.ts';
+import { revokedIdentity } from './revoked-identity.ts';
 import { skew } from './skew.ts';
 import { slowFsync } from './slow-fsync.ts';
 import { slowLink } from './slow-link.ts';
 import { smtpDown } from './smtp-down.ts';
+import { staleDiscovery } from './stale-discovery.ts';
 import { walFull } from './wal-full.ts';
 import { webhookTwice } from './webhook-twice.ts';
 
@@ -37,6 +39,7 @@ export const faults: readonly Fault[] = [
   kill,
   pause,
   restartLoop,
+  revokedIdentity,
   postgresKill,
   postgresPause,
   postgresFreeze,
@@ -65,5 +68,6 @@ export const faults: readonly Fault[] = [
   webhookTwice,
   smtpDown,
   poolExhausted,
+  staleDiscovery,
   poison,
 ];
