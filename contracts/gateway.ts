@@ -1,34 +1,26 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { closed as closedObject, pageOf, pageQuery, Timestamp } from './common.ts';
+import { closed, pageOf, pageQuery, Timestamp } from './common.ts';
 
-const Retry = Type.Union([
-  Type.Literal('never'),
-  Type.Literal('same-key'),
-  Type.Object({ afterMs: Type.Number() }, { additionalProperties: false }),
-]);
-const ProblemPage = Type.Object(
-  {
-    code: Type.String(),
-    status: Type.Integer(),
-    title: Type.String(),
-    category: Type.String(),
-    retry: Retry,
-    hint: Type.String(),
-  },
-  { additionalProperties: false },
-);
-const closed = { additionalProperties: false };
+const Retry = Type.Union([Type.Literal('never'), Type.Literal('same-key'), closed({ afterMs: Type.Number() })]);
+const ProblemPage = closed({
+  code: Type.String(),
+  status: Type.Integer(),
+  title: Type.String(),
+  category: Type.String(),
+  retry: Retry,
+  hint: Type.String(),
+});
 
 const readiness = {
-  200: Type.Object({ status: Type.Literal('ready') }, closed),
-  503: Type.Object({ status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) }, closed),
+  200: closed({ status: Type.Literal('ready') }),
+  503: closed({ status: Type.Literal('unready'), reasons: Type.Record(Type.String(), Type.String()) }),
 } as const;
 
-const AuditItem = closedObject({
+const AuditItem = closed({
   id: Type.Integer(),
   at: Timestamp,
-  actor: closedObject({ kind: Type.String(), id: Type.String(), sessionId: Type.Optional(Type.String()) }),
+  actor: closed({ kind: Type.String(), id: Type.String(), sessionId: Type.Optional(Type.String()) }),
   operation: Type.String({ description: '`orders.cancel`' }),
   target: Type.Record(Type.String(), Type.String(), { description: 'Ids out of the path' }),
   status: Type.Integer({ description: 'Of the answer: what was refused is here too' }),
@@ -61,7 +53,7 @@ const apiKey = {
   lastUsedAt: Type.Optional({ ...Timestamp, description: 'To the minute' }),
   revokedAt: Type.Optional(Timestamp),
 };
-const ApiKeyView = closedObject(apiKey);
+const ApiKeyView = closed(apiKey);
 export type ApiKeyView = Static<typeof ApiKeyView>;
 
 export const gatewayProblems = problemTable('gateway', {
@@ -149,7 +141,7 @@ export const gateway = defineService({
       access: ['anonymous'],
       identity: 'ignored',
       responses: {
-        200: Type.Object({ name: Type.String(), links: Type.Record(Type.String(), Type.String()) }, closed),
+        200: closed({ name: Type.String(), links: Type.Record(Type.String(), Type.String()) }),
       },
     },
     livez: {
@@ -158,7 +150,7 @@ export const gateway = defineService({
       summary: 'The process runs',
       access: ['anonymous'],
       identity: 'ignored',
-      responses: { 200: Type.Object({ status: Type.Literal('alive') }, closed) },
+      responses: { 200: closed({ status: Type.Literal('alive') }) },
     },
     readyz: {
       method: 'GET',
@@ -190,7 +182,7 @@ export const gateway = defineService({
       summary: 'All problems that an answer can name, with what to do about them',
       access: ['anonymous'],
       identity: 'ignored',
-      responses: { 200: Type.Object({ items: Type.Array(ProblemPage) }, closed) },
+      responses: { 200: closed({ items: Type.Array(ProblemPage) }) },
     },
     problem: {
       method: 'GET',
@@ -198,7 +190,7 @@ export const gateway = defineService({
       summary: 'One problem: where the `type` of a problem document leads',
       access: ['anonymous'],
       identity: 'ignored',
-      params: Type.Object({ area: Type.String(), name: Type.String() }, closed),
+      params: closed({ area: Type.String(), name: Type.String() }),
       responses: { 200: ProblemPage },
       problems: ['gateway/unknown-problem'],
     },
@@ -207,7 +199,7 @@ export const gateway = defineService({
       path: '/audit',
       summary: 'Who did what, newest first: changes, attempts to sign in, refusals, and whatever staff looked at',
       access: ['admin', 'staff'],
-      query: closedObject({
+      query: closed({
         ...pageQuery,
         actor: Type.Optional(Type.String({ maxLength: 100, description: 'Id of a user' })),
         operation: Type.Optional(
@@ -225,7 +217,7 @@ export const gateway = defineService({
       summary:
         'Makes a key for a program, to send as Authorization: Bearer hf_…. The key is in this answer and never again',
       access: ['admin'],
-      body: closedObject({
+      body: closed({
         name: Type.String({ minLength: 1, maxLength: 100, description: 'What it is for' }),
         role: Type.Optional({ ...KeyRole, description: 'As whose it acts; default staff' }),
         operations: KeyOperations,
@@ -233,7 +225,7 @@ export const gateway = defineService({
         perSecond: Type.Optional(PerSecond),
         expiresInDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650, description: 'Default: never' })),
       }),
-      responses: { 201: closedObject({ key: Type.String(), ...apiKey }) },
+      responses: { 201: closed({ key: Type.String(), ...apiKey }) },
       problems: ['gateway/no-keys', 'gateway/key-not-allowed', 'gateway/too-many-keys'],
     },
     listApiKeys: {
@@ -241,7 +233,7 @@ export const gateway = defineService({
       path: '/api-keys',
       summary: 'All API keys without the keys themselves, those in use first; at most 500',
       access: ['admin'],
-      responses: { 200: closedObject({ items: Type.Array(ApiKeyView) }) },
+      responses: { 200: closed({ items: Type.Array(ApiKeyView) }) },
       problems: ['gateway/no-keys', 'gateway/key-not-allowed'],
     },
     revokeApiKey: {
@@ -249,7 +241,7 @@ export const gateway = defineService({
       path: '/api-keys/{keyId}',
       summary: 'Ends a key: it is refused from this answer on',
       access: ['admin'],
-      params: closedObject({ keyId: Type.String({ pattern: '^key_[0-9A-Z]{26}$' }) }),
+      params: closed({ keyId: Type.String({ pattern: '^key_[0-9A-Z]{26}$' }) }),
       responses: { 200: ApiKeyView },
       problems: ['gateway/no-keys', 'gateway/key-not-allowed', 'gateway/unknown-key'],
     },
