@@ -54,6 +54,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
+/** A write by `exactly` met another number of rows than it was decided on: 22012, the division that it is made of. */
+export function isInexact(error: unknown): boolean {
+  return sqlState(error) === '22012';
+}
+
 /** Serialisation failure and deadlock: the transaction was rolled back and may simply run again. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);

@@ -5,6 +5,7 @@ export {
   CommitOutcomeUnknown,
   DatabaseUnavailable,
   isConnectionLoss,
+  isInexact,
   isTransient,
   isUniqueViolation,
   Overtaken,
@@ -12,4 +13,5 @@ export {
   sqlState,
 } from './errors.ts';
 export { type ExecuteSql, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
+export { allWritten, createRecall, exactly, type Recall } from './recall.ts';
 export { until } from './until.ts';

@@ -2,7 +2,7 @@ import type { StockAnswer, StockLine, StockTaken } from '#contracts/inventory';
 import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
 import type { Transaction } from '#kit/runtime';
-import type { Verdict } from '#kit/store';
+import { allWritten, type Verdict } from '#kit/store';
 import { changed, type Publish } from './events.ts';
 import {
   adjustStock,
@@ -20,7 +20,9 @@ import {
   restockReturn,
   type StockChange,
   takeStock,
+  withStock,
 } from './model.ts';
+import { applyRecalled, type StockRecall } from './recall.ts';
 import {
   addChanges,
   addReturns,
@@ -69,13 +71,31 @@ export interface CommandResult {
 
 type KeyedCommand = Extract<Command, Claim>;
 
-/**
- * Applies a batch in one transaction: lock what it touches, decide in memory one command after the other, write the sum.
- * A hot SKU so becomes one row update a batch instead of a queue of row locks.
- */
+export interface ApplyContext {
+  readonly holder: string;
+  readonly publish: Publish | undefined;
+  /** Without it, every batch reads and locks what it is decided on. */
+  readonly recall?: StockRecall;
+}
+
+/** Applies a batch in one transaction: on recalled rows where that may be, and otherwise on rows that it locks. */
 export async function applyCommands(
   tx: Transaction,
-  { holder, publish }: { readonly holder: string; readonly publish: Publish | undefined },
+  { recall, ...context }: ApplyContext,
+  commands: readonly Command[],
+): Promise<Verdict<CommandResult>[]> {
+  const rows = recall?.take(commands);
+  const done = recall && rows && (await applyRecalled(tx, { ...context, recall }, commands, rows));
+  return done ?? applyLocked(tx, { ...context, recall }, commands);
+}
+
+/**
+ * Lock what the batch touches, decide in memory one command after the other, write the sum.
+ * A hot SKU so becomes one row update a batch instead of a queue of row locks.
+ */
+async function applyLocked(
+  tx: Transaction,
+  { holder, publish, recall }: Omit<ApplyContext, 'recall'> & { readonly recall: StockRecall | undefined },
   commands: readonly Command[],
 ): Promise<Verdict<CommandResult>[]> {
   const keyed = commands.filter((command): command is KeyedCommand => 'key' in command);
@@ -217,7 +237,8 @@ export async function applyCommands(
       : undefined,
   ];
   tx.seal();
-  await Promise.all(writes);
+  await allWritten(writes);
+  recall?.propose({ stock, holds: [...book.holds.values()] });
   return verdicts;
 }
 
@@ -226,16 +247,6 @@ function decideChange(book: Book, command: KeyedCommand): StockTaken['lines'] {
   if (command.kind === 'receive') receiveStock(book, command.lines, command.key);
   else adjustStock(book, command.changes, command.key);
   return undefined;
-}
-
-function withStock(book: Book, hold: HoldRecord, lines: readonly { sku: string }[] = hold.lines): CommandResult {
-  return {
-    hold,
-    stock: answersOf(
-      book,
-      lines.map((line) => line.sku),
-    ),
-  };
 }
 
 function skusOf(commands: readonly Command[]): string[] {

@@ -8,6 +8,7 @@ import { type PublishAlarm, tellLowStock } from './alarms.ts';
 import { applyCommands, type Command, type CommandResult } from './commands.ts';
 import type { Publish } from './events.ts';
 import { createHandlers } from './handlers.ts';
+import { createStockRecall } from './recall.ts';
 import { applyShareCommands, type ShareCommand } from './shares.ts';
 import { dueHolds } from './store.ts';
 
@@ -48,6 +49,7 @@ export function createInventory(options: InventoryOptions): Service {
   const { publish, onPublished } = options;
   const { clock, timers, log } = world;
   const measure = measureBatches(telemetry, 'inventory', () => writer.waiting);
+  const recall = createStockRecall();
   // Most batches have nothing to tell, and then nobody is to be woken.
   let hasPublished = false;
   const publishing: Publish | undefined =
@@ -62,9 +64,10 @@ export function createInventory(options: InventoryOptions): Service {
     clock,
     timers,
     log,
-    apply: (tx, commands) => applyCommands(tx, { holder, publish: publishing }, commands),
+    apply: (tx, commands) => applyCommands(tx, { holder, publish: publishing, recall }, commands),
     onCommit(batch) {
       measure(batch);
+      recall.committed();
       if (hasPublished) onPublished?.();
       hasPublished = false;
     },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { inventory as contract, type StockEvent, type StockLowEvent } from '#contracts/inventory';
 import { type CallContext, type Client, createClient, createLocalTransport } from '#kit/contract';
@@ -355,4 +356,47 @@ test('a time that is none, or that PostgreSQL can not keep, is refused as input'
     const body = { lines: [line('A')], occurredAt };
     await expect(here.receive({ key: 'k', body }, as())).rejects.toMatchObject({ status: 400 });
   }
+});
+
+test('two instances that sell the same SKUs by turns decide as one would', async () => {
+  const step = fc.record({ at: fc.boolean(), kind: fc.constantFrom('hold', 'commit', 'release'), which: fc.nat(9) });
+  const skus = ['A', 'B'];
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 40 }), async (steps) => {
+      run += 1;
+      const named = skus.map((sku) => `${sku}-${run}`);
+      await receive(`turns-${run}`, ...named.map((sku) => line(sku, 6)));
+      const orders = Array.from({ length: 10 }, newOrder);
+      const left = new Map(named.map((sku) => [sku, 6]));
+      const state = new Map<string, 'held' | 'sold' | 'ended'>();
+      for (const { at, kind, which } of steps) {
+        const client = at ? here : there;
+        const orderId = orders[which] as string;
+        const lines = named.slice(which % 2).map((sku) => line(sku, 1 + (which % 3)));
+        const known = state.get(orderId);
+        const enough = lines.every(({ sku, quantity }) => (left.get(sku) ?? 0) >= quantity);
+        const move = (sign: number) => {
+          for (const { sku, quantity } of lines) left.set(sku, (left.get(sku) ?? 0) + sign * quantity);
+        };
+        if (kind === 'hold') {
+          const done = await client.hold({ body: { orderId, lines } }, as()).catch(() => undefined);
+          expect(done !== undefined).toBe(known === 'held' || known === 'sold' || (known === undefined && enough));
+          if (known === undefined) state.set(orderId, enough ? 'held' : 'ended');
+          if (known === undefined && enough) move(-1);
+        } else if (kind === 'commit') {
+          const done = await client.commit(of(orderId), as()).catch(() => undefined);
+          expect(done !== undefined).toBe(known === 'held' || known === 'sold');
+          if (known === 'held') state.set(orderId, 'sold');
+        } else {
+          await client.release(of(orderId), as());
+          if (known === 'held' || known === 'sold') move(1);
+          state.set(orderId, 'ended');
+        }
+      }
+      const { body } = await there.availability({ query: { sku: named } }, as());
+      expect(new Map(body.items.map(({ sku, available }) => [sku, available]))).toEqual(left);
+    }),
+    { numRuns: 15, seed: 7 },
+  );
 });

@@ -282,3 +282,18 @@ export function answersOf(book: Book, skus: Iterable<string>): StockAnswer[] {
     return { sku, available: stock?.onHand ?? 0, version: stock?.version ?? 0 };
   });
 }
+
+/** A hold with what is left of its SKUs, or of those that were asked for. */
+export function withStock(
+  book: Book,
+  hold: HoldRecord,
+  lines: readonly { sku: string }[] = hold.lines,
+): { readonly hold: HoldRecord; readonly stock: StockAnswer[] } {
+  return {
+    hold,
+    stock: answersOf(
+      book,
+      lines.map((line) => line.sku),
+    ),
+  };
+}

@@ -1,6 +1,6 @@
 import type { MovementKind } from '#contracts/inventory';
 import type { Queryable, Transaction } from '#kit/runtime';
-import { isUniqueViolation, Overtaken } from '#kit/store';
+import { allWritten, exactly, isUniqueViolation, Overtaken } from '#kit/store';
 import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
 
 interface HoldRow {
@@ -76,6 +76,16 @@ const writeStockSql = `
     as new (sku, received, on_hand, held, sold, written_off, version)
   where stock.holder = $1 and stock.sku = new.sku`;
 
+const writeRecalledStockSql = exactly(
+  `
+  update stock set received = new.received, on_hand = new.on_hand, held = new.held, sold = new.sold,
+    written_off = new.written_off, version = new.version
+  from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bigint[]) as new (sku, received, on_hand, held, sold, written_off, version, was)
+  where stock.holder = $1 and stock.sku = new.sku and stock.version = new.was`,
+  '$10',
+);
+
 const addMovementsSql = `
   insert into movement (holder, sku, version, kind, quantity, reference)
   select $1, sku, version, kind, quantity, reference
@@ -94,40 +104,50 @@ const writeHoldsSql = `
   from unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[]) as new (order_id, status, lines, shortages)
   where hold.order_id = new.order_id`;
 
+const writeRecalledHoldsSql = exactly(`${writeHoldsSql} and hold.status = 'held'`, '$5');
+
 export interface BookChanges {
   readonly stock: readonly Stock[];
   readonly movements: readonly Movement[];
   readonly newHolds: readonly (HoldRecord & { readonly expiresInMs: number })[];
   readonly changedHolds: readonly HoldRecord[];
+  /**
+   * Versions of the stock that was decided on, where nothing was locked: the writes then fail (see `isInexact`) unless
+   * stock has these, and changed holds were still `held`.
+   */
+  readonly recalled?: ReadonlyMap<string, number>;
 }
 
 /** Writes what a batch has decided: at most four statements, sent together, however many commands there were. */
 export async function writeBook(tx: Transaction, holder: string, changes: BookChanges): Promise<void> {
-  const { stock, movements, newHolds, changedHolds } = changes;
+  const { stock, movements, newHolds, changedHolds, recalled } = changes;
   const writes: Promise<unknown>[] = [];
   if (newHolds.length > 0) writes.push(addHolds(tx, holder, newHolds));
   if (changedHolds.length > 0) {
+    const values = [
+      changedHolds.map((hold) => hold.orderId),
+      changedHolds.map((hold) => hold.status),
+      changedHolds.map((hold) => linesText(hold.lines)),
+      changedHolds.map((hold) => JSON.stringify(hold.shortages)),
+    ];
     writes.push(
-      tx.query(writeHoldsSql, [
-        changedHolds.map((hold) => hold.orderId),
-        changedHolds.map((hold) => hold.status),
-        changedHolds.map((hold) => linesText(hold.lines)),
-        changedHolds.map((hold) => JSON.stringify(hold.shortages)),
-      ]),
+      recalled ? tx.query(writeRecalledHoldsSql, [...values, changedHolds.length]) : tx.query(writeHoldsSql, values),
     );
   }
   if (stock.length > 0) {
+    const values = [
+      holder,
+      stock.map((row) => row.sku),
+      stock.map((row) => row.received),
+      stock.map((row) => row.onHand),
+      stock.map((row) => row.held),
+      stock.map((row) => row.sold),
+      stock.map((row) => row.writtenOff),
+      stock.map((row) => row.version),
+    ];
+    const versions = recalled && stock.map((row) => recalled.get(row.sku) ?? null);
     writes.push(
-      tx.query(writeStockSql, [
-        holder,
-        stock.map((row) => row.sku),
-        stock.map((row) => row.received),
-        stock.map((row) => row.onHand),
-        stock.map((row) => row.held),
-        stock.map((row) => row.sold),
-        stock.map((row) => row.writtenOff),
-        stock.map((row) => row.version),
-      ]),
+      versions ? tx.query(writeRecalledStockSql, [...values, versions, stock.length]) : tx.query(writeStockSql, values),
     );
   }
   if (movements.length > 0) {
@@ -142,7 +162,7 @@ export async function writeBook(tx: Transaction, holder: string, changes: BookCh
       ]),
     );
   }
-  await Promise.all(writes);
+  await allWritten(writes);
 }
 
 async function addHolds(tx: Transaction, holder: string, holds: BookChanges['newHolds']): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Transaction } from '#kit/runtime';
-import type { Verdict } from '#kit/store';
+import { Overtaken, type Recall, type Verdict } from '#kit/store';
 import {
   authorized,
   captured,
@@ -33,12 +33,59 @@ export interface CommandResult {
   readonly refund?: RefundRecord;
 }
 
-/** Applies a batch in one transaction: lock the payments, decide in memory, write what changed. */
-export async function applyCommands(tx: Transaction, commands: readonly Command[]): Promise<Verdict<CommandResult>[]> {
+/** Payments under way as this process knows them. */
+export type PaymentRecall = Recall<PaymentRecord>;
+
+/** To be told what a command has made of its payment, once that is committed. */
+export function recallPayment(recall: PaymentRecall, payment: PaymentRecord): void {
+  if (payment.status === 'requested' || payment.status === 'authorized') recall.keep(payment.orderId, payment);
+  else recall.forget(payment.orderId);
+}
+
+/**
+ * Applies a batch in one transaction: lock the payments, decide in memory, write what changed. The usual steps of a
+ * payment are decided on what is recalled, or on there being no payment yet, and cost one round trip.
+ */
+export async function applyCommands(
+  tx: Transaction,
+  recall: PaymentRecall,
+  commands: readonly Command[],
+): Promise<Verdict<CommandResult>[]> {
+  const recalled = recallAll(recall, commands);
+  try {
+    return await decideAndWrite(tx, commands, recalled);
+  } catch (error) {
+    if (recalled && error instanceof Overtaken) for (const { orderId } of commands) recall.doubt(orderId);
+    throw error;
+  }
+}
+
+/** Undefined unless all payments of the batch are known well enough. */
+function recallAll(recall: PaymentRecall, commands: readonly Command[]): Map<string, PaymentRecord> | undefined {
+  const orders = new Set<string>();
+  const payments = new Map<string, PaymentRecord>();
+  for (const { kind, orderId } of commands) {
+    if (orders.has(orderId) || recall.isDoubted(orderId)) return undefined;
+    orders.add(orderId);
+    const payment = recall.get(orderId);
+    const isUsual = payment ? kind === 'authorized' || kind === 'captured' : kind === 'request';
+    if (!isUsual) return undefined;
+    if (payment) payments.set(orderId, payment);
+  }
+  return payments;
+}
+
+async function decideAndWrite(
+  tx: Transaction,
+  commands: readonly Command[],
+  recalled: Map<string, PaymentRecord> | undefined,
+): Promise<Verdict<CommandResult>[]> {
   const orderIds = [...new Set(commands.map((command) => command.orderId))].sort();
   const refundIds = commands.flatMap((command) => ('refundId' in command ? [command.refundId] : []));
-  const [rows, refundRows] = await Promise.all([lockPayments(tx, orderIds), readRefunds(tx, refundIds)]);
-  const before = new Map(rows.map((row) => [row.orderId, row]));
+  const [before, refundRows] = await Promise.all([
+    recalled ?? lockPayments(tx, orderIds),
+    recalled ? [] : readRefunds(tx, refundIds),
+  ]);
   const payments = new Map(before);
   const refunds = new Map(refundRows.map((row) => [row.refundId, row]));
   const changedRefunds = new Map<string, RefundRecord>();
@@ -107,8 +154,11 @@ export async function applyCommands(tx: Transaction, commands: readonly Command[
   await writePayments(tx, {
     added: changed.filter((payment) => !before.has(payment.orderId)),
     // A row that was added and moved on within one batch was decided in memory: it is written as it ended.
-    changed: changed.filter((payment) => before.has(payment.orderId) || payment.status !== 'requested'),
+    changed: changed
+      .filter((payment) => before.has(payment.orderId) || payment.status !== 'requested')
+      .map((payment) => ({ payment, was: before.get(payment.orderId)?.status ?? payment.status })),
     refunds: [...changedRefunds.values()],
+    recalled: recalled !== undefined,
   });
   return verdicts;
 }

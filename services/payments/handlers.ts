@@ -1,7 +1,7 @@
 import { type Payment, type payments, paymentsProblems } from '#contracts/payments';
 import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
-import type { BatchReader, BatchWriter } from '#kit/store';
+import type { BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
@@ -16,13 +16,14 @@ import { readPayment, readPayments } from './store.ts';
 
 export interface HandlerOptions {
   readonly database: Database;
-  readonly writer: BatchWriter<Command, CommandResult>;
+  /** Resolves once the command is committed. */
+  readonly submit: (command: Command) => Promise<CommandResult>;
   readonly bookWriter: BatchWriter<BookCommand, BookResult>;
   readonly provider: PaymentProvider;
   /** Before every call to the provider. */
   readonly guard: ProviderGuard;
-  /** Payments by order, many captures in one read. */
-  readonly reader: BatchReader<string, PaymentRecord>;
+  /** The payment of an order as this process knows it, which may be a moment ago. */
+  readonly known: (orderId: string) => Promise<PaymentRecord | undefined>;
 }
 
 /** The provider forgets keys after a day: an older call is looked up before it is repeated. */
@@ -36,11 +37,11 @@ const exportPageSize = 1000;
  */
 export function createHandlers({
   database,
-  writer,
+  submit,
   bookWriter,
   provider,
   guard,
-  reader,
+  known,
 }: HandlerOptions): Handlers<typeof payments> {
   const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
 
@@ -97,11 +98,11 @@ export function createHandlers({
   }
 
   async function record(command: Command): Promise<PaymentRecord> {
-    return (await writer.submit(command)).payment;
+    return (await submit(command)).payment;
   }
 
   async function capture(orderId: string, context: CallContext): Promise<PaymentRecord> {
-    const payment = await reader.get(orderId);
+    const payment = await known(orderId);
     if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
     if (payment.status !== 'authorized' || !payment.providerRef) return payment;
     const { providerRef } = payment;
@@ -146,7 +147,7 @@ export function createHandlers({
     if (payment.status !== 'captured') return payment;
     // Not the key of the void: the provider remembers what that was used for.
     const refundId = keyOf(orderId, 'call-off');
-    const opened = await writer.submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
+    const opened = await submit({ kind: 'start-refund', orderId, refundId, amountMinor: 'rest' });
     if (opened.refund) await payBack(opened.payment, opened.refund, context);
     return opened.payment;
   }
@@ -166,7 +167,7 @@ export function createHandlers({
     const paid = found?.refunds.find(({ key }) => key === refundId);
     if (!paid) return undefined;
     const { providerRefundRef } = paid;
-    return (await writer.submit({ kind: 'refunded', orderId, refundId, providerRef: providerRefundRef })).refund;
+    return (await submit({ kind: 'refunded', orderId, refundId, providerRef: providerRefundRef })).refund;
   }
 
   async function payBack(payment: PaymentRecord, refund: RefundRecord, context: CallContext): Promise<RefundRecord> {
@@ -178,7 +179,7 @@ export function createHandlers({
       const result = await guard.run('refund', context, (signal) =>
         provider.refund({ key: refundId, providerRef, amountMinor, signal }),
       );
-      const closed = await writer.submit({
+      const closed = await submit({
         kind: 'refunded',
         orderId,
         refundId,
@@ -189,7 +190,7 @@ export function createHandlers({
       if (!isProviderError(error)) throw error;
       const known = isStored(error) ? await settleRefundByLookUp(payment, refundId, context) : undefined;
       if (known) return known;
-      if (error.outcome === 'refused') await writer.submit({ kind: 'refund-refused', orderId, refundId });
+      if (error.outcome === 'refused') await submit({ kind: 'refund-refused', orderId, refundId });
       throw providerProblem(error);
     }
   }
@@ -197,7 +198,7 @@ export function createHandlers({
   return {
     ...createEntryHandlers(database, bookWriter),
     authorize: async ({ body }, context) => {
-      let { payment } = await writer.submit({ kind: 'request', ...body });
+      let { payment } = await submit({ kind: 'request', ...body });
       if (payment.status === 'requested') payment = await settleAuthorization(payment, context);
       if (payment.status === 'declined') throw declinedProblem(payment);
       if (payment.status === 'voiding' || payment.status === 'voided') throw paymentsProblems.voided();
@@ -207,7 +208,7 @@ export function createHandlers({
     void: async ({ params }, context) => ({ status: 200, body: viewOf(await callOff(params.orderId, context)) }),
     refund: async ({ params, body }, context) => {
       const { orderId } = params;
-      const { payment, refund } = await writer.submit({ kind: 'start-refund', orderId, ...body });
+      const { payment, refund } = await submit({ kind: 'start-refund', orderId, ...body });
       if (!refund) throw new Error(`no refund came back for ${body.refundId}`);
       const { refundId, amountMinor } = refund;
       await payBack(payment, refund, context);
@@ -219,7 +220,7 @@ export function createHandlers({
       return { status: 200, body: viewOf(payment) };
     },
     providerView: async ({ params: { orderId } }, context) => {
-      const providerRef = (await reader.get(orderId))?.providerRef;
+      const providerRef = (await known(orderId))?.providerRef;
       const found = await lookUp(providerRef ? { providerRef } : { orderId }, context);
       return { status: 200, body: { provider: provider.name, ...(found ? { payment: providerViewOf(found) } : {}) } };
     },

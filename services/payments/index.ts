@@ -1,11 +1,12 @@
 import { payments } from '#contracts/payments';
 import { implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import type { Component, Database, World } from '#kit/runtime';
-import { type BatchWriter, createBatchReader, createBatchWriter, type Migrations } from '#kit/store';
+import { type BatchWriter, createBatchReader, createBatchWriter, createRecall, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
-import { applyCommands, type Command, type CommandResult } from './commands.ts';
+import { applyCommands, type Command, type CommandResult, recallPayment } from './commands.ts';
 import { applyEntries, type BookCommand, type BookResult } from './entries.ts';
 import { createHandlers } from './handlers.ts';
+import type { PaymentRecord } from './model.ts';
 import { createProviderGuard, type PaymentProvider } from './provider/index.ts';
 import { readPaymentsOf } from './store.ts';
 
@@ -25,13 +26,14 @@ export interface PaymentsOptions {
 export function createPayments(options: PaymentsOptions): { server: ServiceServer; component: Component } {
   const { world, database, provider, telemetry = noTelemetry } = options;
   const { clock, timers, log } = world;
+  const recall = createRecall<PaymentRecord>();
   const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'payments',
     database,
     clock,
     timers,
     log,
-    apply: applyCommands,
+    apply: (tx, commands) => applyCommands(tx, recall, commands),
     onCommit: measureBatches(telemetry, 'payments', () => writer.waiting),
   });
   const bookWriter: BatchWriter<BookCommand, BookResult> = createBatchWriter<BookCommand, BookResult>({
@@ -48,9 +50,28 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
     timers,
     load: (orderIds: readonly string[]) => readPaymentsOf(database, orderIds),
   });
+
+  async function submit(command: Command): Promise<CommandResult> {
+    try {
+      const result = await writer.submit(command);
+      recallPayment(recall, result.payment);
+      return result;
+    } catch (error) {
+      // It may be committed all the same.
+      recall.doubt(command.orderId);
+      throw error;
+    }
+  }
+
+  /** What is recalled may be behind, and only of one step on there is more to do without looking. */
+  async function known(orderId: string): Promise<PaymentRecord | undefined> {
+    const payment = recall.get(orderId);
+    return payment?.status === 'authorized' ? payment : reader.get(orderId);
+  }
+
   const guard = createProviderGuard({ name: provider.name, clock, timers, log, telemetry });
   return {
-    server: implement(payments, createHandlers({ database, writer, bookWriter, provider, guard, reader }), {
+    server: implement(payments, createHandlers({ database, submit, bookWriter, provider, guard, known }), {
       clock,
       ...options.server,
     }),

@@ -22,6 +22,8 @@ const world = { ...system, clock };
 let database: Database;
 let sandbox: Sandbox;
 let client: ReturnType<typeof createClient<typeof contract>>;
+/** Another instance on the same database. */
+let other: typeof client;
 /** What the network does to replies of the provider. */
 let losesReplies: boolean;
 let calls: number;
@@ -40,11 +42,15 @@ beforeEach(async () => {
   sandbox = await createSandbox({ ...world, journal: createMemoryJournal() });
   const real = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_test' });
   const provider: PaymentProvider = { ...real, authorize: (request) => overTheWire(real.authorize(request)) };
+  [client, other] = [instance(provider), instance(provider)];
+});
+
+function instance(provider: PaymentProvider): typeof client {
   const { server } = createPayments({ world, database, provider, server: { checkReplies: true } });
   const transport = createLocalTransport(world.timers);
   transport.attach(server);
-  client = createClient(contract, { transport, clock });
-});
+  return createClient(contract, { transport, clock });
+}
 
 /** The provider has done it; whether we are told is another thing. */
 async function overTheWire<T>(answer: Promise<T>): Promise<T> {
@@ -70,9 +76,9 @@ const newOrder = () => {
   return `ord_${String(orders).padStart(26, '0')}`;
 };
 
-function authorize(orderId: string) {
+function authorize(orderId: string, at = client) {
   const body = { orderId, amountMinor: 1_000, currency: 'EUR', method: 'pm_card_visa' };
-  return client.authorize({ body, key: `${orderId}:authorize` }, context());
+  return at.authorize({ body, key: `${orderId}:authorize` }, context());
 }
 
 /** Replies of so many authorizations are lost; gives back the orders. */
@@ -125,4 +131,32 @@ test('what was unknown before the provider was left alone stays unknown, and is 
   offsetMs += breakerOpenMs;
   expect((await client.void({ params: { orderId: lost } }, context())).body.status).toBe('voided');
   expect(moneyByOrder(sandbox.ledger.entries()).get(lost)).toMatchObject({ authorizedMinor: 1_000, heldMinor: 0 });
+});
+
+test('what one instance recalls of a payment never outweighs what another has done with it', async () => {
+  const [lost, voided, captured] = [newOrder(), newOrder(), newOrder()];
+  losesReplies = true;
+  await expect(authorize(lost)).rejects.toMatchObject({ code: 'payments/provider-unavailable' });
+  losesReplies = false;
+  await authorize(lost, other);
+  expect((await client.capture({ params: { orderId: lost } }, context())).body.status).toBe('captured');
+
+  await authorize(voided);
+  await other.void({ params: { orderId: voided } }, context());
+  expect((await client.capture({ params: { orderId: voided } }, context())).body.status).toBe('voided');
+  await expect(authorize(voided)).rejects.toMatchObject({ code: 'payments/voided' });
+
+  await authorize(captured);
+  await other.capture({ params: { orderId: captured } }, context());
+  expect((await client.capture({ params: { orderId: captured } }, context())).body.status).toBe('captured');
+  expect(moneyByOrder(sandbox.ledger.entries()).get(captured)).toMatchObject({ capturedMinor: 1_000, heldMinor: 0 });
+});
+
+test('the same payment asked for at two instances at once is one payment', async () => {
+  const ids = Array.from({ length: 20 }, newOrder);
+  const answers = await Promise.all(ids.flatMap((id) => [authorize(id), authorize(id, other)]));
+  expect(new Set(answers.map(({ body }) => body.status))).toEqual(new Set(['authorized']));
+  for (const id of ids) {
+    expect(moneyByOrder(sandbox.ledger.entries()).get(id)).toMatchObject({ authorizedMinor: 1_000 });
+  }
 });

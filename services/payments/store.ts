@@ -1,17 +1,20 @@
 import type { Queryable, Transaction } from '#kit/runtime';
-import { isUniqueViolation, Overtaken } from '#kit/store';
-import type { PaymentRecord, RefundRecord } from './model.ts';
+import { allWritten, exactly, isInexact, isUniqueViolation, Overtaken } from '#kit/store';
+import type { PaymentRecord, PaymentStatus, RefundRecord } from './model.ts';
 
 const columns = `order_id as "orderId", status, amount_minor as "amountMinor", currency, method,
   provider_ref as "providerRef", captured_minor as "capturedMinor", refunded_minor as "refundedMinor", decline,
   (extract(epoch from now() - created_at) * 1000)::bigint as "ageMs"`;
 
-export async function lockPayments(tx: Transaction, orderIds: readonly string[]): Promise<readonly PaymentRecord[]> {
+export async function lockPayments(
+  tx: Transaction,
+  orderIds: readonly string[],
+): Promise<ReadonlyMap<string, PaymentRecord>> {
   const { rows } = await tx.query<PaymentRecord>(
     `select ${columns} from payment where order_id = any ($1::text[]) order by order_id for update`,
     [orderIds],
   );
-  return rows;
+  return new Map(rows.map((row) => [row.orderId, row]));
 }
 
 export async function readPayment(database: Queryable, orderId: string): Promise<PaymentRecord | undefined> {
@@ -49,9 +52,12 @@ const addPaymentsSql = `
 const writePaymentsSql = `
   update payment set status = new.status, provider_ref = new.provider_ref, captured_minor = new.captured_minor,
     refunded_minor = new.refunded_minor, decline = nullif(new.decline, 'null')
-  from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[])
-    as new (order_id, status, provider_ref, captured_minor, refunded_minor, decline)
-  where payment.order_id = new.order_id`;
+  from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[], $7::text[])
+    as new (order_id, status, provider_ref, captured_minor, refunded_minor, decline, was)
+  where payment.order_id = new.order_id and payment.status = new.was`;
+
+/** Payments that were recalled, not locked. While `requested` or `authorized`, the status tells all that can change. */
+const writeRecalledSql = exactly(writePaymentsSql, '$8');
 
 const writeRefundsSql = `
   insert into refund (refund_id, order_id, amount_minor, status, provider_ref)
@@ -60,24 +66,30 @@ const writeRefundsSql = `
 
 export interface PaymentChanges {
   readonly added: readonly PaymentRecord[];
-  readonly changed: readonly PaymentRecord[];
+  readonly changed: readonly { readonly payment: PaymentRecord; readonly was: PaymentStatus }[];
   readonly refunds: readonly RefundRecord[];
+  /** Nothing was locked: the write itself has to find out whether the payments are as they were decided on. */
+  readonly recalled: boolean;
 }
 
-/** The last that a transaction does. */
-export async function writePayments(tx: Transaction, { added, changed, refunds }: PaymentChanges): Promise<void> {
+/** The last that a transaction does. Throws `Overtaken` where a payment is not as it was decided on. */
+export async function writePayments(tx: Transaction, changes: PaymentChanges): Promise<void> {
+  const { added, changed, refunds, recalled } = changes;
   const writes: Promise<unknown>[] = [];
   if (added.length > 0) writes.push(addPayments(tx, added));
   if (changed.length > 0) {
+    const payments = changed.map(({ payment }) => payment);
+    const values = [
+      payments.map((row) => row.orderId),
+      payments.map((row) => row.status),
+      payments.map((row) => row.providerRef),
+      payments.map((row) => row.capturedMinor),
+      payments.map((row) => row.refundedMinor),
+      payments.map((row) => JSON.stringify(row.decline)),
+      changed.map(({ was }) => was),
+    ];
     writes.push(
-      tx.query(writePaymentsSql, [
-        changed.map((row) => row.orderId),
-        changed.map((row) => row.status),
-        changed.map((row) => row.providerRef),
-        changed.map((row) => row.capturedMinor),
-        changed.map((row) => row.refundedMinor),
-        changed.map((row) => JSON.stringify(row.decline)),
-      ]),
+      recalled ? tx.query(writeRecalledSql, [...values, changed.length]) : tx.query(writePaymentsSql, values),
     );
   }
   if (refunds.length > 0) {
@@ -92,7 +104,11 @@ export async function writePayments(tx: Transaction, { added, changed, refunds }
     );
   }
   tx.seal();
-  await Promise.all(writes);
+  try {
+    await allWritten(writes);
+  } catch (error) {
+    throw isInexact(error) ? new Overtaken('a payment was changed elsewhere at the same time') : error;
+  }
 }
 
 async function addPayments(tx: Transaction, added: readonly PaymentRecord[]): Promise<void> {
