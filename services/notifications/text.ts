@@ -23,20 +23,21 @@ export function escapeHtml(text: string): string {
 
 /** Making a format costs a hundred times what using it does; there are fewer currencies than this. */
 const formatsMax = 400;
-const formats = new Map<string, Intl.NumberFormat>();
+const formats = new Map<string, { readonly format: Intl.NumberFormat; readonly digits: number }>();
 
-function formatOf(currency: string): Intl.NumberFormat {
+/** Asked once a currency: what a format resolves to costs more than formatting. */
+function formatOf(currency: string): { readonly format: Intl.NumberFormat; readonly digits: number } {
   const known = formats.get(currency);
   if (known) return known;
   const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  if (formats.size < formatsMax) formats.set(currency, format);
-  return format;
+  const made = { format, digits: format.resolvedOptions().maximumFractionDigits ?? 2 };
+  if (formats.size < formatsMax) formats.set(currency, made);
+  return made;
 }
 
 /** `12345 GBP` → `£123.45`, `12345 JPY` → `¥12,345`: exactly, for any amount and currency. */
 export function formatMoney(amountMinor: number, currency: string): string {
-  const format = formatOf(currency);
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  const { format, digits } = formatOf(currency);
   const text = String(Math.abs(amountMinor)).padStart(digits + 1, '0');
   const decimal = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`;
   // As text, so that no amount is rounded on its way through a double.
