@@ -151,7 +151,8 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     if (state.is === 'ready' && world.clock.monotonicMs() - state.sinceMs >= steadyAfterMs)
       delayMs = restartDelayMsFirst;
     log.error('process ended, starting it again', { why: why.message, inMs: delayMs });
-    enter({ is: 'waiting', why: why.message, cancel: world.timers.after(delayMs, relaunch) });
+    const told = isHeld ? 'killed on purpose, and kept from starting' : why.message;
+    enter({ is: 'waiting', why: told, cancel: world.timers.after(delayMs, relaunch) });
     delayMs = Math.min(delayMs * 2, restartDelayMsMax);
   }
 

@@ -136,13 +136,13 @@ test('when the database is away entries wait within a bound, and the loss of mor
   expect(lines.at(-1)).toMatchObject({ fields: { entries: 2 } });
 });
 
-let route: (access: string[], method?: string, identity?: 'ignored') => HttpRoute;
+let route: (access: string[], method?: string, identity?: 'ignored', path?: string) => HttpRoute;
 beforeEach(() => {
-  route = (access, method = 'GET', identity) =>
+  route = (access, method = 'GET', identity, path = '/x') =>
     ({
       service: 'x',
       name: 'y',
-      operation: { access, method, ...(identity ? { identity } : {}) },
+      operation: { access, method, path, ...(identity ? { identity } : {}) },
     }) as unknown as HttpRoute;
 });
 test('what is of interest', () => {
@@ -151,6 +151,8 @@ test('what is of interest', () => {
   expect(isOfInterest(route(all, 'POST'), 'customer:u', 200)).toBe(true);
   expect(isOfInterest(route(all, 'POST'), 'anonymous:anonymous', 200)).toBe(false);
   expect(isOfInterest(route(all), 'staff:u', 200)).toBe(true);
+  expect(isOfInterest(route(all, 'GET', undefined, '/users/me/sessions'), 'staff:u', 200)).toBe(false);
+  expect(isOfInterest(route(all, 'PATCH', undefined, '/users/me'), 'staff:u', 200)).toBe(true);
   expect(isOfInterest(route(all, 'POST', 'ignored'), 'anonymous:anonymous', 401)).toBe(true);
   expect(isOfInterest(route(all, 'POST', 'ignored'), 'anonymous:anonymous', 201)).toBe(true);
   expect(isOfInterest(route(all), undefined, 401)).toBe(true);

@@ -93,6 +93,7 @@ export function createAudit(options: AuditOptions): Audit {
   };
 }
 
+const ofOneself = /^\/users\/me(\/|$)/;
 const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'topics', 'faults']);
 
 /** `caller` is undefined when the request was refused before anybody was known. */
@@ -105,5 +106,7 @@ export function isOfInterest(route: HttpRoute, caller: string | undefined, statu
   if (status === 401 || status === 403) return true;
   if (operation.identity === 'ignored') return changes;
   if (caller === undefined || caller.startsWith('anonymous')) return false;
+  // Who looks at oneself looks at nobody: a console asks for it with each page.
+  if (!changes && ofOneself.test(operation.path)) return false;
   return changes || !caller.startsWith('customer');
 }
