@@ -24,7 +24,7 @@ export async function topCommand({ once, everySec, json, dataDir }: TopOptions):
   const folder = pickDataDir(dataDir, () => {});
   const screen = createScreen(json);
   let before = await lookAt(folder);
-  if (before.every(({ page }) => page === undefined)) {
+  if (before.length === 0) {
     throw new Failure(exitCodes.unavailable, `No Holdfast is running on ${folder}: start one with "npx holdfast up".`);
   }
   const isLive = process.stdout.isTTY === true && !once && !json;
