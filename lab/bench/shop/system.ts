@@ -31,7 +31,7 @@ export async function startShopSystem(topology: string): Promise<ShopSystem> {
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let text = '';
   const line = new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
       if (text.includes('\n')) resolve();
     });
