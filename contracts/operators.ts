@@ -114,6 +114,7 @@ const SettingView = closed({
 export type SettingView = Static<typeof SettingView>;
 
 const Faults = closed({
+  open: Type.Boolean({ description: 'Whether anything can be broken here: holdfast up --faults' }),
   items: Type.Array(ActiveFault, { description: 'That are on' }),
   targets: Type.Array(
     closed({
@@ -256,10 +257,9 @@ export const operators = defineService({
     faults: {
       method: 'GET',
       path: '/faults',
-      summary: 'Faults that are on, where the laboratory is open (holdfast up --faults)',
+      summary: 'Whether the laboratory is open (holdfast up --faults), and the faults that are on',
       access,
       responses: { 200: Faults },
-      problems: ['operators/no-faults'],
     },
     setFaults: {
       method: 'PUT',

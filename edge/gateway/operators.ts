@@ -64,8 +64,9 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
   }
 
   function faultsNow(): Faults {
-    const { current, targets } = laboratory();
-    return { items: [...current()], targets: targets() };
+    const { faults } = known();
+    if (!faults) return { open: false, items: [], targets: [] };
+    return { open: true, items: [...faults.current()], targets: faults.targets() };
   }
   async function operate<T>(work: (processes: Laboratory['processes']) => Promise<T>): Promise<T> {
     const { processes } = laboratory();

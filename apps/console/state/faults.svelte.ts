@@ -1,9 +1,7 @@
-import { isApiProblem } from '#api';
 import type { ActiveFault, Faults } from '#contracts/operators';
 import { api } from '../console.ts';
 
 let faults = $state.raw<Faults | undefined>();
-let isOpen = $state<boolean | undefined>();
 let busy = $state(false);
 let error = $state.raw<unknown>();
 
@@ -11,7 +9,7 @@ let error = $state.raw<unknown>();
 export const laboratory = {
   /** Undefined until it is known. */
   get isOpen(): boolean | undefined {
-    return isOpen;
+    return faults?.open;
   },
   get items(): readonly ActiveFault[] {
     return faults?.items ?? [];
@@ -29,11 +27,9 @@ export const laboratory = {
   async look(): Promise<void> {
     try {
       faults = (await api.operators.faults()).body;
-      isOpen = true;
       error = undefined;
     } catch (failure) {
-      if (isApiProblem(failure, 'operators/no-faults')) isOpen = false;
-      else error = failure;
+      error = failure;
     }
   },
   async set(wanted: readonly ActiveFault[]): Promise<void> {
