@@ -5,10 +5,12 @@ interface Page<Item> {
   readonly nextCursor?: string | undefined;
 }
 
-type LoadPage<Item> = (cursor?: string, signal?: AbortSignal) => Promise<Page<Item>>;
+type LoadPage<First> = (cursor?: string, signal?: AbortSignal) => Promise<First>;
 
-/** A list that comes page by page: what `parts/more.svelte` goes on with. */
-export interface Pages<Item> {
+/** A list that comes page by page. */
+export interface Pages<Item, First extends Page<Item> = Page<Item>> {
+  /** The first page with whatever it tells besides; it stays while the list is loaded anew. */
+  readonly first: First | undefined;
   /** The first page is there; before that nothing is known, not even that there is nothing. */
   readonly isLoaded: boolean;
   readonly items: readonly Item[];
@@ -25,7 +27,7 @@ export interface Pages<Item> {
 }
 
 /** As `live`: `prepare` reads what is asked for, and a change of it is another list, which begins at its first page. */
-export function pages<Item>(prepare: () => LoadPage<Item>): Pages<Item> {
+export function pages<Item, First extends Page<Item> = Page<Item>>(prepare: () => LoadPage<First>): Pages<Item, First> {
   const loadPage = $derived(prepare());
   const first = live(() => {
     const load = loadPage;
@@ -42,6 +44,9 @@ export function pages<Item>(prepare: () => LoadPage<Item>): Pages<Item> {
   const nextCursor = $derived(more ? more.nextCursor : first.value?.nextCursor);
 
   return {
+    get first() {
+      return first.value;
+    },
     get isLoaded() {
       return first.value !== undefined;
     },
@@ -65,14 +70,17 @@ export function pages<Item>(prepare: () => LoadPage<Item>): Pages<Item> {
     },
     again: first.again,
     async loadMore() {
-      if (nextCursor === undefined) return;
-      const of = first.value;
+      // While the first page is on its way, the cursor is of a list that goes.
+      if (nextCursor === undefined || first.busy) return;
+      const of = loadPage;
+      const began = first.value;
       moreBusy = true;
       moreError = undefined;
       try {
-        const next = await loadPage(nextCursor);
+        const next = await of(nextCursor);
         // The list may have become another one meanwhile.
-        if (first.value === of) more = { ...next, items: [...(more?.items ?? []), ...next.items] };
+        if (loadPage === of && first.value === began)
+          more = { ...next, items: [...(more?.items ?? []), ...next.items] };
       } catch (error) {
         moreError = error;
       } finally {

@@ -6,8 +6,11 @@ export interface Loaded<T> {
   /** Loads it (again). Whatever is still under way counts no more. */
   load(work: (signal: AbortSignal) => Promise<T>): Promise<void>;
   set(value: T): void;
+  /** Whatever is under way counts no more. */
+  cancel(): void;
 }
 
+/** For what is loaded when somebody does something; `live` loads by itself. */
 export function loader<T>(): Loaded<T> {
   let value = $state.raw<T | undefined>();
   let error = $state.raw<unknown>();
@@ -38,6 +41,11 @@ export function loader<T>(): Loaded<T> {
       } finally {
         if (current === mine) busy = false;
       }
+    },
+    cancel() {
+      current?.abort();
+      current = undefined;
+      busy = false;
     },
     set(next) {
       value = next;
