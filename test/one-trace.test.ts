@@ -1,8 +1,12 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { request } from 'undici';
 import { expect, test, vi } from 'vitest';
 import { findFreePort } from '#kit/store/embedded';
 import type { SpanRecord } from '#kit/telemetry';
 import { seedCatalogue } from '#services/products';
+import { keptFolder } from '../cli/kept.ts';
+import { findLines, findSpans, relatedTo } from '../cli/look/find.ts';
 import { newFolder, runCommand } from '../cli/testing.ts';
 
 /**
@@ -50,11 +54,12 @@ function pathOf(span: SpanRecord, spans: readonly SpanRecord[]): string {
 }
 
 test('an order leaves one trace with rising steps over all processes, and no secret in any log', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   vi.stubEnv('HOLDFAST_LOG', 'debug');
   const port = await findFreePort();
-  const up = ['up', '--topology', 'process-per-service', '--port', String(port), '--data-dir', newFolder()];
+  const dataDir = newFolder();
+  const up = ['up', '--topology', 'process-per-service', '--port', String(port), '--data-dir', dataDir];
   const run = runCommand(...up, '--trace-ratio', '1', '--json');
   const { gateway, internal } = (await run.ready()).urls as { gateway: string; internal: string };
   expect(internal).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -150,7 +155,19 @@ test('an order leaves one trace with rising steps over all processes, and no sec
 
   run.child.kill('SIGTERM');
   await run.ended;
-  const written = `${run.stderr()}${JSON.stringify(spans)}${text}${numbers}`;
+  // What is left of it when nobody runs any more: the same trace, from the files of all processes.
+  const kept = keptFolder(dataDir);
+  const related = relatedTo(kept, placed.body.id);
+  expect([...related.traceIds]).toEqual([traceId]);
+  const keptSpans = findSpans(kept, related.traceIds);
+  const keptIds = new Set(keptSpans.map(({ spanId }) => spanId));
+  expect(spans.filter(({ spanId }) => !keptIds.has(spanId))).toEqual([]);
+  const processes = new Set(keptSpans.map(({ process }) => process));
+  expect([...processes]).toEqual(expect.arrayContaining(['gateway', 'orders', 'inventory', 'payments', 'analytics']));
+  expect(findLines(kept, { anyOf: [correlationId] }).length).toBeGreaterThanOrEqual(mine().length);
+
+  const files = globSync('**/*.ndjson', { cwd: kept }).map((file) => readFileSync(join(kept, file), 'utf8'));
+  const written = `${run.stderr()}${JSON.stringify(spans)}${text}${numbers}${files.join('')}`;
   expect(linesOf(written).length).toBeGreaterThan(30);
   for (const secret of [password, accessToken, refreshToken, 'cookiesecret', 'eyJ', ...cardNumbers]) {
     expect(written.includes(secret), `a log holds ${secret}`).toBe(false);
