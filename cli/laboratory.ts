@@ -43,6 +43,8 @@ export function createLaboratory({ dataDir, switches, mesh, log }: LaboratoryOpt
     targets,
     processes: {
       async list() {
+        // All is the one process of the command: there is nothing to choose from.
+        if (!mesh) return [];
         const { instances } = await askControl<SystemStatus>(dataDir, { method: 'GET', path: '/status' });
         return instances.map(({ name, services, state, restarts, pid, upMs, why }) => ({
           ...{ name, services: [...services], state, restarts },
