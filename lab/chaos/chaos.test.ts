@@ -2,6 +2,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { newFolder, runCommand } from '../../cli/testing.ts';
+import { faults } from './faults/index.ts';
+import { chooseFaults } from './scenarios.ts';
 
 interface Report {
   readonly ok: boolean;
@@ -78,3 +80,26 @@ test('commits that were told and never made are found: by the run, and in the bo
   expect(verified).toBe(5);
   expect(answer.violations).not.toEqual([]);
 });
+
+/** The faults of strace are for runs of their own: several tracers at once are no fault that a machine has. */
+const tried = 'packet-loss,packet-partition,packet-reset,disk-full,wal-full,postgres-freeze';
+const privileged = chooseFaults(faults, tried, true);
+if ('mistake' in privileged) throw new Error(privileged.mistake);
+const allowed = privileged.faults.map(({ name }) => name);
+
+test.skipIf(allowed.length === 0)(
+  `what only root may do breaks no promise either: ${allowed.join(', ')}`,
+  {
+    timeout,
+  },
+  async () => {
+    const { exitCode, report, again } = await chaos(
+      ...[allowed.join(','), '--seed', '1', '--for', '20s', '--topology', 'one-process'],
+    );
+    expect(report.violations, again).toEqual([]);
+    expect([exitCode, report.ok], again).toEqual([0, true]);
+    expect(Object.keys(report.faults).sort()).toEqual(allowed.toSorted());
+  },
+);
+
+for (const { fault, why } of privileged.skipped) test.skip(`${fault} is not tried here: ${why}`, () => {});

@@ -61,9 +61,15 @@ async function strike(
   const startMs = sinceStart();
   const record = { ...planned, class: fault.class, detail: '', startMs, effects: 0 };
   let injection: Injection | undefined;
+  let isHealed = false;
+  const heal = async () => {
+    if (isHealed) return;
+    isHealed = true;
+    await injection?.heal();
+  };
   try {
     injection = await fault.inject(rig, planned.target, seededRandom(seed, `fault ${planned.index}`));
-    const { detail = '', effects, heal } = injection;
+    const { detail = '', effects } = injection;
     onChange({ planned, state: 'injected', detail });
     // Some effects can be seen only while they last, of others more are seen later: the most counts.
     let felt = await effects();
@@ -79,7 +85,7 @@ async function strike(
     return { ...record, detail, endMs: sinceStart(), effects: Math.max(felt, await effects()) };
   } catch (error) {
     if (injection) {
-      await injection.heal();
+      await heal();
       onChange({ planned, state: 'healed', detail: '' });
     }
     return { ...record, endMs: sinceStart(), failed: (error as Error).message };

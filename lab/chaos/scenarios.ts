@@ -23,7 +23,19 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'shaky-network',
     does: 'messages are late, lost, doubled, overtaken and torn; no process and no disk fails',
-    faults: ['delay', 'slow-link', 'cut', 'reset', 'lost-reply', 'lost-request', 'duplicate', 'reorder'],
+    faults: [
+      'delay',
+      'slow-link',
+      'cut',
+      'reset',
+      'lost-reply',
+      'lost-request',
+      'duplicate',
+      'reorder',
+      'packet-loss',
+      'packet-partition',
+      'packet-reset',
+    ],
   },
   {
     name: 'bad-provider',

@@ -10,6 +10,8 @@ export interface Ways {
   readonly all: readonly Way[];
   /** Puts a proxy on the way, once, and gives its port. */
   open(name: string, target: Address): Promise<number>;
+  /** Of the proxy on a way, once it is there. */
+  portOf(name: string): number;
   injectTcp(name: string, fault: TcpFault): ActiveFault;
   injectHttp(name: string, fault: HttpFault): ActiveFault;
   close(): Promise<void>;
@@ -49,6 +51,7 @@ export function createWays(all: readonly Way[], seed: number, world: World, cred
       opening.set(name, known);
       return (await known).tcp.port;
     },
+    portOf: (name) => proxyOn(name).tcp.port,
     injectTcp: (name, fault) => proxyOn(name).tcp.inject(fault),
     injectHttp(name, fault) {
       const { http } = proxyOn(name);

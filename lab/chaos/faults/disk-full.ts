@@ -38,13 +38,15 @@ export function fill(path: string, effects: () => number) {
     }
   };
   more();
+  let isFull = true;
   return {
     effects() {
       const seen = effects();
-      if (seen === 0) more();
+      if (seen === 0 && isFull) more();
       return seen;
     },
     heal() {
+      isFull = false;
       closeSync(file);
       rmSync(path, { force: true });
     },

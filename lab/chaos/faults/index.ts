@@ -12,6 +12,7 @@ import { killInCommit } from './kill-in-commit.ts';
 import { lostReply } from './lost-reply.ts';
 import { lostRequest } from './lost-request.ts';
 import { oneWay } from './one-way.ts';
+import { packetLoss, packetPartition, packetReset } from './packets.ts';
 import { partition } from './partition.ts';
 import { pause } from './pause.ts';
 import { poison } from './poison.ts';
@@ -55,6 +56,9 @@ export const faults: readonly Fault[] = [
   lostRequest,
   duplicate,
   reorder,
+  packetLoss,
+  packetPartition,
+  packetReset,
   fileLimit,
   diskFull,
   walFull,

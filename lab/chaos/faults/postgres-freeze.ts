@@ -23,22 +23,39 @@ export const postgresFreeze: Fault = {
     const found = hierarchy();
     if (!found) throw new Error('no control group may be made');
     const pid = await serverPid(rig);
-    const group = join(found.root, `holdfast-chaos-${process.pid}`);
+    const group = join(found.root, `holdfast-chaos-${process.pid}-${rig.world.ids.next('grp')}`);
     mkdirSync(group, { recursive: true });
     for (const each of treeOf(pid)) move(each, group);
     writeFileSync(join(group, found.file), found.freeze);
+    let isFrozen = true;
     return {
-      effects: () => (/^(FROZEN|FREEZING|1)/.test(readFileSync(join(group, found.file), 'utf8')) ? 1 : 0),
-      heal() {
+      effects: () => (isFrozen && /^(FROZEN|FREEZING|1)/.test(readFileSync(join(group, found.file), 'utf8')) ? 1 : 0),
+      async heal() {
+        isFrozen = false;
         writeFileSync(join(group, found.file), found.thaw);
-        for (const each of readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
-          move(Number(each), found.root);
+        // What was thawed wakes up by and by, and has children meanwhile: they are in the group as well.
+        for (let attempt = 0; attempt < emptyAttemptsMax && !isGone(group, found.root); attempt++) {
+          await rig.world.timers.sleep(emptyAgainMs);
         }
-        rmdirSync(group);
       },
     };
   },
 };
+
+const emptyAttemptsMax = 100;
+const emptyAgainMs = 50;
+
+/** Gives the processes of a group back and takes the group away; false when it was not empty after all. */
+function isGone(group: string, root: string): boolean {
+  for (const each of readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
+    move(Number(each), root);
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function move(pid: number, group: string): void {
   try {

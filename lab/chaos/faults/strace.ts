@@ -10,7 +10,8 @@ import { serverPid } from './postgres.ts';
 
 /** What the faults inside a system call have in common: strace holds the database server's processes and injects. */
 
-const endWithinMs = 5_000;
+/** Long, as a tracer that is killed may leave those it held without a signal that they wait for. */
+const endWithinMs = 60_000;
 
 export function straceFault(
   about: Pick<Fault, 'name' | 'class' | 'does' | 'durationMs'>,

@@ -4,6 +4,7 @@ import { databaseServer } from '../wiring.ts';
 import { fill, missingMount, mountSmall } from './disk-full.ts';
 import type { Fault } from './fault.ts';
 import { countInLog } from './file-limit.ts';
+import { query } from './postgres.ts';
 
 const sizeMegabytes = 256;
 
@@ -30,7 +31,16 @@ export const walFull: Fault = {
     return undo;
   },
   async inject(rig) {
-    return fill(join(walOf(rig.dataDir), 'ballast'), countInLog(rig.dataDir, /No space left on device/g));
+    const full = fill(join(walOf(rig.dataDir), 'ballast'), countInLog(rig.dataDir, /No space left on device/g));
+    return {
+      ...full,
+      async effects() {
+        const seen = full.effects();
+        // Segments that lie ready need no room: they are used up first.
+        if (seen === 0) await query(rig.postgres.adminUrl, 'select pg_switch_wal()').catch(() => {});
+        return seen;
+      },
+    };
   },
 };
 
