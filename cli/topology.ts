@@ -41,9 +41,8 @@ export const hasDatabase = (service: ServiceName): boolean => !withoutDatabase.h
 /** Processes that are alike: more are a mistake on one machine. */
 export const instancesMax = 16;
 
-/** One ledger of the pretended provider, one cache, and one that knows how busy each gateway is. */
-const singles: ReadonlySet<ServiceName> = new Set(['payment-sandbox', ...frontNames]);
-export const isSingle = (service: ServiceName): boolean => singles.has(service);
+/** It has one ledger, in a file. */
+export const isSingle = (service: ServiceName): boolean => service === 'payment-sandbox';
 
 const ServiceNameSchema = Type.Enum([...allNames]);
 const urlPattern = '^(postgres(ql)?://.+|env:[A-Z_][A-Z0-9_]*)$';
@@ -65,7 +64,7 @@ const ProcessSchema = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: instancesMax,
-        description: 'Copies of this process; default 1; payment-sandbox, balancer and edge: 1',
+        description: 'Copies of this process; default 1; payment-sandbox: 1',
       }),
     ),
   },
@@ -282,8 +281,8 @@ export const shop: TopologyFile = {
     assistant: { runs: ['assistant'] },
     webhooks: { runs: ['webhooks'] },
     gateway: { runs: ['gateway'], instances: 2 },
-    balancer: { runs: ['balancer'] },
-    edge: { runs: ['edge'] },
+    balancer: { runs: ['balancer'], instances: 2 },
+    edge: { runs: ['edge'], instances: 2 },
   },
   gateway: { edgeCacheSec: 10 },
   database: { settings: { max_connections: 600 } },

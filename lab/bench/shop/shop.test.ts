@@ -19,7 +19,7 @@ function smallShop(): string {
     core: { runs: core, instances: 2 },
     gateway: { runs: ['gateway'], instances: 2 },
     balancer: { runs: ['balancer'] },
-    edge: { runs: ['edge'] },
+    edge: { runs: ['edge'], instances: 2 },
   };
   const file = join(folder, 'topology.json');
   writeFileSync(file, JSON.stringify({ processes }));
