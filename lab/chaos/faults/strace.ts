@@ -27,10 +27,10 @@ export function straceFault(
       const pid = await serverPid(rig);
       const { inject, detail } = draw(random);
       const output = join(tmpdir(), `holdfast-strace-${process.pid}-${rig.world.ids.next('st')}`);
-      const who = treeOf(pid).flatMap((each) => ['-p', String(each)]);
+      const who = struck(pid).flatMap((each) => ['-p', String(each)]);
       const tracer = spawn(
         'strace',
-        ['-f', '-q', '-o', output, '-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:${inject}`, ...who],
+        ['-q', '-o', output, '-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:${inject}`, ...who],
         { stdio: 'ignore' },
       );
       const count = () => {
@@ -52,6 +52,22 @@ export function straceFault(
       };
     },
   };
+}
+
+/**
+ * Those that work just now, and none that comes later: PostgreSQL 18 waits for ever when the process that recovers it after
+ * a crash dies as well (its first process takes no further death for news while a crash is being dealt with).
+ */
+function struck(pid: number): number[] {
+  return treeOf(pid).filter((each) => each !== pid && !/startup/.test(commandOf(each)));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Interrupted, it lets everyone go on; killed, it might leave them stopped. */
