@@ -269,7 +269,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     ['staff', '/console/staff', 'shown'],
     ['promotions', '/console/promotions', 'WELCOME10'],
     ['promotion', '/console/promotions/WELCOME10', 'It takes off'],
-    ['webhooks', '/console/webhooks', 'Webhooks'],
+    ['webhooks', '/console/webhooks', 'Tells other systems'],
     ['audit', '/console/audit', 'shown'],
     ['settings', '/console/settings', 'Where it is changed'],
     ['not-found', '/console/nowhere', 'There is no such page'],
