@@ -22,13 +22,13 @@ export interface ErrandServices {
 /** Units by SKU. */
 export type Units = Map<string, number>;
 
-export interface CartStory {
+interface CartStory {
   readonly customer: string;
   /** Additions that were acknowledged before the cart was looked at for the last time. */
   readonly added: Units;
 }
 
-export interface TillStory {
+interface TillStory {
   readonly tillId: string;
   readonly stockedUp: Units;
   readonly handedBack: Units;
@@ -37,7 +37,7 @@ export interface TillStory {
 }
 
 /** What the assistant said of itself, and when it was asked, in true time. */
-export interface Said {
+interface Said {
   readonly startMs: number;
   readonly endMs: number;
   readonly knowledge: Knowledge;
