@@ -247,7 +247,9 @@ program
 
 program
   .command('render')
-  .description('print the configuration of nginx, HAProxy or Envoy for what stands in front of the gateways, or of alerts')
+  .description(
+    'print the configuration of nginx, HAProxy or Envoy for what stands in front of the gateways, or of alerts',
+  )
   .argument('<program>', 'nginx, haproxy or envoy; alerts: rules for Prometheus')
   .option('--topology <name-or-file>', 'as for up', 'one-process')
   .option('--listen <address>', 'where it is to listen, as host:port', '0.0.0.0:8080')

@@ -11,7 +11,8 @@ import { type Readings, type SystemViewOptions, viewSystem } from './system-view
 import type { ProcessTelemetry } from './telemetry.ts';
 import { createTraceCollector } from './traces.ts';
 
-export interface OperatorViewsOptions extends Pick<ServicesOptions, 'world' | 'process' | 'services' | 'dataDir' | 'settings'> {
+export interface OperatorViewsOptions
+  extends Pick<ServicesOptions, 'world' | 'process' | 'services' | 'dataDir' | 'settings'> {
   readonly observed: ProcessTelemetry;
   readonly objectives: Recorder['status'];
   readonly mesh: Mesh | undefined;
