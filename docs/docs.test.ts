@@ -7,15 +7,17 @@ import { brokenLinks, documentPaths, missingPaths, missingTests, readDocument } 
 
 const docs = import.meta.dirname;
 const root = join(docs, '..');
+/** Made once: it takes seconds. */
+const generated = generatePages();
 const written = (path: string) => (existsSync(join(docs, path)) ? readFileSync(join(docs, path), 'utf8') : 'nothing');
 
 test('the generated pages are what the contracts say: run "npm run docs" when this fails', () => {
-  const stale = [...generatePages()].filter(([path, text]) => written(path) !== text).map(([path]) => path);
+  const stale = [...generated].filter(([path, text]) => written(path) !== text).map(([path]) => path);
   expect(stale).toEqual([]);
 });
 
 test('no generated page is left over from something that is gone', () => {
-  const pages = new Set(generatePages().keys());
+  const pages = new Set(generated.keys());
   const present = globSync('api/**/*', { cwd: docs }).filter((path) => /\.\w+$/.test(path));
   expect(present.filter((path) => !pages.has(path))).toEqual([]);
 });
