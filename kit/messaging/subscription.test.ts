@@ -185,6 +185,16 @@ test('members share the work; one that leaves and one that crashes are replaced'
   expect(await applied()).toEqual(Object.fromEntries(keys.map((key) => [key, numbers(value)])));
 });
 
+test('a member that is stopped while it starts keeps no partitions from the others', async () => {
+  const quitter = make();
+  const started = quitter.component.start?.();
+  await quitter.component.stop?.();
+  await started;
+  await append(['a', 'b', 'c'], numbers(5));
+  const other = await start();
+  await until(() => isCaughtUp(other));
+});
+
 test('a member that was replaced without noticing is refused, and nothing is applied twice', async () => {
   const hasRead = Promise.withResolvers<void>();
   const mayGoOn = Promise.withResolvers<void>();

@@ -91,6 +91,7 @@ export function subscribe(options: SubscriptionOptions): Subscription {
   });
   let cancels: Cancel[] = [];
   let beating: Promise<void> | undefined;
+  let starting: Promise<void> | undefined;
 
   async function turn(): Promise<Turn> {
     await partitions.refresh();
@@ -225,6 +226,17 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     }
   }
 
+  async function begin(): Promise<void> {
+    cancels.push(
+      await log.onAppend((topic) => {
+        if (topic === '' || topics.includes(topic)) loop.wake();
+      }),
+    );
+    await beat();
+    cancels.push(timers.every(heartbeatMs, beat));
+    loop.start();
+  }
+
   return {
     deadLetters,
     wake: loop.wake,
@@ -258,20 +270,17 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     },
     component: {
       name: `consumer ${group}`,
-      async start() {
-        cancels.push(
-          await log.onAppend((topic) => {
-            if (topic === '' || topics.includes(topic)) loop.wake();
-          }),
-        );
-        await beat();
-        cancels.push(timers.every(heartbeatMs, beat));
-        loop.start();
+      start() {
+        starting = begin();
+        return starting;
       },
       async drain() {
+        await starting?.catch(() => {});
         await loop.stop();
       },
       async stop() {
+        // One that is still starting would join its group after all, and keep partitions from the others.
+        await starting?.catch(() => {});
         for (const cancel of cancels) cancel();
         cancels = [];
         await loop.stop();

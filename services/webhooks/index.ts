@@ -85,10 +85,6 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   function listen(): void {
     if (isRunning) listening ??= subscription.component.start?.();
   }
-  /** A reader that is stopped while it starts would join its group after all, and keep partitions from others. */
-  const listened = async (): Promise<void> => {
-    await listening?.catch(() => {});
-  };
   const look = quietly(world.log, 'webhooks look for endpoints', async () => {
     if (!listening && (await hasEndpoints(database))) listen();
   });
@@ -121,14 +117,12 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
       async drain() {
         isRunning = false;
         for (const cancel of cancels) cancel();
-        await listened();
         if (listening) await subscription.component.drain?.();
         await sender.stop();
       },
       async stop() {
         isRunning = false;
         for (const cancel of cancels) cancel();
-        await listened();
         if (listening) await subscription.component.stop?.();
         await sender.stop();
         await poster.close();
