@@ -190,7 +190,7 @@ test('a member that is stopped while it starts keeps no partitions from the othe
   const started = quitter.component.start?.();
   await quitter.component.stop?.();
   await started;
-  await append(['a', 'b', 'c'], numbers(5));
+  await append(numbers(40).map(String), [1]);
   const other = await start();
   await until(() => isCaughtUp(other));
 });
