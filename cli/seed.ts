@@ -62,13 +62,14 @@ export async function seedPricing(seeded: Seeded): Promise<void> {
     taxes.some(isMissingFrom(seedTaxes, placeOf)) || shippingMethods.some(isMissingFrom(seedShipping, idOf));
   if (opened || isTheirs) return;
   const { items } = (await ask(seeded, 'listPromotions')) as { readonly items: readonly Promotion[] };
-  await Promise.all([
-    ...seedTaxes.filter(isMissingFrom(taxes, placeOf)).map((rule) => ask(seeded, 'putTaxes', rule)),
-    ...seedTaxClasses.filter(isMissingFrom(taxClasses, ({ sku }) => sku)).map((row) => ask(seeded, 'putTaxClass', row)),
-    ...Object.entries(seedPromotions)
-      .filter(([code]) => items.every((promotion) => promotion.code !== code))
-      .map(([code, promotion]) => ask(seeded, 'putPromotion', promotion, { code })),
-  ]);
+  // One after the other: changes of rules take turns anyway.
+  for (const rule of seedTaxes.filter(isMissingFrom(taxes, placeOf))) await ask(seeded, 'putTaxes', rule);
+  for (const row of seedTaxClasses.filter(isMissingFrom(taxClasses, ({ sku }) => sku))) {
+    await ask(seeded, 'putTaxClass', row);
+  }
+  for (const [code, promotion] of Object.entries(seedPromotions)) {
+    if (items.every((known) => known.code !== code)) await ask(seeded, 'putPromotion', promotion, { code });
+  }
   for (const method of seedShipping.filter(isMissingFrom(shippingMethods, idOf))) {
     await ask(seeded, 'putShippingMethod', method);
   }

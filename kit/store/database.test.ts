@@ -356,7 +356,9 @@ test('statements and lock waits are cut short by the server', async () => {
   await admin.query('begin');
   await admin.query('select from item where id = 1 for update');
   const waiting = database.transaction((tx) => tx.query('update item set n = 1 where id = 1'));
-  await expect(waiting).rejects.toMatchObject({ code: '55P03' });
+  await expect(waiting).rejects.toMatchObject({ name: 'StoreOverloaded', cause: { code: '55P03' } });
+  const alone = database.query('update item set n = 1 where id = 1');
+  await expect(alone).rejects.toMatchObject({ name: 'StoreOverloaded', retry: { afterMs: 200 } });
   await admin.query('rollback');
 });
 

@@ -7,8 +7,10 @@ import {
   isCommitDoubtful,
   isConnectionLoss,
   isExhausted,
+  isLockTimeout,
   isStalePlan,
   isTransient,
+  StoreOverloaded,
   sqlState,
 } from './errors.ts';
 import { listen } from './listen.ts';
@@ -109,6 +111,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       if (signal?.aborted) throw signal.reason;
       // It was on its way, and commits by itself: nobody knows whether it did.
       if (isConnectionLoss(error) || isExhausted(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
+      if (isLockTimeout(error)) throw new StoreOverloaded(`${name}: a lock`, error);
       throw error;
     } finally {
       stopCancelling?.();
@@ -173,6 +176,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       if (signal?.aborted) throw signal.reason;
       if (connection.lost) throw new DatabaseUnavailable(name, error);
       const reason = reasonOf(error, failure);
+      if (isLockTimeout(reason)) throw new StoreOverloaded(`${name}: a lock`, reason);
       throw isExhausted(reason) ? new DatabaseUnavailable(name, reason) : reason;
     } finally {
       stopCancelling?.();

@@ -25,13 +25,13 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
-/** A pool or queue is full: refused at once rather than late. Nothing was done. */
+/** A pool or queue is full, or a lock was not to be had in time: refused rather than late. Nothing was done. */
 export class StoreOverloaded extends Error {
   readonly category = 'unavailable';
   readonly retry = { afterMs: 200 };
 
-  constructor(what: string) {
-    super(`${what}: too much is waiting already`);
+  constructor(what: string, cause?: unknown) {
+    super(`${what}: too much is waiting already`, { cause });
     this.name = 'StoreOverloaded';
   }
 }
@@ -79,6 +79,11 @@ export function isConnectionLoss(error: unknown): boolean {
   return /connection (terminated|error|timeout)|not queryable|timeout exceeded when trying to connect|client was closed/i.test(
     message,
   );
+}
+
+/** Others held a row for longer than `lockTimeoutMs`: 55P03. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
 }
 
 /** The server has no room for the work, on its disk or in its memory, and says so: class 53. It goes on otherwise. */
