@@ -121,7 +121,8 @@ export async function applyRecalled(
     }
   }
   const before = new Set(rows.holds.map(({ orderId }) => orderId));
-  const holds = [...book.changedHolds.values()];
+  // In order of id, as stock is in order of SKU: that is how every instance locks them.
+  const holds = [...book.changedHolds.values()].sort((a, b) => (a.orderId < b.orderId ? -1 : 1));
   const crossings = crossingsOf(rows.stock, soldOut);
   const writes = [
     writeBook(tx, holder, {

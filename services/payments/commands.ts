@@ -150,7 +150,10 @@ async function decideAndWrite(
     return keep(undone.payment, undone.refund);
   }
 
-  const changed = [...payments.values()].filter((payment) => before.get(payment.orderId) !== payment);
+  // In order of id, which is how every instance locks them.
+  const changed = [...payments.values()]
+    .filter((payment) => before.get(payment.orderId) !== payment)
+    .sort((a, b) => (a.orderId < b.orderId ? -1 : 1));
   await writePayments(tx, {
     added: changed.filter((payment) => !before.has(payment.orderId)),
     // A row that was added and moved on within one batch was decided in memory: it is written as it ended.
