@@ -118,11 +118,13 @@ export interface BookChanges {
   readonly recalled?: ReadonlyMap<string, number>;
 }
 
-/** Writes what a batch has decided: at most four statements, sent together, however many commands there were. */
+/**
+ * Writes what a batch has decided: at most four statements, sent together, however many commands there were. In the order
+ * in which others lock: holds that are there, stock, and only then new holds, which another instance may be making too.
+ */
 export async function writeBook(tx: Transaction, holder: string, changes: BookChanges): Promise<void> {
   const { stock, movements, newHolds, changedHolds, recalled } = changes;
   const writes: Promise<unknown>[] = [];
-  if (newHolds.length > 0) writes.push(addHolds(tx, holder, newHolds));
   if (changedHolds.length > 0) {
     const values = [
       changedHolds.map((hold) => hold.orderId),
@@ -150,6 +152,7 @@ export async function writeBook(tx: Transaction, holder: string, changes: BookCh
       versions ? tx.query(writeRecalledStockSql, [...values, versions, stock.length]) : tx.query(writeStockSql, values),
     );
   }
+  if (newHolds.length > 0) writes.push(addHolds(tx, holder, newHolds));
   if (movements.length > 0) {
     writes.push(
       tx.query(addMovementsSql, [

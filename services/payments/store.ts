@@ -76,7 +76,9 @@ export interface PaymentChanges {
 export async function writePayments(tx: Transaction, changes: PaymentChanges): Promise<void> {
   const { added, changed, refunds, recalled } = changes;
   const writes: Promise<unknown>[] = [];
-  if (added.length > 0) writes.push(addPayments(tx, added));
+  // Whoever locks payments has those that are there before it adds others; of a payment that is added and moved on in one
+  // batch, the row comes first.
+  if (!recalled && added.length > 0) writes.push(addPayments(tx, added));
   if (changed.length > 0) {
     const payments = changed.map(({ payment }) => payment);
     const values = [
@@ -92,6 +94,7 @@ export async function writePayments(tx: Transaction, changes: PaymentChanges): P
       recalled ? tx.query(writeRecalledSql, [...values, changed.length]) : tx.query(writePaymentsSql, values),
     );
   }
+  if (recalled && added.length > 0) writes.push(addPayments(tx, added));
   if (refunds.length > 0) {
     writes.push(
       tx.query(writeRefundsSql, [
