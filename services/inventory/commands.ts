@@ -3,7 +3,7 @@ import { contractProblems } from '#kit/contract';
 import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
 import type { Transaction } from '#kit/runtime';
 import { allWritten, type Verdict } from '#kit/store';
-import { changed, type Publish } from './events.ts';
+import { type Publish, publishCrossings } from './events.ts';
 import {
   adjustStock,
   answersOf,
@@ -215,7 +215,6 @@ async function applyLocked(
   );
   const touched = new Set(book.movements.map((movement) => movement.sku));
   const changedHolds = [...book.changedHolds.values()];
-  const crossings = crossingsOf(stock, soldOut);
   const writes = [
     writeBook(tx, holder, {
       stock: stock.filter((row) => touched.has(row.sku)),
@@ -228,13 +227,7 @@ async function applyLocked(
     addReturns(tx, newReturns),
     addChanges(tx, newChanges),
     completeKeys(tx, completions),
-    // Last, as the outbox wants it: the locks on stock put the events of a SKU in the order of the commits.
-    publish && crossings.length > 0
-      ? publish(
-          tx,
-          crossings.map((row) => changed(holder, row)),
-        )
-      : undefined,
+    publishCrossings(tx, publish, holder, crossingsOf(stock, soldOut)),
   ];
   tx.seal();
   await allWritten(writes);

@@ -1,7 +1,7 @@
 import type { Transaction } from '#kit/runtime';
 import { allWritten, createRecall, isInexact, Overtaken, type Recall, type Verdict } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
-import { changed, type Publish } from './events.ts';
+import { type Publish, publishCrossings } from './events.ts';
 import { commitHold, crossingsOf, type HoldRecord, holdStock, newBook, type Stock, withStock } from './model.ts';
 import { writeBook } from './store.ts';
 
@@ -123,7 +123,6 @@ export async function applyRecalled(
   const before = new Set(rows.holds.map(({ orderId }) => orderId));
   // In order of id, as stock is in order of SKU: that is how every instance locks them.
   const holds = [...book.changedHolds.values()].sort((a, b) => (a.orderId < b.orderId ? -1 : 1));
-  const crossings = crossingsOf(rows.stock, soldOut);
   const writes = [
     writeBook(tx, holder, {
       stock: rows.stock,
@@ -134,12 +133,7 @@ export async function applyRecalled(
       changedHolds: holds.filter(({ orderId }) => before.has(orderId)),
       recalled: versions,
     }),
-    publish && crossings.length > 0
-      ? publish(
-          tx,
-          crossings.map((row) => changed(holder, row)),
-        )
-      : undefined,
+    publishCrossings(tx, publish, holder, crossingsOf(rows.stock, soldOut)),
   ];
   tx.seal();
   try {

@@ -1,8 +1,8 @@
 import { inventoryProblems, type MovementKind, type ShareChange, type StockLine } from '#contracts/inventory';
 import { contractProblems } from '#kit/contract';
 import type { Transaction } from '#kit/runtime';
-import type { Verdict } from '#kit/store';
-import { changed, type Publish } from './events.ts';
+import { allWritten, type Verdict } from '#kit/store';
+import { type Publish, publishCrossings } from './events.ts';
 import { crossingsOf, mergeLines, outOfStock, type Shortage } from './model.ts';
 import {
   addShareChanges,
@@ -154,7 +154,6 @@ export async function applyShareCommands(
   }
 
   const touched = new Set(movements.map((row) => nameOf(row.holder, row.sku)));
-  const crossings = crossingsOf(own, soldOut);
   const writes = [
     addShareChanges(
       tx,
@@ -166,15 +165,10 @@ export async function applyShareCommands(
     ),
     addShareMovements(tx, movements),
     // Of the shop's own stock alone: what a till has is nothing that the catalogue could promise.
-    publish && crossings.length > 0
-      ? publish(
-          tx,
-          crossings.map((row) => changed(holder, row)),
-        )
-      : undefined,
+    publishCrossings(tx, publish, holder, crossingsOf(own, soldOut)),
   ];
   tx.seal();
-  await Promise.all(writes);
+  await allWritten(writes);
   return verdicts;
 }
 
