@@ -1,3 +1,4 @@
+import { inColumns } from './columns.ts';
 import { askControl, type Done, type InstanceStatus, type SystemStatus } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { type ExitCode, exitCodes, Failure } from './failure.ts';
@@ -73,14 +74,7 @@ export function statusTable({ topology, pid, upMs, urls, database, instances }: 
     ...[each.upMs === undefined ? '-' : duration(each.upMs), String(each.restarts), String(each.inFlight ?? '-')],
     healthOf(each),
   ]);
-  const table = [[...columns], ...rows];
-  const widths = columns.map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = inColumns([columns, ...rows], columns.length);
   const places = Object.entries(urls).map(([name, url]) => `${name} ${url}`);
   const head = `${topology}, up ${duration(upMs)}, pid ${pid}, database ${database.pid ?? 'elsewhere'}`;
   return [head, ...places, '', ...lines].join('\n');

@@ -1,4 +1,5 @@
 import type { Mismatch, MoneyRow, ReplayReport } from '#lab/replay';
+import { inColumns } from './columns.ts';
 
 export interface RunFacts {
   readonly ordersSent: number;
@@ -76,16 +77,7 @@ function mismatchLines({ mismatches, mismatchCount }: ReplayReport): string[] {
 
 /** The first column to the left, figures to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map((row) =>
-      row
-        .map((text, column) => (column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return inColumns([head, ...rows], 1).join('\n');
 }
 
 const cell = (value: number | string): string => (typeof value === 'number' ? count(value) : value);

@@ -1,5 +1,6 @@
 import { createHistoryReader, type ObjectiveStatus, statusOf, windowsMs } from '#kit/objectives';
 import { systemClock } from '#kit/runtime';
+import { inColumns } from '../columns.ts';
 import { pickDataDir } from '../data-dir.ts';
 import { type ExitCode, exitCodes } from '../failure.ts';
 import { keptFolder } from '../kept.ts';
@@ -31,12 +32,8 @@ export function sloTable(status: readonly ObjectiveStatus[]): string {
     ...windowsMs.map((windowMs) => (burnRates[windowMs] ?? 0).toFixed(1)),
     alerts[0] ? `${alerts[0].severity} (${windowName(alerts[0].longMs)})` : '-',
   ]);
-  const table = [columns, ...rows];
-  const widths = columns.map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
-  const pad = (text: string, i: number) => (i < 2 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0));
-  const lines = table.map((row) => row.map(pad).join('  ').trimEnd());
   return [
-    ...lines,
+    ...inColumns([columns, ...rows], 2),
     '',
     'Burn rates by window: 1 lasts exactly 30 days. A page: 14.4 over 1h and 5m, or 6 over 6h and 30m.',
   ].join('\n');

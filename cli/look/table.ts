@@ -1,3 +1,4 @@
+import { inColumns } from '../columns.ts';
 import { bucketsOf, type Exposition, quantileOf, sumOf } from './exposition.ts';
 
 /** What a process showed of itself at a moment; no page: it did not answer. */
@@ -111,11 +112,7 @@ export function tableOf(rows: readonly ProcessRow[]): string {
       ...[number(each.outbox, 0), number(each.behind, 0), ...(i === 0 ? about : ['', ''])],
     ]);
   });
-  const table = [columns, ...cells];
-  const widths = columns.map((_, i) => Math.max(...table.map((row) => row[i].length)));
-  const pad = (text: string, i: number) =>
-    i < leftAligned ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0);
-  return table.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
+  return inColumns([columns, ...cells], leftAligned).join('\n');
 }
 
 const number = (value: number | undefined, digits = 1): string => (value === undefined ? '-' : value.toFixed(digits));

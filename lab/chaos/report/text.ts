@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { inColumns } from '../../../cli/columns.ts';
 import type { Fault, FaultClass } from '../faults/fault.ts';
 import type { FaultRecord } from '../nemesis.ts';
 import type { ChaosResult } from '../run.ts';
@@ -101,11 +102,5 @@ export function listText(scenarios: readonly Scenario[], faults: readonly Fault[
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return [line(head), ...rows.map(line)];
+  return inColumns([head, ...rows], head.length);
 }
