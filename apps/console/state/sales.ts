@@ -11,6 +11,13 @@ type Part = (typeof ranges)[number]['part'];
 
 const partMs: Readonly<Record<Part, number>> = { hour: 3_600_000, day: 86_400_000 };
 
+/** Currencies of these figures, the one of most orders first. */
+export function byOrders(items: readonly SalesRow[]): string[] {
+  const orders = new Map<string, number>();
+  for (const row of items) orders.set(row.currency, (orders.get(row.currency) ?? 0) + row.orders);
+  return [...orders].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([currency]) => currency);
+}
+
 /** One row for each hour or day of the range, also where nothing was sold: a chart must not leave quiet times out. */
 export function filled(
   { from, to, items }: { readonly from: string; readonly to: string; readonly items: readonly SalesRow[] },

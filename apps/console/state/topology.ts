@@ -21,6 +21,13 @@ export interface Edge {
   readonly to: Node;
   readonly flow: Flow;
   readonly breakers: readonly string[];
+  /** Where it passes columns on its way: the middle of a gap in each, so that no service hides it. */
+  readonly via: readonly Point[];
+}
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 export interface Topology {
@@ -77,9 +84,21 @@ export function topologyOf(window: Window): Topology {
     if (!from || !callee) return [];
     const before = window.from?.edges.find((each) => each.caller === edge.caller && each.callee === edge.callee);
     const breakers = to.breakers.filter((each) => each.callee === edge.callee).map(breakerText);
-    return [{ from, to: callee, flow: flowOf(before, edge, window), breakers }];
+    return [{ from, to: callee, flow: flowOf(before, edge, window), breakers, via: viaOf(from, callee, placed) }];
   });
   return { nodes, edges, width, height: height + (rows > 0 ? rows * (box.height + gap.y) + gap.y : 0) };
+}
+
+/** Of each column between the two: the gap above, below or between its services that is nearest to the straight way. */
+function viaOf(from: Point, to: Point, placed: readonly Point[]): readonly Point[] {
+  const columns = [...new Set(placed.map(({ x }) => x))].filter((x) => x > from.x && x < to.x).sort((a, b) => a - b);
+  return columns.map((x) => {
+    const tops = placed.filter((node) => node.x === x).map(({ y }) => y);
+    const gaps = [...tops.map((y) => y - gap.y / 2), Math.max(...tops) + box.height + gap.y / 2];
+    const straight = from.y + box.height / 2 + ((to.y - from.y) * (x - from.x)) / (to.x - from.x);
+    const y = gaps.reduce((best, each) => (Math.abs(each - straight) < Math.abs(best - straight) ? each : best));
+    return { x, y };
+  });
 }
 
 /** As it counts them itself; of what is no service of ours (a payment provider), as its callers do. */
