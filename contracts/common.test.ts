@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeCursor, encodeCursor } from './common.ts';
+import { decodeCursor, encodeCursor, instantOf, pageFrom, positionOf } from './common.ts';
 
 test('a cursor comes back as it was given out', () => {
   expect(decodeCursor(encodeCursor(['ord_1', 7, null]))).toEqual(['ord_1', 7, null]);
@@ -13,4 +13,44 @@ test.each([
   ['half a surrogate pair', Buffer.from('["\\ud800"]').toString('base64url')],
 ])('a forged cursor is none: %s', (_, cursor) => {
   expect(decodeCursor(cursor)).toBeUndefined();
+});
+
+test('a page says where the next one goes on, and the last one does not', () => {
+  const rows = [{ id: 'a' }, { id: 'b' }, { id: 'c' }];
+  const first = pageFrom(rows, 2, ({ id }) => [id]);
+  expect(first.items).toEqual([{ id: 'a' }, { id: 'b' }]);
+  expect(positionOf(first.nextCursor, 'text')).toEqual(['b']);
+  expect(pageFrom(rows, 3, ({ id }) => [id])).toEqual({ items: rows });
+  expect(positionOf(undefined, 'text')).toBeUndefined();
+});
+
+test.each([[[]], [['a', 'b']], [[1]], [[null]]])('a cursor of another list is refused: %j', (position) => {
+  expect(() => positionOf(encodeCursor(position), 'text')).toThrow(/is not a cursor of this list/);
+});
+
+test.each([
+  ['2026-11-21T21:52:20Z', 1_795_297_940_000],
+  ['2026-11-21T21:52:20.290Z', 1_795_297_940_290],
+  ['2026-11-21T22:52:20.290123+01:00', 1_795_297_940_290],
+  ['2024-02-29T00:00:00z', 1_709_164_800_000],
+  ['0001-01-01T00:00:00Z', -62_135_596_800_000],
+])('an RFC 3339 time is read to the millisecond: %s', (text, ms) => {
+  expect(instantOf(text)).toBe(ms);
+});
+
+test.each([
+  '2026-11-21',
+  '2026-11-21T21:52:20',
+  '2026-11-21 21:52:20',
+  '2026-02-30T00:00:00Z',
+  '2025-02-29T00:00:00Z',
+  '2026-13-01T00:00:00Z',
+  '2026-11-21T25:00:00Z',
+  '+012026-11-21T21:52:20Z',
+  '-271821-04-20T00:00:00Z',
+  '5',
+  'tomorrow',
+  '',
+])('what each machine reads otherwise, or no calendar has, is no time: %j', (text) => {
+  expect(instantOf(text)).toBeUndefined();
 });

@@ -169,6 +169,9 @@ test('money that belongs to no order is booked once by its key; other content is
     status: 409,
     body: { code: 'payments/entry-differs', keys: ['fee-1'] },
   });
+  // Within one request a key is one entry, too.
+  expect((await book(entry('fee-3', -5), entry('fee-3', -5))).body).toEqual({ booked: 0, repeated: 2 });
+  expect(await book(entry('fee-5', -1), entry('fee-5', -2))).toMatchObject({ status: 409, body: { keys: ['fee-5'] } });
   expect((await lines('/payments/entries/export')).map(({ key, totalMinor }) => [key, totalMinor])).toEqual([
     ['fee-1', -500],
     ['fee-2', -70],

@@ -1,5 +1,5 @@
 import { type analytics, analyticsProblems } from '#contracts/analytics';
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { PositionOutOfLog, type Subscription } from '#kit/messaging';
 import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
@@ -63,19 +63,14 @@ export function createHandlers(options: {
       return { status: 200, body: { from, to, items: [...items], lagEvents: lag } };
     },
     async products({ query }, { signal }) {
-      const { currency, limit = 20 } = query;
+      const { currency, cursor, limit = pageSizeDefault } = query;
       const { from, to } = rangeOf(query, dayMs);
       const lag = await lagEvents();
-      const rows = await readProducts(
-        until(signal, database),
-        { currency, from, to },
-        positionOf(query.cursor),
-        limit + 1,
-      );
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.grossMinor, last.sku]) } : {};
-      return { status: 200, body: { from, to, items, ...more, lagEvents: lag } };
+      const [grossMinor, sku] = positionOf(cursor, 'number', 'text') ?? [];
+      const after = grossMinor === undefined || sku === undefined ? undefined : { grossMinor, sku };
+      const rows = await readProducts(until(signal, database), { currency, from, to }, after, limit + 1);
+      const page = pageFrom(rows, limit, (row) => [row.grossMinor, row.sku]);
+      return { status: 200, body: { from, to, ...page, lagEvents: lag } };
     },
     async status() {
       const [lag, deadLetters] = await Promise.all([lagEvents(), subscription.deadLetters.count()]);
@@ -96,16 +91,7 @@ export function createHandlers(options: {
 }
 
 function timeOf(name: string, text: string): number {
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
+  const ms = instantOf(text);
+  if (ms === undefined) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
   return ms;
-}
-
-function positionOf(cursor: string | undefined): { grossMinor: number; sku: string } | undefined {
-  if (cursor === undefined) return undefined;
-  const [grossMinor, sku] = decodeCursor(cursor) ?? [];
-  if (typeof grossMinor !== 'number' || typeof sku !== 'string') {
-    throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  }
-  return { grossMinor, sku };
 }

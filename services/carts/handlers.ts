@@ -1,5 +1,5 @@
 import { type Cart, type carts, cartsProblems, type Promotion, type TaxRule } from '#contracts/carts';
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import {
   type CallContext,
   checkIfMatch,
@@ -40,7 +40,6 @@ export interface HandlerOptions {
 }
 
 const currencyDefault = 'EUR';
-const pageSizeDefault = 20;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof carts> {
   const { world, database, writer, market, checkouts } = options;
@@ -152,12 +151,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
     putShippingMethod: ({ body }, context) => changeRules(context, body, (tx) => putShippingMethod(tx, body)),
     listPromotions: async ({ query }) => {
       const { limit = pageSizeDefault, cursor } = query;
-      const [after = ''] = cursor === undefined ? [] : positionOf(cursor);
+      const [after = ''] = positionOf(cursor, 'text') ?? [];
       const rows = await listPromotions(database, after, limit + 1);
-      const items = rows.slice(0, limit).map(promotionView);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.code]) } : {};
-      return { status: 200, body: { items, ...more } };
+      return { status: 200, body: pageFrom(rows, limit, ({ code }) => [code], promotionView) };
     },
     getPromotion: async ({ params: { code } }) => {
       const found = (await readPromotions(database, [code])).get(code);
@@ -195,19 +191,13 @@ function seenOf(text: string): Seen {
   throw invalidInput([{ pointer: '/seen', detail: 'is not `seen` of a cart' }]);
 }
 
-function positionOf(cursor: string): string[] {
-  const position = decodeCursor(cursor);
-  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  return position.map(String);
-}
-
 function checkTaxes({ rates }: TaxRule): void {
   if (!Object.hasOwn(rates, 'standard')) refuse([{ pointer: '/rates', detail: 'needs a rate for standard' }]);
 }
 
 function checkTimes({ startsAt, endsAt }: { readonly startsAt?: string; readonly endsAt?: string }): void {
   const times = Object.entries({ startsAt, endsAt }).filter(([, text]) => text !== undefined);
-  const wrong = times.filter(([, text]) => Number.isNaN(Date.parse(text as string)));
+  const wrong = times.filter(([, text]) => instantOf(text as string) === undefined);
   if (wrong.length > 0) refuse(wrong.map(([name]) => ({ pointer: `/${name}`, detail: 'is not an RFC 3339 time' })));
   if (startsAt !== undefined && endsAt !== undefined && Date.parse(endsAt) <= Date.parse(startsAt)) {
     refuse([{ pointer: '/endsAt', detail: 'must be after startsAt' }]);

@@ -1,4 +1,4 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { foreignCursor, instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import {
   type Hold,
   type inventory,
@@ -29,10 +29,8 @@ import {
   readOpenHolds,
   readTotals,
   readViolations,
-  type VersionAt,
 } from './store.ts';
 
-const pageSizeDefault = 20;
 const exportPageSize = 1000;
 
 export function createHandlers(
@@ -104,48 +102,31 @@ export function createHandlers(
     },
     holds: async ({ query }) => {
       const { limit = pageSizeDefault, sku = null } = query;
-      const after = positionOf(query.cursor)?.map(String);
-      if (after && Number.isNaN(Date.parse(after[0] ?? ''))) throw foreignCursor();
-      const position = after ? ([after[0] ?? '', after[1] ?? ''] as const) : null;
-      const rows = await readOpenHolds(database, position, limit + 1, sku);
-      const items = rows.slice(0, limit).map(holdView);
-      const last = rows.slice(0, limit).at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.expiresAtExact, last.orderId]) } : {};
-      return { status: 200, body: { items, ...more } };
+      const after = positionOf(query.cursor, 'text', 'text');
+      if (after && instantOf(after[0]) === undefined) throw foreignCursor();
+      const rows = await readOpenHolds(database, after, limit + 1, sku);
+      const body = pageFrom(rows, limit, ({ expiresAtExact, orderId }) => [expiresAtExact, orderId], holdView);
+      return { status: 200, body };
     },
     levels: async ({ query }) => {
-      const { limit = pageSizeDefault } = query;
-      const after = positionOf(query.cursor) ?? ['', ''];
-      const rows = await readLevels(
-        database,
-        [String(after[0]), String(after[1])],
-        limit + 1,
-        query.sku ?? null,
-        query.holder,
-      );
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.sku, last.holder]) } : {};
-      return { status: 200, body: { items: [...items], ...more } };
+      const { limit = pageSizeDefault, cursor, sku = null, holder: of } = query;
+      const after = positionOf(cursor, 'text', 'text') ?? ['', ''];
+      const rows = await readLevels(database, after, limit + 1, sku, of);
+      return { status: 200, body: pageFrom(rows, limit, (row) => [row.sku, row.holder]) };
     },
     exportLevels: async () => ({ status: 200, body: exportLevels(database) }),
     movements: async ({ query }) => {
-      const { limit = pageSizeDefault } = query;
-      const rows = await readMovements(database, query.sku, versionAtOf(query.cursor), limit + 1);
-      const items = rows.slice(0, limit).map(movementView);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.version, last.holder]) } : {};
-      return { status: 200, body: { items, ...more } };
+      const { limit = pageSizeDefault, cursor, sku } = query;
+      const before = positionOf(cursor, 'number', 'text') ?? null;
+      const rows = await readMovements(database, sku, before, limit + 1);
+      return { status: 200, body: pageFrom(rows, limit, (row) => [row.version, row.holder], movementView) };
     },
     exportMovements: async ({ query }) => ({ status: 200, body: allMovements(database, query.kind ?? null) }),
     alarms: async ({ query }) => {
       const { limit = pageSizeDefault, cursor, low: onlyLow = false } = query;
-      const after = String(positionOf(cursor)?.[0] ?? '');
+      const [after = ''] = positionOf(cursor, 'text') ?? [];
       const rows = await readAlarms(database, { holder, after, onlyLow, limit: limit + 1 });
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.sku]) } : {};
-      return { status: 200, body: { items, ...more } };
+      return { status: 200, body: pageFrom(rows, limit, ({ sku }) => [sku]) };
     },
     setAlarm: async ({ params: { sku }, body }) => {
       const { lowAt = null, email = null } = body;
@@ -166,11 +147,8 @@ const stockTakeReason = 'stock-take';
 
 function remarksOf(body: { readonly reason?: string; readonly note?: string; readonly occurredAt?: string }): Remarks {
   const { reason = null, note = null, occurredAt } = body;
-  const occurredAtMs = occurredAt === undefined ? null : Date.parse(occurredAt);
-  // JavaScript reads years of six digits, PostgreSQL does not keep them all.
-  if (Number.isNaN(occurredAtMs) || (occurredAt !== undefined && !/^\d{4}-/.test(occurredAt))) {
-    throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
-  }
+  const occurredAtMs = occurredAt === undefined ? null : instantOf(occurredAt);
+  if (occurredAtMs === undefined) throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
   return { reason, note, occurredAtMs };
 }
 
@@ -193,24 +171,6 @@ function movementView({ at, reason, note, occurredAt, ...row }: MovementRow): Mo
     ...(occurredAt === null ? {} : { occurredAt: occurredAt.toISOString() }),
   };
 }
-
-function positionOf(cursor: string | undefined): (string | number | null)[] | undefined {
-  if (cursor === undefined) return undefined;
-  const position = decodeCursor(cursor);
-  if (!position) throw foreignCursor();
-  return position;
-}
-
-/** Where a page of movements ended. */
-function versionAtOf(cursor: string | undefined): VersionAt | null {
-  const position = positionOf(cursor);
-  if (!position) return null;
-  const [version, holder] = position;
-  if (!Number.isSafeInteger(version) || typeof holder !== 'string') throw foreignCursor();
-  return [version as number, holder];
-}
-
-const foreignCursor = () => invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
 
 async function* exportLevels(database: Database): AsyncIterable<LevelRow> {
   let after: readonly [string, string] = ['', ''];

@@ -347,12 +347,20 @@ test('holds that wait for their order are listed by when they end, a page at a t
   expect(rest.items.map(({ orderId }) => orderId)).toEqual([second]);
   expect(rest.nextCursor).toBeUndefined();
   expect((await here.holds({ query: { sku: 'B' } }, as())).body.items).toHaveLength(1);
-  const forged = Buffer.from('["soon"]').toString('base64url');
-  await expect(here.holds({ query: { cursor: forged } }, as())).rejects.toMatchObject({ status: 400 });
+  for (const position of ['["soon"]', '["5","x"]', '["2026-02-30T00:00:00Z","x"]', '["2026-01-01T00:00:00Z",5]']) {
+    const cursor = Buffer.from(position).toString('base64url');
+    await expect(here.holds({ query: { cursor } }, as())).rejects.toMatchObject({ status: 400 });
+  }
 });
 
 test('a time that is none, or that PostgreSQL can not keep, is refused as input', async () => {
-  for (const occurredAt of ['soon', '-200000-01-01T00:00:00Z', '+200000-01-01T00:00:00Z']) {
+  for (const occurredAt of [
+    'soon',
+    '2026-01-01',
+    '2026-01-01 10:00',
+    '-200000-01-01T00:00:00Z',
+    '+200000-01-01T00:00:00Z',
+  ]) {
     const body = { lines: [line('A')], occurredAt };
     await expect(here.receive({ key: 'k', body }, as())).rejects.toMatchObject({ status: 400 });
   }

@@ -24,9 +24,10 @@ export interface Rows {
 }
 
 /** Where others sell the same SKUs, what is recalled is mostly wrong and costs a transaction: it is left for a while. */
-const batchesWithoutMax = 100;
+const batchesWithoutDefault = 100;
 
-export function createStockRecall(): StockRecall {
+/** `batchesAfterDoubt`: so many batches are not decided on recalled rows after one that could not be. */
+export function createStockRecall(batchesAfterDoubt = batchesWithoutDefault): StockRecall {
   const stock: Recall<Stock> = createRecall();
   const holds: Recall<HoldRecord> = createRecall();
   let proposed: Rows | undefined;
@@ -87,7 +88,7 @@ export function createStockRecall(): StockRecall {
     },
     doubtHolds,
     doubt(commands) {
-      batchesWithout = batchesWithoutMax;
+      batchesWithout = batchesAfterDoubt;
       for (const command of commands) for (const sku of skusOf(command) ?? []) stock.forget(sku);
       doubtHolds(commands);
     },

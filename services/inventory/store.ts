@@ -1,6 +1,6 @@
 import type { MovementKind } from '#contracts/inventory';
 import type { Queryable, Transaction } from '#kit/runtime';
-import { allWritten, exactly, isUniqueViolation, Overtaken } from '#kit/store';
+import { allWritten, exactly, isInexact, isUniqueViolation, Overtaken } from '#kit/store';
 import type { HeldLine, HoldRecord, HoldStatus, Movement, Shortage, Stock } from './model.ts';
 
 interface HoldRow {
@@ -92,11 +92,19 @@ const addMovementsSql = `
   from unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[])
     as new (sku, version, kind, quantity, reference)`;
 
-const addHoldsSql = `
+/**
+ * Fails where one of them is there by now, without touching it: whoever sells a recalled hold has written it and waits for
+ * the stock that is locked here, so the key alone would have each wait for the other.
+ */
+const addHoldsSql = exactly(
+  `
   insert into hold (order_id, holder, status, lines, shortages, expires_at)
   select order_id, $1, status, lines, nullif(shortages, '[]'), now() + make_interval(secs => expires_in_ms / 1000)
   from unnest($2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::double precision[])
-    as new (order_id, status, lines, shortages, expires_in_ms)`;
+    as new (order_id, status, lines, shortages, expires_in_ms)
+  where not exists (select from hold as known where known.order_id = new.order_id)`,
+  '$7',
+);
 
 const writeHoldsSql = `
   update hold set status = new.status, lines = new.lines, shortages = nullif(new.shortages, '[]'),
@@ -177,10 +185,13 @@ async function addHolds(tx: Transaction, holder: string, holds: BookChanges['new
       holds.map((hold) => linesText(hold.lines)),
       holds.map((hold) => JSON.stringify(hold.shortages)),
       holds.map((hold) => (hold.status === 'held' ? hold.expiresInMs : null)),
+      holds.length,
     ]);
   } catch (error) {
     // Another instance made one of these holds after we looked: decide again on what it left.
-    throw isUniqueViolation(error) ? new Overtaken('a hold was made elsewhere at the same time') : error;
+    throw isUniqueViolation(error) || isInexact(error)
+      ? new Overtaken('a hold was made elsewhere at the same time')
+      : error;
   }
 }
 
@@ -302,13 +313,13 @@ export interface OpenHoldRow {
 /** Holds that wait for their order, by when they expire; only these are in the index. */
 export async function readOpenHolds(
   database: Queryable,
-  after: readonly [string, string] | null,
+  after: readonly [expiresAt: string, orderId: string] | undefined,
   limit: number,
   sku: string | null,
 ): Promise<readonly OpenHoldRow[]> {
   const { rows } = await database.query<OpenHoldRow>(
     `select order_id as "orderId", holder, lines, created_at as "createdAt", expires_at as "expiresAt",
-       expires_at::text as "expiresAtExact"
+       to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "expiresAtExact"
      from hold
      where status = 'held' and ($1::timestamptz is null or (expires_at, order_id) > ($1, $2))
        and ($3::text is null or exists (select from jsonb_array_elements(lines) as line where line ->> 0 = $3))

@@ -1,6 +1,6 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { type NotificationSummary, type notifications, notificationsProblems } from '#contracts/notifications';
-import { contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { contractProblems, type Handlers } from '#kit/contract';
 import type { Subscription } from '#kit/messaging';
 import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
 import type { Database, Ids } from '#kit/runtime';
@@ -23,12 +23,10 @@ export function createHandlers(options: {
 
   return {
     async list({ query }) {
-      const { limit = 20, orderId, status, cursor } = query;
-      const rows = await listNotifications(database, { orderId, status, beforeId: positionOf(cursor) }, limit + 1);
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {};
-      return { status: 200, body: { items: items.map(summaryOf), ...more } };
+      const { limit = pageSizeDefault, orderId, status, cursor } = query;
+      const [beforeId = null] = positionOf(cursor, 'text') ?? [];
+      const rows = await listNotifications(database, { orderId, status, beforeId }, limit + 1);
+      return { status: 200, body: pageFrom(rows, limit, ({ id }) => [id], summaryOf) };
     },
     async get({ params }) {
       const row = await find(params.notificationId);
@@ -67,11 +65,4 @@ function summaryOf(row: NotificationRow): NotificationSummary {
     createdAt: createdAt.toISOString(),
     ...(sentAt === null ? {} : { sentAt: sentAt.toISOString() }),
   };
-}
-
-function positionOf(cursor: string | undefined): string | null {
-  if (cursor === undefined) return null;
-  const [id] = decodeCursor(cursor) ?? [];
-  if (typeof id !== 'string') throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  return id;
 }

@@ -1,4 +1,4 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
 import { type CallContext, contractProblems, type Handlers, invalidInput, waitUntilMs } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
@@ -42,7 +42,6 @@ export interface HandlerOptions {
   readonly priceOf: PriceOf;
 }
 
-const pageSizeDefault = 20;
 const exportPageSize = 500;
 
 type Decided<Status extends number> =
@@ -233,7 +232,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       if (businessKey !== undefined && !isStaff(context)) {
         throw ordersProblems['not-permitted']({ detail: 'businessKey is for staff' });
       }
-      const [before] = positionOf(cursor);
+      const [before] = positionOf(cursor, 'text') ?? [];
       const rows = await listOrders(until(context.signal, database), {
         ...(caller.kind === 'customer' ? { customerId: caller.id } : {}),
         ...(email === undefined ? {} : { email: email.toLowerCase() }),
@@ -242,12 +241,13 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         ...(before === undefined ? {} : { before }),
         limit: limit + 1,
       });
-      const items = rows.slice(0, limit).map(({ order, sagaStep }) => viewOf(order, sagaStep));
-      const last = items.at(-1);
-      return {
-        status: 200,
-        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
-      };
+      const body = pageFrom(
+        rows,
+        limit,
+        ({ order }) => [order.id],
+        ({ order, sagaStep }) => viewOf(order, sagaStep),
+      );
+      return { status: 200, body };
     },
     export: async ({ query }) => ({ status: 200, body: allOrders(database, query.channel ?? null) }),
     follow: async ({ params }, context) => {
@@ -313,17 +313,9 @@ function originOf({ correlationId, step, traceparent }: CallContext): Origin {
 }
 
 function timeOf(text: string, pointer: string): number {
-  const ms = Date.parse(text);
-  // Years of more than four digits parse, and are more than the database keeps.
-  if (Number.isNaN(ms) || !/^\d{4}-/.test(text)) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
+  const ms = instantOf(text);
+  if (ms === undefined) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
   return ms;
-}
-
-function positionOf(cursor: string | undefined): string[] {
-  if (cursor === undefined) return [];
-  const position = decodeCursor(cursor);
-  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  return position.map(String);
 }
 
 async function* allOrders(database: Database, channel: string | null): AsyncIterable<unknown> {

@@ -1,6 +1,6 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { type orders, ordersProblems } from '#contracts/orders';
-import { type Handlers, invalidInput } from '#kit/contract';
+import type { Handlers } from '#kit/contract';
 import type { Database } from '#kit/runtime';
 import {
   abandonSaga,
@@ -12,8 +12,6 @@ import {
   type SagaStatus,
 } from '#kit/saga';
 import type { OrderSagas } from './sagas.ts';
-
-const pageSizeDefault = 20;
 
 type SagaHandlers = Pick<Handlers<typeof orders>, 'listSagas' | 'inspectSaga' | 'resumeSaga' | 'abandonSaga'>;
 
@@ -40,25 +38,23 @@ export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaH
   return {
     listSagas: async ({ query }) => {
       const { limit = pageSizeDefault, cursor, status } = query;
-      const after = cursor === undefined ? undefined : decodeCursor(cursor)?.[0];
-      if (cursor !== undefined && typeof after !== 'string') {
-        throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-      }
+      const [after] = positionOf(cursor, 'text') ?? [];
       const rows = await listSagas(database, {
         ...(status === undefined ? {} : { status: status as SagaStatus }),
-        ...(after === undefined ? {} : { after: after as string }),
+        ...(after === undefined ? {} : { after }),
         limit: limit + 1,
       });
-      const items = rows.slice(0, limit).map(({ createdAt, updatedAt, ...saga }) => ({
-        ...saga,
-        createdAt: createdAt.toISOString(),
-        updatedAt: updatedAt.toISOString(),
-      }));
-      const last = items.at(-1);
-      return {
-        status: 200,
-        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
-      };
+      const body = pageFrom(
+        rows,
+        limit,
+        ({ id }) => [id],
+        ({ createdAt, updatedAt, ...saga }) => ({
+          ...saga,
+          createdAt: createdAt.toISOString(),
+          updatedAt: updatedAt.toISOString(),
+        }),
+      );
+      return { status: 200, body };
     },
     inspectSaga: async ({ params }) => ({ status: 200, body: await view(params.sagaId) }),
     resumeSaga: async ({ params }, { caller }) => {

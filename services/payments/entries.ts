@@ -1,3 +1,4 @@
+import { instantOf } from '#contracts/common';
 import { type Entry, type EntryInput, paymentsProblems } from '#contracts/payments';
 import { invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
@@ -38,15 +39,20 @@ export async function applyEntries(tx: Transaction, commands: readonly BookComma
   );
   const fresh = new Map<string, EntryRow>();
   const verdicts = wanted.map((rows): Verdict<BookResult> => {
-    const there = (key: string) => known.get(key) ?? fresh.get(key)?.fingerprint;
-    const differing = rows.filter(({ key, fingerprint }) => (there(key) ?? fingerprint) !== fingerprint);
-    if (differing.length > 0) {
-      const keys = differing.map(({ key }) => key);
+    const added = new Map<string, EntryRow>();
+    const differing = new Set<string>();
+    for (const row of rows) {
+      const { key, fingerprint } = row;
+      const there = known.get(key) ?? (fresh.get(key) ?? added.get(key))?.fingerprint;
+      if (there === undefined) added.set(key, row);
+      else if (there !== fingerprint) differing.add(key);
+    }
+    if (differing.size > 0) {
+      const keys = [...differing];
       return { error: paymentsProblems['entry-differs']({ detail: keys.join(', ').slice(0, 500), data: { keys } }) };
     }
-    const added = rows.filter(({ key }) => there(key) === undefined);
-    for (const row of added) fresh.set(row.key, row);
-    return { ok: { booked: added.length, repeated: rows.length - added.length } };
+    for (const row of added.values()) fresh.set(row.key, row);
+    return { ok: { booked: added.size, repeated: rows.length - added.size } };
   });
   await addEntries(tx, [...fresh.values()]);
   return verdicts;
@@ -72,7 +78,7 @@ async function addEntries(tx: Transaction, rows: readonly EntryRow[]): Promise<v
     rows.map(({ fingerprint }) => fingerprint),
     rows.map(({ entry }) => entry.currency),
     rows.map(({ entry }) => entry.country ?? null),
-    rows.map(({ entry }) => Date.parse(entry.occurredAt)),
+    rows.map(({ entry }) => instantOf(entry.occurredAt)),
     rows.map(({ entry }) => JSON.stringify(entry.lines)),
     rows.map(({ totalMinor }) => totalMinor),
   ]);
@@ -156,7 +162,7 @@ export function createEntryHandlers(database: Database, writer: BatchWriter<Book
 
 function checkTimes(entries: readonly EntryInput[]): void {
   const places = entries.flatMap(({ occurredAt }, i) =>
-    Number.isNaN(Date.parse(occurredAt))
+    instantOf(occurredAt) === undefined
       ? [{ pointer: `/entries/${i}/occurredAt`, detail: 'is not an RFC 3339 time' }]
       : [],
   );

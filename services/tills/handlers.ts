@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { PricingRules } from '#contracts/carts';
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import type { products } from '#contracts/products';
@@ -49,7 +49,6 @@ export interface HandlerOptions {
 }
 
 const codeLifeMs = 15 * 60_000;
-const pageSizeDefault = 20;
 const sessionsMax = 50;
 const missingMax = 100;
 const sharePageSize = 100;
@@ -126,14 +125,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     },
     list: async ({ query }) => {
       const { limit = pageSizeDefault, cursor } = query;
-      const [after = ''] = positionOf(cursor);
-      const rows = await listTills(database, String(after), limit + 1);
-      const items = rows.slice(0, limit).map(tillView);
-      const last = items.at(-1);
-      return {
-        status: 200,
-        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
-      };
+      const [after = ''] = positionOf(cursor, 'text') ?? [];
+      const rows = await listTills(database, after, limit + 1);
+      return { status: 200, body: pageFrom(rows, limit, ({ id }) => [id], tillView) };
     },
     change: async ({ params, body }) => {
       const till = await changeTill(database, params.tillId, body);
@@ -251,14 +245,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     },
     conflicts: async ({ query }) => {
       const { limit = pageSizeDefault, cursor } = query;
-      const [before] = positionOf(cursor);
-      const rows = await listConflicts(database, before === undefined ? null : Number(before), limit + 1);
-      const items = rows.slice(0, limit).map(conflictView);
-      const last = rows.slice(0, limit).at(-1);
-      return {
-        status: 200,
-        body: { items, ...(rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) },
-      };
+      const [before = null] = positionOf(cursor, 'number') ?? [];
+      const rows = await listConflicts(database, before, limit + 1);
+      return { status: 200, body: pageFrom(rows, limit, ({ id }) => [id], conflictView) };
     },
   };
 }
@@ -284,13 +273,6 @@ function tillView(till: TillRecord): Till {
 }
 
 function checkTimes(entries: readonly { readonly at: string }[]): void {
-  const wrong = entries.flatMap(({ at }, i) => (Number.isNaN(Date.parse(at)) ? [`/entries/${i}/at`] : []));
+  const wrong = entries.flatMap(({ at }, i) => (instantOf(at) === undefined ? [`/entries/${i}/at`] : []));
   if (wrong.length > 0) throw invalidInput(wrong.map((pointer) => ({ pointer, detail: 'is not an RFC 3339 time' })));
-}
-
-function positionOf(cursor: string | undefined): (string | number | null)[] {
-  if (cursor === undefined) return [];
-  const position = decodeCursor(cursor);
-  if (!position) throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  return position;
 }

@@ -1,7 +1,7 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import type { User } from '#contracts/users';
 import { Role, type users, usersProblems } from '#contracts/users';
-import { type CallContext, checkIfMatch, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { type CallContext, checkIfMatch, contractProblems, type Handlers } from '#kit/contract';
 import { existing, roleChanged, userReply } from './accounts.ts';
 import { addressesMax } from './addresses.ts';
 import type { Deps } from './deps.ts';
@@ -28,8 +28,6 @@ type PeopleOperations =
   | 'endUserSessions'
   | 'listUserAddresses';
 
-const pageSizeDefault = 20;
-
 /** What staff do with the accounts of others. */
 export function peopleHandlers(deps: Deps): Pick<Handlers<typeof users>, PeopleOperations> {
   const { world, database, publish } = deps;
@@ -40,21 +38,16 @@ export function peopleHandlers(deps: Deps): Pick<Handlers<typeof users>, PeopleO
         return { status: 200, body: { items: found ? [found.user] : [] } };
       }
       const { limit = pageSizeDefault, cursor, q = '', role = Role.enum } = query;
-      const [before = null] = cursor === undefined ? [] : (decodeCursor(cursor) ?? [undefined]);
-      if (cursor !== undefined && typeof before !== 'string') {
-        throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-      }
+      const [beforeId = null] = positionOf(cursor, 'text') ?? [];
       const text = q.trim();
       const found = { id: text, emailKeyPrefix: emailKeyOf(text), nameQuery: nameQueryOf(text) };
-      const items = await pageOfUsers(database, {
+      const rows = await pageOfUsers(database, {
         roles: role,
         ...(text === '' ? {} : { found }),
-        beforeId: before as string | null,
+        beforeId,
         limit: limit + 1,
       });
-      const last = items.length > limit ? items[limit - 1] : undefined;
-      const page = items.slice(0, limit);
-      return { status: 200, body: last ? { items: page, nextCursor: encodeCursor([last.id]) } : { items: page } };
+      return { status: 200, body: pageFrom(rows, limit, ({ id }) => [id]) };
     },
 
     async getUser({ params }) {

@@ -1,4 +1,4 @@
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { type WebhookDelivery, type WebhookEndpoint, type webhooks, webhooksProblems } from '#contracts/webhooks';
 import { type CallContext, checkIfMatch, contractProblems, type Handlers, invalidInput } from '#kit/contract';
 import type { Subscription } from '#kit/messaging';
@@ -44,7 +44,6 @@ export interface HandlerOptions {
 const endpointsMax = 50;
 const replayMax = 1_000;
 const secretOverlapMs = 24 * 3_600_000;
-const pageSizeDefault = 20;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof webhooks> {
   const { world, database, seal, allowPrivate, deadLetters, lag, wakeSender, listen } = options;
@@ -126,11 +125,11 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof webhook
       return { status: 202, body: deliveryView(existing(row)) };
     },
     async replayFailed({ params: { endpointId }, body }) {
-      const since = new Date(body.since);
-      if (Number.isNaN(since.getTime())) throw invalidInput([{ pointer: '/since', detail: 'is not an RFC 3339 time' }]);
+      const sinceMs = instantOf(body.since);
+      if (sinceMs === undefined) throw invalidInput([{ pointer: '/since', detail: 'is not an RFC 3339 time' }]);
       const found = await database.transaction(async (tx) => {
         await enabled(tx, endpointId);
-        const failed = await readFailedSince(tx, endpointId, since, replayMax + 1);
+        const failed = await readFailedSince(tx, endpointId, new Date(sinceMs), replayMax + 1);
         const chosen = failed.slice(0, replayMax);
         const replays = chosen.map(({ id, messageId }) => ({ id: ids.next('whd'), messageId, original: id }));
         return { replayed: await insertReplays(tx, endpointId, replays), more: failed.length > replayMax };
@@ -140,11 +139,9 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof webhook
     },
     async listDeliveries({ query }) {
       const { limit = pageSizeDefault, cursor, endpointId, status } = query;
-      const rows = await listDeliveries(database, { endpointId, status }, positionOf(cursor), limit + 1);
-      const items = rows.slice(0, limit).map(deliveryView);
-      const last = items.at(-1);
-      const more = rows.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {};
-      return { status: 200, body: { items, ...more } };
+      const [before = null] = positionOf(cursor, 'text') ?? [];
+      const rows = await listDeliveries(database, { endpointId, status }, before, limit + 1);
+      return { status: 200, body: pageFrom(rows, limit, ({ id }) => [id], deliveryView) };
     },
     async getDelivery({ params: { deliveryId } }) {
       const row = existing(await readDelivery(database, deliveryId));
@@ -214,11 +211,4 @@ function attemptView({ number, at, durationMs, status, answer, error }: AttemptR
     ...(answer === null ? {} : { answer }),
     ...(error === null ? {} : { error }),
   };
-}
-
-function positionOf(cursor: string | undefined): string | null {
-  if (cursor === undefined) return null;
-  const [id] = decodeCursor(cursor) ?? [];
-  if (typeof id !== 'string') throw invalidInput([{ pointer: 'query:cursor', detail: 'is not a cursor of this list' }]);
-  return id;
 }
