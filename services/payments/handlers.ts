@@ -1,11 +1,12 @@
 import { type Payment, type payments, paymentsProblems } from '#contracts/payments';
 import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
-import type { Database } from '#kit/runtime';
+import type { Database, Logger } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
 import type { PaymentRecord, RefundRecord } from './model.ts';
 import {
+  declined,
   isProviderError,
   type PaymentProvider,
   type ProviderError,
@@ -24,6 +25,7 @@ export interface HandlerOptions {
   readonly guard: ProviderGuard;
   /** The payment of an order as this process knows it, which may be a moment ago. */
   readonly known: (orderId: string) => Promise<PaymentRecord | undefined>;
+  readonly log: Logger;
 }
 
 /** The provider forgets keys after a day: an older call is looked up before it is repeated. */
@@ -42,6 +44,7 @@ export function createHandlers({
   provider,
   guard,
   known,
+  log,
 }: HandlerOptions): Handlers<typeof payments> {
   const keyOf = (orderId: string, what: string) => `${orderId}:${what}`;
 
@@ -64,8 +67,10 @@ export function createHandlers({
     } catch (error) {
       if (!isProviderError(error)) throw error;
       if (error.outcome === 'refused') {
-        const decline = { code: error.providerCode ?? error.code, message: error.message };
-        return record({ kind: 'declined', orderId, decline, providerRef: null });
+        // Not the bank but the provider said no, and its words are for us: whoever pays gets a sentence of ours.
+        log.warn('the payment provider refused an authorization', { orderId, error });
+        const { declineCode, message } = declined(undefined, error.code, error.providerCode);
+        return record({ kind: 'declined', orderId, decline: { code: declineCode, message }, providerRef: null });
       }
       const known = isStored(error) ? await settleByLookUp(orderId, context) : undefined;
       if (known) return known;
@@ -116,8 +121,10 @@ export function createHandlers({
       const isHidden = error.code === 'already_captured' || isStored(error);
       const known = isHidden ? await settleByLookUp(orderId, context) : undefined;
       if (known && known.status !== 'authorized') return known;
-      // Called off while we asked: there is nothing to take, and that is as it should be.
-      if (error.code === 'already_voided') return (await readPayment(database, orderId)) ?? payment;
+      // Called off by us while we asked: there is nothing to take, and that is as it should be. An amount that the
+      // provider let go (authorizations lapse) is money that a confirmed order lacks: a refusal, for people to see.
+      const now = error.code === 'already_voided' ? await readPayment(database, orderId) : undefined;
+      if (now?.status === 'voiding' || now?.status === 'voided') return now;
       throw providerProblem(error);
     }
   }
@@ -174,6 +181,10 @@ export function createHandlers({
     const { orderId } = payment;
     const { refundId, amountMinor } = refund;
     if (refund.status === 'succeeded') return refund;
+    if (refund.ageMs > keyAgeMsMax) {
+      const known = await settleRefundByLookUp(payment, refundId, context);
+      if (known) return known;
+    }
     const providerRef = payment.providerRef ?? '';
     try {
       const result = await guard.run('refund', context, (signal) =>

@@ -71,7 +71,7 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
 
   const guard = createProviderGuard({ name: provider.name, clock, timers, log, telemetry });
   return {
-    server: implement(payments, createHandlers({ database, submit, bookWriter, provider, guard, known }), {
+    server: implement(payments, createHandlers({ database, submit, bookWriter, provider, guard, known, log }), {
       clock,
       ...options.server,
     }),

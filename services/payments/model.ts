@@ -28,6 +28,8 @@ export interface RefundRecord {
   readonly amountMinor: number;
   readonly status: 'requested' | 'succeeded' | 'refused';
   readonly providerRef: string | null;
+  /** Since it was requested first, by the database's clock. */
+  readonly ageMs: number;
 }
 
 export interface PaymentRequest {
@@ -101,7 +103,7 @@ export function startRefund(
   }
   return {
     payment: { ...payment, refundedMinor: payment.refundedMinor + amountMinor },
-    refund: { refundId, orderId: payment.orderId, amountMinor, status: 'requested', providerRef: null },
+    refund: { refundId, orderId: payment.orderId, amountMinor, status: 'requested', providerRef: null, ageMs: 0 },
   };
 }
 

@@ -24,6 +24,8 @@ let sandbox: Sandbox;
 let client: ReturnType<typeof createClient<typeof contract>>;
 /** Another instance on the same database. */
 let other: typeof client;
+/** The provider without us. */
+let real: PaymentProvider;
 /** What the network does to replies of the provider. */
 let losesReplies: boolean;
 let calls: number;
@@ -40,8 +42,12 @@ beforeEach(async () => {
   losesReplies = false;
   calls = 0;
   sandbox = await createSandbox({ ...world, journal: createMemoryJournal() });
-  const real = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_test' });
-  const provider: PaymentProvider = { ...real, authorize: (request) => overTheWire(real.authorize(request)) };
+  real = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_test' });
+  const provider: PaymentProvider = {
+    ...real,
+    authorize: (request) => overTheWire(real.authorize(request)),
+    refund: (request) => overTheWire(real.refund(request)),
+  };
   [client, other] = [instance(provider), instance(provider)];
 });
 
@@ -159,4 +165,41 @@ test('the same payment asked for at two instances at once is one payment', async
   for (const id of ids) {
     expect(moneyByOrder(sandbox.ledger.entries()).get(id)).toMatchObject({ authorizedMinor: 1_000 });
   }
+});
+
+test('a refund whose answer was lost is not paid twice, though it is repeated after the provider has forgotten its key', async () => {
+  const orderId = newOrder();
+  await authorize(orderId);
+  await client.capture({ params: { orderId } }, context());
+  const refund = () =>
+    client.refund({ params: { orderId }, body: { refundId: `ret_${orderId}`, amountMinor: 400 } }, context());
+  losesReplies = true;
+  await expect(refund()).rejects.toMatchObject({ code: 'payments/provider-unavailable' });
+  losesReplies = false;
+
+  offsetMs += 25 * 3_600_000;
+  // The age of what is in the database goes by the clock of the database.
+  await database.query("update refund set created_at = created_at - interval '25 hours' where order_id = $1", [
+    orderId,
+  ]);
+  expect((await refund()).body).toMatchObject({ status: 'succeeded', amountMinor: 400 });
+  expect(moneyByOrder(sandbox.ledger.entries()).get(orderId)).toMatchObject({ refundedMinor: 400 });
+  expect((await client.get({ params: { orderId } }, context())).body.refundedMinor).toBe(400);
+});
+
+test('an amount that the provider let go by itself is not taken for captured: somebody has to look', async () => {
+  const orderId = newOrder();
+  const { providerRef = '' } = (await authorize(orderId)).body;
+  await real.void({ key: 'expired', providerRef });
+  await expect(client.capture({ params: { orderId } }, context())).rejects.toMatchObject({
+    code: 'payments/provider-refused',
+    retry: 'never',
+  });
+});
+
+test('a refused request is told in words for whoever pays, and nothing of how we talk to the provider', async () => {
+  const body = { orderId: newOrder(), amountMinor: 1_000, currency: 'EUR', method: 'pm_nobody' };
+  const refusal = await client.authorize({ body, key: 'k' }, context()).catch((error) => error);
+  expect(refusal).toMatchObject({ code: 'payments/declined', data: { declineCode: 'resource_missing' } });
+  expect(refusal.detail).toBe('This card was declined. Please use another card.');
 });

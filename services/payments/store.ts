@@ -34,7 +34,7 @@ export async function readPaymentsOf(
 }
 
 const refundColumns = `refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status,
-  provider_ref as "providerRef"`;
+  provider_ref as "providerRef", (extract(epoch from now() - created_at) * 1000)::bigint as "ageMs"`;
 
 export async function readRefunds(tx: Queryable, refundIds: readonly string[]): Promise<readonly RefundRecord[]> {
   if (refundIds.length === 0) return [];

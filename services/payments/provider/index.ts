@@ -1,4 +1,4 @@
-export { declineTable } from './declines.ts';
+export { declined, declineTable } from './declines.ts';
 export {
   isProviderError,
   ProviderError,
