@@ -50,6 +50,12 @@ test('locks taken in no order end in 40P01, and no order is kept only by luck', 
   expect(counts.blocked).toBeGreaterThan(0);
 });
 
+test('two instances do decide on recalled rows, and do find that others have changed them', async () => {
+  const { facts } = await runWorkload({ rig, workload: named('recalled'), seed, rounds: 6 });
+  expect(facts['batches decided on recalled rows']).toBeGreaterThan(10);
+  expect(facts['recalled rows that were no longer so']).toBeGreaterThan(0);
+});
+
 test('READ COMMITTED shows anomalies, SERIALIZABLE none and refuses with 40001 instead', async () => {
   const result = await runWorkload({ rig, workload: named('lists'), seed, rounds: 12 });
   expect(failureOf(result)).toBe('');

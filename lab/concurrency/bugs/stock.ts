@@ -39,6 +39,36 @@ export const stockBugs: readonly Bug[] = [
     rewrite: replaceInSql(/from stock where holder = \$1 and sku = any/, (text) => text.replace('for update', '')),
   },
   {
+    name: 'recall-unguarded',
+    summary: 'stock decided on recalled rows is written without looking whether it is still so',
+    workload: 'recalled',
+    breaks: /never oversold|conserved|unexpectedly/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/stock\.version = new\.was/, (text) =>
+      text.replace('stock.version = new.was', 'stock.version >= new.was'),
+    ),
+  },
+  {
+    name: 'recalled-hold-unguarded',
+    summary: 'a hold that is recalled is sold, although another instance has released it since',
+    workload: 'recalled',
+    breaks: /conserved|unexpectedly/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/and hold\.status = 'held'/, (text) =>
+      text.replace("and hold.status = 'held'", "and hold.status <> ''"),
+    ),
+  },
+  {
+    name: 'new-hold-waits',
+    summary: 'a hold that another instance made is met by its key alone: who sells it waits for our stock, we for it',
+    workload: 'recalled',
+    breaks: /no deadlocks/,
+    roundsMax: 40,
+    rewrite: replaceInSql(/where not exists \(select from hold as known/, (text) =>
+      text.replace(/where not exists \([^)]*\)/, ''),
+    ),
+  },
+  {
     name: 'shares-unordered',
     summary:
       'who hands over locks its own share first and then the other one: two that hand over to each other wait for ever',

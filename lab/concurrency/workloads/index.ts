@@ -2,7 +2,7 @@ import type { Workload } from '../workload.ts';
 import { admins } from './admins.ts';
 import { claims } from './claims.ts';
 import { consumers } from './consumers.ts';
-import { holds } from './holds.ts';
+import { holds, recalled } from './holds.ts';
 import { lists } from './lists.ts';
 import { orders } from './orders.ts';
 import { outbox } from './outbox.ts';
@@ -13,6 +13,7 @@ import { startUp } from './start-up.ts';
 
 export const workloads: readonly Workload[] = [
   holds,
+  recalled,
   shares,
   claims,
   outbox,
