@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import type { Reply, Request, Transport } from '#kit/runtime';
 import { headerNames } from './context.ts';
+import { plainHeaders, requestWhole, type WholeReply } from './http-whole.ts';
 import { toLines } from './ndjson.ts';
 import type { OperationDescription, ServiceContract } from './operation.ts';
 import { contractProblems, isProblem } from './problem.ts';
@@ -63,23 +64,28 @@ async function sendTo(
   signal: AbortSignal,
 ): Promise<Reply> {
   const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0) || 30_000;
-  const response = await pool.request({
+  const options = {
     path: pathOf(operation.path, request),
     method: operation.method as Dispatcher.HttpMethod,
     ...wireBody(operation, request),
-    signal,
     headersTimeout: deadlineMs,
     bodyTimeout: deadlineMs,
-  });
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
+  };
+  if (operation.stream === 'reply') return readStream(await pool.request({ ...options, signal }));
+  return replyOf(await requestWhole(pool, options, signal));
+}
+
+function replyOf({ status, headers, text }: WholeReply): Reply {
   const type = headers['content-type'] ?? '';
-  if (type.includes('ndjson')) return { status: response.statusCode, headers, body: parseLines(response.body) };
-  const text = await response.body.text();
   const body = type.includes('json') && text ? JSON.parse(text) : text || undefined;
-  return { status: response.statusCode, headers, ...(body === undefined ? {} : { body }) };
+  return { status, headers, ...(body === undefined ? {} : { body }) };
+}
+
+/** A stream of values as they come; or a problem, which is whole. */
+async function readStream({ statusCode: status, headers: raw, body }: Dispatcher.ResponseData): Promise<Reply> {
+  const headers = plainHeaders(raw);
+  if (headers['content-type']?.includes('ndjson')) return { status, headers, body: parseLines(body) };
+  return replyOf({ status, headers, text: await body.text() });
 }
 
 /** What comes back over this transport, whatever the client at the door wants to get: the door makes that of it. */
@@ -109,9 +115,13 @@ async function* parseLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<unk
 }
 
 function pathOf(pattern: string, request: Request): string {
-  const path = pattern.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(request.params[name] ?? ''));
+  const path = pattern.includes('{')
+    ? pattern.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(request.params[name] ?? ''))
+    : pattern;
+  const given = Object.entries(request.query);
+  if (given.length === 0) return path;
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(request.query)) {
+  for (const [name, value] of given) {
     for (const item of typeof value === 'string' ? [value] : value) query.append(name, item);
   }
   const text = query.toString();
