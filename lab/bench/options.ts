@@ -31,6 +31,8 @@ export interface BenchOptions {
   readonly products: number;
   /** Of the benchmark `shop`, as for `holdfast up`. */
   readonly topology: string;
+  /** Of the benchmark `shop`: the drills whose names hold this. Default: all. */
+  readonly only: string | undefined;
   /** Where the JSON documents and the charts go. */
   readonly outDir: string;
   /** Where CPU profiles and PostgreSQL's statements go; undefined: none are taken. */
@@ -45,6 +47,7 @@ export const usage = `Usage: npm run -s bench -- ${benchNames.join('|')}|all [op
   --prefill N            orders or workflows that are there before it begins; of memory, the orders of its long run (default 20000)
   --products N           size of the catalogue for search (default 50000)
   --topology NAME|FILE   what shop starts and breaks (default shop)
+  --only TEXT            of shop: the drills whose names hold this, like rolling, kill edge, overload
   --out DIR              where the JSON document and the chart go (default lab/results)
   --profile DIR          one round more of checkout with a CPU profile and PostgreSQL's statements, kept there
   --check                end with code 5 when a bar is missed
@@ -60,6 +63,7 @@ const spec = {
   prefill: { type: 'string', default: '20000' },
   products: { type: 'string', default: '50000' },
   topology: { type: 'string', default: 'shop' },
+  only: { type: 'string' },
   out: { type: 'string' },
   profile: { type: 'string' },
 } as const;
@@ -81,6 +85,7 @@ export function readOptions(
     prefill: numberFrom('prefill', values.prefill, { min: 0, max: 10_000_000, whole: true }),
     products: numberFrom('products', values.products, { min: 100, max: 10_000_000, whole: true }),
     topology: values.topology,
+    only: values.only,
     outDir: values.out ?? defaults.outDir,
     profileDir: values.profile ?? defaults.profileDir,
   };

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { oneProcess } from '../../cli/topology.ts';
 import type { BenchOptions } from './options.ts';
-import { type Bar, barOf, openReport, type Report, rounded } from './report.ts';
+import { barOf, openReport, type Report, rounded } from './report.ts';
 import { benchWorld } from './server.ts';
-import { auditBooks } from './shop/books.ts';
+import { auditBooks, type Books } from './shop/books.ts';
 import { type Drill, drill } from './shop/drills.ts';
 import { runLoad } from './shop/overload.ts';
 import { type ShopSystem, startShopSystem } from './shop/system.ts';
+import type { Traffic } from './shop/traffic.ts';
 
 const browsersDefault = 12;
 const buyers = 4;
@@ -22,85 +23,96 @@ const calmTimes = 3;
 export async function benchShop(options: BenchOptions, onProgress: (line: string) => void): Promise<Report> {
   const finish = openReport('shop');
   const say = (line: string) => onProgress(`shop: ${line}`);
-  const shop = await startShopSystem(options.topology);
-  say(`${options.topology} is up in ${(shop.startedInMs / 1_000).toFixed(1)} s`);
-  let bars: Bar[];
-  let drills: Drill[];
-  let memoryMb: number;
-  try {
-    ({ bars, drills } = await drillAll(shop, options, say));
-    memoryMb = Math.round((await shop.memoryBytes()) / 1e6);
-  } finally {
-    await shop.stop();
-  }
-  const overload = await benchOverload(options, say);
+  const drilled = await drillAll(options, say);
+  const overload = isWanted(options, 'overload') ? await benchOverload(options, say) : undefined;
+  const { drills = [], details = {} } = drilled ?? {};
   return finish({
-    bars: [...bars, ...overload.bars],
+    bars: [...(drilled?.bars ?? []), ...(overload?.bars ?? [])],
     ratios: {},
     runs: drills.map(({ name, requests, p50Ms, p99Ms }) => ({
       ...{ name, clients: browsersDefault + buyers, perSec: requests, p50Ms, p99Ms },
     })),
     details: {
-      ...{ startedInMs: shop.startedInMs, memoryMb, overload: overload.details },
+      ...{ ...details, overload: overload?.details },
       drills: drills.map(({ traffic: _, ...each }) => each),
     },
   });
 }
 
-/** Restarts everything, kills one of each, and at last all of one. */
-async function drillAll(shop: ShopSystem, { measureMs, clients }: BenchOptions, say: (line: string) => void) {
-  const about = { shop, world: benchWorld, browsers: clients?.[0] ?? browsersDefault, buyers, say };
-  const each = { ...about, calmMs: calmTimes * measureMs };
-  const up = () => untilWell(shop);
-  await drill('warm-up', each, async () => {});
-  const rolling = await drill('rolling restart', each, () =>
-    shop.operate('/restart', { names: [], rolling: true }, (line) => say(line)),
-  );
-  const kills: Drill[] = [];
-  for (const name of await oneOfEach(shop)) {
-    kills.push(
-      await drill(`kill ${name}`, each, async () => {
-        await shop.operate('/kill', { process: name });
-        await up();
-      }),
-    );
+const isWanted = ({ only }: BenchOptions, name: string): boolean => only === undefined || name.includes(only);
+
+/** Restarts everything, kills one of each, and at last all of one. Undefined where nothing of that is wanted. */
+async function drillAll(options: BenchOptions, say: (line: string) => void) {
+  if (options.only === 'overload') return undefined;
+  const shop = await startShopSystem(options.topology);
+  say(`${options.topology} is up in ${(shop.startedInMs / 1_000).toFixed(1)} s`);
+  try {
+    const traffic: Traffic[] = [];
+    const drills = await strikeAll(shop, options, say, (each) => traffic.push(each));
+    const books = await auditBooks(shop.dataDir, traffic, benchWorld);
+    for (const violation of books.violations) say(violation);
+    for (const { name, reasons } of drills) for (const reason of reasons) say(`${name}: ${reason}`);
+    const memoryMb = Math.round((await shop.memoryBytes()) / 1e6);
+    return { drills, bars: barsOf(drills, books), details: { startedInMs: shop.startedInMs, memoryMb } };
+  } finally {
+    await shop.stop();
   }
-  const last = await drill('kill every products', each, async () => {
+}
+
+async function strikeAll(
+  shop: ShopSystem,
+  options: BenchOptions,
+  say: (line: string) => void,
+  onTraffic: (traffic: Traffic) => void,
+): Promise<readonly Drill[]> {
+  const browsers = options.clients?.[0] ?? browsersDefault;
+  const each = { shop, world: benchWorld, browsers, buyers, say, onTraffic, calmMs: calmTimes * options.measureMs };
+  const drills: Drill[] = [];
+  const perform = async (name: string, strike: () => Promise<void>) => {
+    if (isWanted(options, name)) drills.push(await drill(name, each, strike));
+  };
+  const kill = async (names: readonly string[]) => {
+    await Promise.all(names.map((process) => shop.operate('/kill', { process })));
+    await untilWell(shop);
+  };
+  await drill('warm-up', each, async () => {});
+  await perform(rollingName, () => shop.operate('/restart', { names: [], rolling: true }, say));
+  for (const name of await oneOfEach(shop)) await perform(`kill ${name}`, () => kill([name]));
+  await perform(allProductsName, async () => {
     const { instances } = await shop.status();
-    const all = instances.filter(({ services }) => services.includes('products'));
-    await Promise.all(all.map(({ name }) => shop.operate('/kill', { process: name })));
-    await up();
+    await kill(instances.filter(({ services }) => services.includes('products')).map(({ name }) => name));
   });
-  const drills = [rolling, ...kills, last];
-  const books = await auditBooks(
-    shop.dataDir,
-    drills.map(({ traffic }) => traffic),
-    benchWorld,
-  );
-  for (const violation of books.violations) say(violation);
-  for (const { name, reasons } of drills) for (const reason of reasons) say(`${name}: ${reason}`);
+  return drills;
+}
+
+const rollingName = 'rolling restart';
+const allProductsName = 'kill every products';
+
+function barsOf(drills: readonly Drill[], books: Books) {
+  const rolling = drills.find(({ name }) => name === rollingName);
+  const last = drills.find(({ name }) => name === allProductsName);
+  const kills = drills.filter((each) => each !== rolling && each !== last);
   const worst = (value: (each: Drill) => number) => Math.max(...kills.map(value));
   const none = { limit: 1, unit: '', rule: 'below' } as const;
   const bars = [
-    barOf({
-      ...none,
-      name: 'failed requests in a rolling restart',
-      value: rolling.readsFailed + rolling.checkoutsFailed,
-    }),
     barOf({ ...none, name: 'orders lost', value: books.lost }),
     barOf({ ...none, name: 'orders doubled', value: books.doubled }),
     barOf({ ...none, name: 'books that do not balance', value: books.violations.length }),
-    barOf({
-      ...{ name: 'failed reads when one is killed, at worst', unit: '%', rule: 'below', limit: 0.1 },
-      value: rounded(100 * worst(({ readsFailedShare }) => readsFailedShare), 3),
-    }),
-    barOf({
-      ...{ name: 'back to normal after a kill, at worst', unit: 'ms', rule: 'below', limit: 5_000 },
-      value: worst(({ backToNormalMs = 0 }) => backToNormalMs),
-    }),
-    barOf({ ...none, name: 'unclear answers without any products', value: last.unclear }),
   ];
-  return { bars, drills };
+  if (rolling) {
+    const value = rolling.readsFailed + rolling.checkoutsFailed;
+    bars.push(barOf({ ...none, name: 'failed requests in a rolling restart', value }));
+  }
+  if (kills.length > 0) {
+    const failed = rounded(100 * worst(({ readsFailedShare }) => readsFailedShare), 3);
+    const backMs = worst(({ backToNormalMs = 0 }) => backToNormalMs);
+    bars.push(
+      barOf({ name: 'failed reads when one is killed, at worst', value: failed, unit: '%', rule: 'below', limit: 0.1 }),
+      barOf({ name: 'back to normal after a kill, at worst', value: backMs, unit: 'ms', rule: 'below', limit: 5_000 }),
+    );
+  }
+  if (last) bars.push(barOf({ ...none, name: 'unclear answers without any products', value: last.unclear }));
+  return bars;
 }
 
 /** Of each kind of process the last one; the provider is somebody else's. */
