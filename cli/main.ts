@@ -302,6 +302,10 @@ function parseCurrency(text: string): string {
   throw new InvalidArgumentError('Give three capital letters, like GBP.');
 }
 
+for (const command of program.commands) {
+  command.showHelpAfterError(`Run "holdfast ${command.name()} --help" for what it takes.`);
+}
+
 // Whoever read what is printed here has gone (`| head`). A shop goes on without; what only follows has nobody to follow for.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

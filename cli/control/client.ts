@@ -23,7 +23,10 @@ export async function askControl<Result extends Done>(
     else if (message.ok) return message;
     else throw new Failure(message.exitCode, message.error);
   }
-  throw new Failure(exitCodes.unavailable, `The command that runs on ${dataDir} ended before it had answered.`);
+  throw new Failure(
+    exitCodes.unavailable,
+    `The command that runs on ${dataDir} ended before it had answered: look with "npx holdfast status", and start it anew if nothing runs.`,
+  );
 }
 
 function send(dataDir: string, { method, path, body }: ControlRequest): Promise<IncomingMessage> {

@@ -58,7 +58,7 @@ export function fits(line: KeptLine, { sinceMs = 0, service, level = 'debug' }: 
 }
 
 /** `orders-2` is one of `orders`; a name in full is meant exactly. */
-const isInstance = (process: string | undefined, service: string): boolean =>
+export const isInstance = (process: string | undefined, service: string): boolean =>
   process === service ||
   (process?.startsWith(`${service}-`) === true && /^\d+$/.test(process.slice(service.length + 1)));
 

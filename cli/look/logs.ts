@@ -1,9 +1,8 @@
 import { type LogLevel, systemClock, systemTimers } from '#kit/runtime';
-import { createTail, formatPretty } from '#kit/telemetry';
-import { pickDataDir } from '../data-dir.ts';
+import { createTail, formatPretty, processFolders } from '#kit/telemetry';
 import { type ExitCode, exitCodes, Failure } from '../failure.ts';
-import { keptFolder } from '../kept.ts';
-import { findLines, fits, type KeptLine, type LineQuery, relatedTo, toLine } from './find.ts';
+import { findLines, fits, isInstance, type KeptLine, type LineQuery, relatedTo, toLine } from './find.ts';
+import { keptRoot } from './kept-root.ts';
 import { parseSince } from './since.ts';
 
 export interface LogsOptions {
@@ -27,13 +26,14 @@ const followEveryMs = 250;
 
 /** Lines that all processes kept, running or not, from the files in the data directory. */
 export async function logsCommand(options: LogsOptions): Promise<ExitCode> {
-  const root = keptFolder(pickDataDir(options.dataDir, () => {}));
+  const root = keptRoot(options.dataDir);
   const query = queryOf(options, root);
   const isWanted = joinedTo(query.anyOf);
   // Begun before the files are read, so that nothing between is missed; what is in both is left out.
   const next = createTail(root, 'logs');
   if (options.follow) next();
   const found = findLines(root, query);
+  if (found.length === 0 && options.service !== undefined) await requireKnown(options.service, root);
   const shown = found.slice(-options.limit);
   if (shown.length < found.length && !options.json) {
     process.stderr.write(`… ${found.length - shown.length} earlier lines; --limit shows more\n`);
@@ -86,6 +86,15 @@ function write(line: KeptLine, asJson: boolean): void {
   const { time, level, msg, sampled: _, ...fields } = line;
   const colour = process.stdout.isTTY === true && process.stdout.hasColors();
   process.stdout.write(formatPretty({ time, level, message: msg, fields, colour }));
+}
+
+/** A service that has nothing to say is one thing, a name that is wrong another. */
+async function requireKnown(service: string, root: string): Promise<void> {
+  const { serviceNames } = await import('../topology.ts');
+  const processes = processFolders(root).map((each) => each.process);
+  const names = [...new Set([...serviceNames, ...processes])];
+  if (names.some((name) => isInstance(name, service))) return;
+  throw new Failure(exitCodes.usage, `There is no service or process "${service}": give one of ${names.join(', ')}.`);
 }
 
 function whyNone({ order, trace, since }: LogsOptions): string {

@@ -1,11 +1,10 @@
 import { createHistoryReader, type ObjectiveStatus, statusOf, windowsMs } from '#kit/objectives';
 import { systemClock } from '#kit/runtime';
 import { inColumns } from '../columns.ts';
-import { pickDataDir } from '../data-dir.ts';
 import { type ExitCode, exitCodes } from '../failure.ts';
-import { keptFolder } from '../kept.ts';
 import { shopObjectives, viewObjectives, windowName } from '../objectives.ts';
 import { createScreen } from '../screen.ts';
+import { keptRoot } from './kept-root.ts';
 
 export interface SloOptions {
   readonly json: boolean;
@@ -15,7 +14,7 @@ export interface SloOptions {
 /** How what is promised stands, from what the gateways wrote down. Ends with 5 when somebody should be woken. */
 export async function sloCommand({ json, dataDir }: SloOptions): Promise<ExitCode> {
   const screen = createScreen(json);
-  const reader = createHistoryReader(keptFolder(pickDataDir(dataDir, () => {})));
+  const reader = createHistoryReader(keptRoot(dataDir));
   reader.read();
   const status = statusOf(shopObjectives(), reader.history, systemClock.now());
   const pages = status.some(({ alerts }) => alerts.some(({ severity }) => severity === 'page'));

@@ -1,9 +1,8 @@
 import { styleText } from 'node:util';
-import { pickDataDir } from '../data-dir.ts';
 import { type ExitCode, exitCodes, Failure } from '../failure.ts';
-import { keptFolder } from '../kept.ts';
 import { createScreen } from '../screen.ts';
 import { findSpans, relatedTo } from './find.ts';
+import { keptRoot } from './kept-root.ts';
 import { renderWaterfall, servicesOf, type Trace, tracesOf } from './waterfall.ts';
 
 export interface TraceOptions {
@@ -18,7 +17,7 @@ const widthDefault = 160;
 /** Everything that was recorded of an order, of another id, or of a trace, from the files in the data directory. */
 export async function traceCommand(id: string, { all, json, dataDir }: TraceOptions): Promise<ExitCode> {
   const screen = createScreen(json);
-  const root = keptFolder(pickDataDir(dataDir, () => {}));
+  const root = keptRoot(dataDir);
   const traces = tracesOf(findSpans(root, relatedTo(root, id).traceIds));
   if (traces.length === 0) throw new Failure(exitCodes.unavailable, `No trace of ${id} is kept: ${whyNone}`);
   // Whoever looks at an order leaves a trace that names it; how it came about is what is asked for.
