@@ -11,12 +11,26 @@ export interface Announced {
   readonly services: readonly string[];
   /** The address of its page for Prometheus. */
   readonly metrics: string;
+  /** Where it is called, `host:port`. */
+  readonly address: string;
 }
 
 const fileName = 'process.json';
 
+/** Whether the process runs. What a crash leaves behind may name one that has gone. */
+export function isAlive({ pid }: Announced): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** Writes it down while the process runs. What a crash leaves behind answers nobody. */
-export function announce(dataDir: string, { process: name, services, metrics }: Omit<Announced, 'pid'>): Component {
+export function announce(
+  dataDir: string,
+  { process: name, services, metrics, address }: Omit<Announced, 'pid'>,
+): Component {
   const folder = join(keptFolder(dataDir), name);
   const file = join(folder, fileName);
   return {
@@ -24,9 +38,8 @@ export function announce(dataDir: string, { process: name, services, metrics }: 
     async start() {
       try {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
-        writeFileSync(file, `${JSON.stringify({ process: name, pid: process.pid, services, metrics })}\n`, {
-          mode: 0o600,
-        });
+        const about: Announced = { process: name, pid: process.pid, services, metrics, address };
+        writeFileSync(file, `${JSON.stringify(about)}\n`, { mode: 0o600 });
       } catch {
         // For people only: a disk that is full shows itself where it matters.
       }

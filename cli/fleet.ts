@@ -49,7 +49,17 @@ export function createFleet(options: ProcessesOptions): Processes {
       members: configs.splice(0, instances).map(supervised),
     });
     groups = topology.processes.map(groupOf);
-    await startInOrder(members(), options.onStarted ?? (() => {}));
+    await startAll(members().map(({ process }) => process));
+  }
+
+  /** The edge opens the shop, so it starts when everything behind it serves. */
+  async function startAll(processes: readonly SupervisedProcess[]): Promise<void> {
+    const isEdge = ({ config }: SupervisedProcess) => config.services.includes('edge');
+    const edges = processes.filter(isEdge);
+    const inner = processes.filter((process) => !isEdge(process));
+    const { onStarted = () => {} } = options;
+    await startInOrder(inner, (started) => onStarted(started, processes.length));
+    await startInOrder(edges, (started) => onStarted(inner.length + started, processes.length));
   }
 
   /** In reverse, so that the public door closes first and whoever is called ends after its callers. */
@@ -198,17 +208,18 @@ export function createFleet(options: ProcessesOptions): Processes {
 /** A few for each core: more at once would all be slower, and wait for one another longer than they have patience. */
 const startsAtOnce = 3 * availableParallelism();
 
+/** Resolves when all serve. Throws what the first says that can't. */
 async function startInOrder(
-  members: readonly Member[],
-  onStarted: (started: number, of: number) => void,
+  processes: readonly Pick<SupervisedProcess, 'start'>[],
+  onStarted: (started: number, of: number) => void = () => {},
 ): Promise<void> {
-  const waiting = [...members];
+  const waiting = [...processes];
   let started = 0;
   const starter = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
-      await next.process.start();
+      await next.start();
       started += 1;
-      onStarted(started, members.length);
+      onStarted(started, processes.length);
     }
   };
   await Promise.all(Array.from({ length: startsAtOnce }, starter));

@@ -1,8 +1,9 @@
 import { createLayer7, createPool, type Layer7, type Member } from '#edge/balancer';
 import type { Directory, Instance } from '#kit/mesh';
 import type { Component } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
 import type { Address, Door } from './doors.ts';
-import type { ServicesOptions } from './services.ts';
+import type { Seams, ServicesOptions } from './services.ts';
 
 export interface FrontBalancer {
   readonly layer7: Layer7;
@@ -12,13 +13,15 @@ export interface FrontBalancer {
 
 /** Spreads requests over the gateways that the mesh knows. */
 export function createFrontBalancer(
-  { world, mesh }: ServicesOptions,
+  { world, mesh, seams }: ServicesOptions,
   directory: Directory,
   at: Address,
   handle: Door | undefined,
+  telemetry: Telemetry,
 ): FrontBalancer {
-  const pool = createPool({ world, name: 'gateways', members: gatewaysIn(directory), zone: mesh?.zone ?? 'a' });
-  const layer7 = createLayer7({ world, rules: [{ to: [{ pool }] }], ...at, ...(handle ? { handle } : {}) });
+  const members = gatewaysIn(directory, seams?.doorOf);
+  const pool = createPool({ world, name: 'gateways', members, zone: mesh?.zone ?? 'a', telemetry });
+  const layer7 = createLayer7({ world, rules: [{ to: [{ pool }] }], telemetry, ...at, ...(handle ? { handle } : {}) });
   const leaving: Component = {
     name: 'leaving',
     // Before the registration ends, which gives clients the time to connect anew.
@@ -30,7 +33,10 @@ export function createFrontBalancer(
 }
 
 /** The same list as long as nobody comes or goes, so that the pool sees at a glance that nothing has changed. */
-function gatewaysIn(directory: Directory): () => readonly Member[] {
+function gatewaysIn(
+  directory: Directory,
+  doorOf: NonNullable<Seams['doorOf']> = ({ host, port }) => ({ host, port }),
+): () => readonly Member[] {
   let seen: readonly Instance[] | undefined;
   let members: readonly Member[] = [];
   return () => {
@@ -38,7 +44,7 @@ function gatewaysIn(directory: Directory): () => readonly Member[] {
     if (instances !== seen) {
       seen = instances;
       members = instances.flatMap(({ doorPort, ...instance }) =>
-        doorPort === undefined ? [] : [{ ...instance, port: doorPort }],
+        doorPort === undefined ? [] : [{ ...instance, ...doorOf({ ...instance, port: doorPort }) }],
       );
     }
     return members;

@@ -2,16 +2,23 @@ import { readFileSync } from 'node:fs';
 import { createCdn, followPurges } from '#edge/cdn';
 import { createIdentity, type HostNames, type Identity } from '#kit/mesh';
 import { createHost } from '#kit/runtime';
+import { addressOf } from './address.ts';
+import { announce } from './announce.ts';
 import type { Address } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { createOperatorPort } from './operator-port.ts';
+import { createServedLately } from './served-lately.ts';
 import type { RunningServices, ServicesOptions } from './services.ts';
 import { nameOf } from './signing.ts';
+import { createProcessTelemetry } from './telemetry.ts';
 
 /** What the edge of a topology is told: it faces strangers, so no password and no certificate of the mesh. */
 export interface EdgeConfig {
   /** In the clear, for curl and for what terminates TLS elsewhere. */
   readonly http: Address;
   readonly https: Address;
+  /** /livez, /metrics and /readings in the clear, on this machine alone. */
+  readonly operators: Address;
   /** The balancer: `http://127.0.0.1:4090`. */
   readonly origin: string;
   /** Where gateways tell what to forget. */
@@ -29,7 +36,9 @@ const leaveMsDefault = 0;
 
 /** TLS, cache and protection, in a process of their own. */
 export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Promise<RunningServices> {
-  const { world, opened = {} } = options;
+  const { world, opened = {}, dataDir } = options;
+  const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {}, dataDir);
+  const lately = createServedLately({ world, service: 'edge', metrics: observed.telemetry.metrics });
   const identity = edge.tls ? undefined : await identityOf(options);
   const tls = edge.tls ? keysIn(edge.tls) : keysOf(identity as Identity);
   const cdn = createCdn({
@@ -39,9 +48,16 @@ export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Pro
     ...(opened.https ? { handle: opened.https } : {}),
     plain: { ...edge.http, ...(opened.http ? { handle: opened.http } : {}) },
     tls,
+    telemetry: observed.telemetry,
   });
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: edgeDrainMs });
   let leaveMs = leaveMsDefault;
+  const operators = createOperatorPort(edge.operators, observed, { readings: true });
+  if (options.keptLog) host.add(options.keptLog);
+  host.add(observed.component);
+  host.add(lately.component);
+  host.add(operators.component);
+  host.add(announce(dataDir, { ...options, ...operators, address: addressOf(edge.https) }));
   host.add(cdn.component);
   if (edge.purges !== undefined) host.add(followPurges({ world, cdn, url: edge.purges }));
   host.add({
@@ -60,7 +76,7 @@ export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Pro
     host,
     urls: { edge: `https://${shown(edge.https)}` },
     transport: { send: async () => Promise.reject(new Error('the edge calls no service')) },
-    pulse: async () => ({ unready: await host.unready(), inFlight: cdn.active }),
+    pulse: async () => ({ unready: await host.unready(), inFlight: cdn.active, served: lately.read() }),
     async stop(given = leaveMsDefault) {
       leaveMs = given;
       await host.stop();

@@ -12,6 +12,7 @@ import {
   type MeshClient,
   shedLoad,
 } from '#kit/mesh';
+import { createAdaptiveLimit } from '#kit/resilience';
 import type { Component, Database } from '#kit/runtime';
 import type { InFlight } from './in-flight.ts';
 import type { ServicesOptions } from './services.ts';
@@ -80,9 +81,14 @@ export function joinMesh(options: MeshOptions): Mesh {
     balancingOf: remembered((service, operation) => policyOf(service, operation, at.policies).balancing),
     ...(seams?.addressOf ? { addressOf: seams.addressOf } : {}),
   });
+  const limited = (each: ServiceServer) => {
+    const limit = createAdaptiveLimit(world);
+    telemetry.watchLimit(each.contract.service, limit);
+    return shedLoad(each, { ...world, limit });
+  };
   const server = createMeshServer({
     ...{ ...world, identity, directory, door, host, port },
-    servers: () => servers().map((each) => options.inFlight.server(shedLoad(each, world))),
+    servers: () => servers().map((each) => options.inFlight.server(limited(each))),
     pages: {
       '/readings': async () => telemetry.readings(),
       '/traces/:traceId': async ({ traceId = '' }) => ({ spans: telemetry.telemetry.spans.trace(traceId) }),

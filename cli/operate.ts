@@ -46,9 +46,9 @@ export function restartCommand(
 
 /** `orders=6` */
 export async function scaleCommand(text: string, options: OperateOptions): Promise<ExitCode> {
-  const [, service, count] = /^([a-z][a-z0-9-]*)=([0-9]{1,4})$/.exec(text) ?? [];
+  const [, service, count] = /^([a-z][a-z0-9-]*)=([0-9]+)$/.exec(text) ?? [];
   if (service === undefined || count === undefined) {
-    throw new Failure(exitCodes.usage, `"${text}" says not what to scale to how many: give it as orders=6.`);
+    throw new Failure(exitCodes.usage, `"${text}" does not say how many of what: give it as orders=6.`);
   }
   return tell(options, '/scale', { service, instances: Number(count) }, `${service}: ${count}.`);
 }
@@ -66,18 +66,28 @@ const dataDirOf = ({ dataDir }: OperateOptions): string => pickDataDir(dataDir, 
 const isWell = ({ state, unready }: InstanceStatus): boolean =>
   state === 'leaving' || (state === 'ready' && unready !== undefined && Object.keys(unready).length === 0);
 
-const columns = ['INSTANCE', 'STATE', 'PID', 'ADDRESS', 'UP', 'RESTARTS', 'IN FLIGHT', 'HEALTH'] as const;
+const columns = [
+  ...['INSTANCE', 'STATE', 'PID', 'ADDRESS', 'UP', 'RESTARTS'],
+  ...['IN FLIGHT', 'REQ/S', 'FAILED', 'P50 MS', 'P99 MS', 'HEALTH'],
+];
 
 export function statusTable({ topology, pid, upMs, urls, database, instances }: SystemStatus): string {
   const rows = instances.map((each) => [
     ...[each.name, each.state, String(each.pid ?? '-'), each.address ?? '-'],
     ...[each.upMs === undefined ? '-' : duration(each.upMs), String(each.restarts), String(each.inFlight ?? '-')],
+    ...servedCells(each),
     healthOf(each),
   ]);
   const lines = inColumns([columns, ...rows], columns.length);
   const places = Object.entries(urls).map(([name, url]) => `${name} ${url}`);
   const head = `${topology}, up ${duration(upMs)}, pid ${pid}, database ${database.pid ?? 'elsewhere'}`;
   return [head, ...places, '', ...lines].join('\n');
+}
+
+function servedCells({ served }: InstanceStatus): string[] {
+  if (served === undefined) return ['-', '-', '-', '-'];
+  const { requestsPerSec, failedRatio, p50Ms, p99Ms } = served;
+  return [requestsPerSec.toFixed(1), `${(100 * failedRatio).toFixed(1)} %`, String(p50Ms ?? '-'), String(p99Ms ?? '-')];
 }
 
 function healthOf({ state, unready, why }: InstanceStatus): string {

@@ -1,7 +1,9 @@
 import type { OperatorViews } from '#edge/gateway';
 import type { EventLog } from '#kit/messaging';
 import type { Recorder } from '#kit/objectives';
+import { addressOf } from './address.ts';
 import { composedServices, publishesEvents } from './compose.ts';
+import { edgesOf, readingsOfEdges } from './edges.ts';
 import type { FaultSwitches } from './faults.ts';
 import { createLaboratory } from './laboratory.ts';
 import type { Mesh } from './mesh.ts';
@@ -43,8 +45,14 @@ export function createOperatorViews(options: OperatorViewsOptions): OperatorView
       return viewSystem({
         ...{ clock: world.clock, process, services, unready },
         here: () => readings,
-        elsewhere: () => elsewhere('/readings', askTimeoutMs),
-        instances: () => mesh?.directory.instances ?? [],
+        elsewhere: async () => {
+          const asked = [elsewhere('/readings', askTimeoutMs), readingsOfEdges(options.dataDir, askTimeoutMs)];
+          return (await Promise.all(asked)).flat();
+        },
+        expected: () => [
+          ...(mesh?.directory.instances ?? []).map((each) => ({ ...each, address: addressOf(each) })),
+          ...edgesOf(options.dataDir),
+        ],
       });
     },
   };

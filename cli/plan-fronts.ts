@@ -16,7 +16,7 @@ export interface Fronts {
   /** Where clients come in; undefined where the gateway itself is the door. */
   readonly entrance: Address | undefined;
   readonly balancer: Address | undefined;
-  readonly edge: EdgeConfig | undefined;
+  readonly edge: Omit<EdgeConfig, 'operators'> | undefined;
   /** What gateways need to know of it. */
   readonly gateway: GatewaySettings;
   /** Sockets that the command opens for a process and keeps open while that is replaced. */
@@ -50,7 +50,7 @@ export async function planFronts(options: ProcessesOptions): Promise<Fronts> {
   };
 }
 
-function edgeOf(options: ProcessesOptions, inner: Address): EdgeConfig {
+function edgeOf(options: ProcessesOptions, inner: Address): Omit<EdgeConfig, 'operators'> {
   const { topology, dataDir, world, internalDoor, https = { host: options.public.host, port: 0 } } = options;
   const names = namesFor(options.public.host);
   const { tls } = topology.edge;

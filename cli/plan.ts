@@ -53,7 +53,7 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
     const [port, operatorPort, doorPort] = ports;
     const isMeshed = port !== undefined && operatorPort !== undefined;
     const door = fronts.entrance && doorPort !== undefined ? { host: internalHost, port: doorPort } : options.public;
-    if (runs.includes('edge')) return edgeOf(process);
+    if (runs.includes('edge')) return edgeOf(process, operatorPort);
     return {
       process,
       services: runs,
@@ -83,11 +83,13 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
   }
 
   /** Told nothing that would be worth stealing. */
-  function edgeOf(process: string): ServicesConfig {
+  function edgeOf(process: string, operatorPort = 0): ServicesConfig {
+    const operators = { host: internalHost, port: operatorPort };
     return {
       ...{ process, services: ['edge'], databases: {}, public: options.public, dataDir },
       ...{ provider: topology.provider, secrets: { keyEncryption: '', sandboxKey: '', webhook: '' } },
-      ...(fronts.edge ? { edge: fronts.edge } : {}),
+      ...(fronts.edge ? { edge: { ...fronts.edge, operators } } : {}),
+      ...(options.telemetry ? { telemetry: options.telemetry } : {}),
       doors: fronts.doorsOf(['edge']),
     };
   }

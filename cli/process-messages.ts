@@ -1,5 +1,6 @@
 import type { Issued } from '#kit/mesh';
 import type { ExitCode } from './failure.ts';
+import type { Served } from './served-lately.ts';
 import type { DoorName, ServicesConfig } from './services.ts';
 
 /** What parent and child say to one another over the channel that `spawn` opens between them. */
@@ -39,6 +40,7 @@ export interface Pulse {
   readonly unready: Readonly<Record<string, string>>;
   /** Requests under way. */
   readonly inFlight: number;
+  readonly served: Served;
 }
 
 export type ToParent =

@@ -1,12 +1,12 @@
 import type { SettingView } from '#contracts/operators';
-import { createHttpServer, type ServiceServer } from '#kit/contract';
+import type { ServiceServer } from '#kit/contract';
 import { type Identity, type Instance, registryMigrations } from '#kit/mesh';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
-import { prometheusContentType } from '#kit/telemetry';
 import { createLanguageModel, type LanguageModelOptions } from '#services/assistant';
 import { seedProducts } from '#services/products';
+import { addressOf } from './address.ts';
 import type { AdminAccount } from './admin.ts';
 import { announce } from './announce.ts';
 import {
@@ -19,6 +19,7 @@ import {
   serviceMigrations,
 } from './compose.ts';
 import type { Address, Door } from './doors.ts';
+import { edgesOf } from './edges.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createFaultSwitches } from './faults.ts';
 import type { EdgeConfig } from './front-edge.ts';
@@ -31,10 +32,12 @@ import { composeMortals } from './mortals.ts';
 import { createShopObjectives } from './objectives.ts';
 import { observeTransport } from './observe.ts';
 import { observeProvider } from './observe-provider.ts';
+import { createOperatorPort } from './operator-port.ts';
 import { createOperatorViews } from './operator-views.ts';
 import type { Pulse } from './process-messages.ts';
 import { connectProvider, nameOfProvider, startSandbox } from './provider.ts';
 import { demoOrder, seedPricing, seedStock } from './seed.ts';
+import { createServedLately } from './served-lately.ts';
 import type { Sign } from './signing.ts';
 import { createProcessTelemetry, type ProcessTelemetry, sampleEvents, type TelemetryConfig } from './telemetry.ts';
 import type { Provider, ServiceName } from './topology.ts';
@@ -122,7 +125,9 @@ export interface Seams {
   readonly server?: (server: ServiceServer) => ServiceServer;
   readonly database?: (database: Database, service: ComposedService | 'log') => Database;
   /** Where an instance of the mesh is really reached. */
-  readonly addressOf?: (instance: Instance) => { readonly host: string; readonly port: number };
+  readonly addressOf?: (instance: Instance) => Address;
+  /** Where the balancer really reaches the door of a gateway. */
+  readonly doorOf?: (door: Pick<Instance, 'process' | 'host' | 'port'>) => Address;
 }
 
 /** What a process tells when its services are up. */
@@ -159,6 +164,9 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   const { telemetry } = observed;
   const databases = openDatabases(options, observed);
   const inFlight = createInFlight();
+  // What a request meets first has counted what is behind it too.
+  const first = (['balancer', 'gateway'] as const).find((name) => services.includes(name));
+  const lately = createServedLately({ world, metrics: telemetry.metrics, ...(first ? { service: first } : {}) });
   const transports = createTransports(options, observed, () => mesh);
   const mesh = meshOf(options, identity, () => ({
     contracts: publicContracts,
@@ -171,7 +179,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
     host,
     urls,
     transport: transports.transport,
-    pulse: async () => ({ unready: await host.unready(), inFlight: inFlight.count }),
+    pulse: async () => ({ unready: await host.unready(), inFlight: inFlight.count, served: lately.read() }),
     async stop(leaveMs?: number) {
       if (mesh && leaveMs !== undefined) mesh.leaveMs = leaveMs;
       await host.stop();
@@ -180,10 +188,14 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   // Stops last: what the others do at their end is told too.
   if (options.keptLog) host.add(options.keptLog);
   host.add(observed.component);
+  host.add(lately.component);
   host.add(databases.component);
-  if (options.mesh) host.add(operatorPort(options.mesh, observed));
-  const shown = options.mesh ? { ...options.mesh, port: options.mesh.operatorPort } : options.internalDoor;
-  if (shown) host.add(announce(options.dataDir, { ...options, metrics: `${originOf(shown)}/metrics` }));
+  const { internalDoor } = options;
+  const operators =
+    options.mesh && createOperatorPort({ host: options.mesh.host, port: options.mesh.operatorPort }, observed);
+  if (operators) host.add(operators.component);
+  const metrics = operators?.metrics ?? (internalDoor && `${originOf(internalDoor)}/metrics`);
+  if (metrics) host.add(announce(options.dataDir, { ...options, metrics, address: addressOf(options.public) }));
   if (mesh) host.add(mesh.connections);
 
   const faults = options.faults ? createFaultSwitches(options) : undefined;
@@ -239,7 +251,8 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
 
   if (mesh && options.balancer) {
     const { createFrontBalancer } = await import('./front-balancer.ts');
-    const { layer7, components } = createFrontBalancer(options, mesh.directory, options.balancer, opened.balancer);
+    const { balancer: at } = options;
+    const { layer7, components } = createFrontBalancer(options, mesh.directory, at, opened.balancer, telemetry);
     for (const component of components) host.add(component);
     inFlight.watch(() => layer7.active);
   }
@@ -371,24 +384,9 @@ function countOf(mesh: Mesh | undefined, service: ServiceName): number {
   return Math.max(1, mesh?.directory.instances.filter(({ services }) => services.includes(service)).length ?? 1);
 }
 
-/** Whether this process lives, and its numbers: for Prometheus and for probes, which have no certificates. */
-function operatorPort({ host, operatorPort: port }: MeshConfig, { metricsPage }: ProcessTelemetry): Component {
-  const app = createHttpServer({ routes: [], admit: (request) => request });
-  app.get('/livez', async () => ({ status: 'alive' }));
-  app.get('/metrics', async (_request, reply) => {
-    reply.header('content-type', prometheusContentType);
-    return metricsPage();
-  });
-  return {
-    name: 'operator port',
-    start: async () => void (await app.listen({ host, port })),
-    stop: () => app.close(),
-  };
-}
-
 /** What operators see at the gateway's internal door: this process's metrics, and traces of all processes. */
 function internalDoorOf(
-  { process: name }: ServicesOptions,
+  { process: name, dataDir }: ServicesOptions,
   at: { readonly host: string; readonly port: number },
   { telemetry, metricsPage }: ProcessTelemetry,
   mesh: Mesh | undefined,
@@ -404,6 +402,10 @@ function internalDoorOf(
       { targets: [`${at.host}:${at.port}`], labels: { process: name } },
       ...others().map(({ host, operatorPort: port, process, services }) => ({
         targets: [`${host}:${port}`],
+        labels: { process, services: services.join(',') },
+      })),
+      ...edgesOf(dataDir).map(({ process, services, metrics }) => ({
+        targets: [new URL(metrics).host],
         labels: { process, services: services.join(',') },
       })),
     ],

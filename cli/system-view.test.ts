@@ -23,7 +23,7 @@ test('calls are summed over processes, by caller and callee, with those that fai
     services: ['orders'],
     here: () => here,
     elsewhere: async () => [there],
-    instances: () => [],
+    expected: () => [],
     unready: async () => ({}),
   });
   expect(view.edges).toMatchObject([{ caller: 'orders', callee: 'payments', calls: 2, failed: 1 }]);
@@ -35,14 +35,14 @@ const here = await measured(200);
 const there = await measured(503);
 
 test('a process that does not answer is listed as not answering', async () => {
-  const at = { host: '127.0.0.1', port: 1, operatorPort: 2, zone: 'a', startId: 's' };
+  const at = { address: '127.0.0.1:1', zone: 'a' };
   const view = await viewSystem({
     clock: world.clock,
     process: 'one',
     services: ['orders'],
     here: () => here,
     elsewhere: async () => [],
-    instances: () => [
+    expected: () => [
       { ...at, process: 'one', services: ['orders'] },
       { ...at, process: 'two', services: ['payments'] },
     ],

@@ -1,5 +1,4 @@
 import type { SystemView } from '#contracts/operators';
-import type { Instance } from '#kit/mesh';
 import type { Clock } from '#kit/runtime';
 import type { CollectedMetric } from '#kit/telemetry';
 
@@ -23,8 +22,16 @@ export interface SystemViewOptions {
   /** Readings of every other process that answers. */
   readonly elsewhere: () => Promise<readonly unknown[]>;
   /** All that are expected, this one included; empty where there is one process. */
-  readonly instances: () => readonly Instance[];
+  readonly expected: () => readonly Expected[];
   readonly unready: () => Promise<Readonly<Record<string, string>>>;
+}
+
+/** A process that should answer. */
+export interface Expected {
+  readonly process: string;
+  readonly services: readonly string[];
+  readonly address: string;
+  readonly zone?: string;
 }
 
 /** Puts the readings of all processes together. One that does not answer is listed as such. */
@@ -59,15 +66,15 @@ export async function viewSystem(options: SystemViewOptions): Promise<SystemView
 }
 
 function processesOf(options: SystemViewOptions, readings: readonly Readings[]): SystemView['processes'] {
-  const instances = options.instances();
+  const expected = options.expected();
   const startedAt = new Map(readings.map((each) => [each.process, each.startedAt]));
-  if (instances.length === 0) {
+  if (expected.length === 0) {
     const { process, services } = options;
     return [{ process, services: [...services], answering: true, startedAt: startedAt.get(process) ?? '' }];
   }
-  return instances.map(({ process, services, host, port, zone }) => {
+  return expected.map(({ process, services, address, zone }) => {
     const started = startedAt.get(process);
-    const about = { process, services: [...services], address: `${host}:${port}`, zone };
+    const about = { process, services: [...services], address, ...(zone === undefined ? {} : { zone }) };
     return { ...about, answering: started !== undefined, ...(started === undefined ? {} : { startedAt: started }) };
   });
 }

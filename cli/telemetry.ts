@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { BreakerEvent, Bulkhead, PolicyEvent } from '#kit/resilience';
+import type { AdaptiveLimit, BreakerEvent, Bulkhead, PolicyEvent } from '#kit/resilience';
 import type { Component, World } from '#kit/runtime';
 import type { PooledDatabase } from '#kit/store';
 import {
@@ -45,6 +45,8 @@ export interface ProcessTelemetry {
   onCallEvent(callee: string, event: PolicyEvent | BreakerEvent): void;
   /** For `onBulkhead` of the same. */
   watchBulkhead(callee: string, operation: string, bulkhead: Bulkhead, concurrencyMax: number): void;
+  /** What a service takes on, found out by itself. */
+  watchLimit(service: string, limit: AdaptiveLimit): void;
   /** The page that Prometheus scrapes. */
   metricsPage(): Promise<string>;
   /** The same numbers, summed up for the console. */
@@ -117,6 +119,7 @@ export function createProcessTelemetry(
     watchPool: (database) => void pools.set(database.name, database),
     onCallEvent,
     watchBulkhead: measureBulkheads(telemetry),
+    watchLimit: measureLimits(telemetry),
     async metricsPage() {
       await takeSamples();
       return telemetry.metricsText();
@@ -215,6 +218,24 @@ function measureBulkheads(telemetry: TelemetryHost): ProcessTelemetry['watchBulk
   return (callee, operation, bulkhead, concurrencyMax) => {
     // As many as there are operations that are called from here.
     watched.push({ labels: { callee, operation }, bulkhead, concurrencyMax });
+  };
+}
+
+function measureLimits(telemetry: TelemetryHost): ProcessTelemetry['watchLimit'] {
+  const labels = ['service'] as const;
+  return (service, limit) => {
+    telemetry.gauge(
+      {
+        name: 'holdfast_adaptive_limit_requests',
+        help: 'Requests that a service works on at a time, at most.',
+        labels,
+      },
+      () => [{ labels: { service }, value: limit.limit }],
+    );
+    telemetry.tally(
+      { name: 'holdfast_adaptive_limit_refused_total', help: 'Requests beyond that, answered with 503.', labels },
+      () => [{ labels: { service }, value: limit.refused }],
+    );
   };
 }
 

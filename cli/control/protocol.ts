@@ -1,4 +1,5 @@
 import type { ExitCode } from '../failure.ts';
+import type { Served } from '../served-lately.ts';
 
 /**
  * What `holdfast status`, `scale`, `restart`, `kill`, `pause` and `resume` say to the command that runs on a data
@@ -39,6 +40,8 @@ export interface InstanceStatus {
   readonly unready?: Readonly<Record<string, string>>;
   /** Requests that it works on. */
   readonly inFlight?: number;
+  /** In the last 5 to 10 seconds; a gateway, balancer or edge tells of the whole requests alone. */
+  readonly served?: Served;
   /** Why it does not serve. */
   readonly why?: string;
 }

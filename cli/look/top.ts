@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { systemClock, systemTimers } from '#kit/runtime';
-import { type Announced, announced } from '../announce.ts';
+import { type Announced, announced, isAlive } from '../announce.ts';
 import { pickDataDir } from '../data-dir.ts';
 import { type ExitCode, exitCodes, Failure } from '../failure.ts';
 import { createScreen } from '../screen.ts';
@@ -25,7 +25,10 @@ export async function topCommand({ once, everySec, json, dataDir }: TopOptions):
   const screen = createScreen(json);
   let before = await lookAt(folder);
   if (before.length === 0) {
-    throw new Failure(exitCodes.unavailable, `No Holdfast is running on ${folder}: start one with "npx holdfast up".`);
+    throw new Failure(
+      exitCodes.unavailable,
+      `No Holdfast is running on ${folder}: start one with "npx holdfast up", or name its --data-dir.`,
+    );
   }
   const isLive = process.stdout.isTTY === true && !once && !json;
   const terminal = isLive ? takeOver() : undefined;
@@ -52,7 +55,7 @@ async function lookAt(folder: string): Promise<readonly Shown[]> {
   const found = announced(folder);
   const shown = await Promise.all(found.map(pageOf));
   // Nobody answers there, and the process is not: a crash left its announcement.
-  return shown.filter((each, i) => each.page !== undefined || isAlive((found[i] as Announced).pid));
+  return shown.filter((each, i) => each.page !== undefined || isAlive(found[i] as Announced));
 }
 
 async function pageOf({ process: name, services, metrics }: Announced): Promise<Shown> {
@@ -63,14 +66,6 @@ async function pageOf({ process: name, services, metrics }: Announced): Promise<
     return { process: name, services, atMs: systemClock.monotonicMs(), page };
   } catch {
     return { process: name, services, atMs: systemClock.monotonicMs(), page: undefined };
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }
 

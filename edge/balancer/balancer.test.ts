@@ -11,6 +11,7 @@ import fc from 'fast-check';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { type Logger, seededRandom, systemWorld } from '#kit/runtime';
+import { createTelemetry } from '#kit/telemetry';
 import {
   createLayer4,
   createLayer7,
@@ -345,4 +346,30 @@ test('PROXY headers: what is written is read, however it is cut, and nothing els
       expect(parseProxyHeader(Buffer.from(bytes)).is).toBe('refused');
     }),
   );
+});
+
+test('what it serves, whom it calls and how each member is stands on its page', async () => {
+  const telemetry = createTelemetry({ ...world, service: 'test' });
+  const [well, busy] = [await member('well'), await member('busy', (_r, response) => response.writeHead(503).end())];
+  const pool = poolOf([well, busy], { telemetry });
+  const url = await balance([{ to: [{ pool }] }], { telemetry });
+  for (let i = 0; i < 10; i++) expect((await get(url)).body).toBe('well');
+  const page = await telemetry.metricsText();
+  const count = (series: string) =>
+    Number(
+      page
+        .split('\n')
+        .find((line) => line.startsWith(series))
+        ?.split(' ')[1],
+    );
+  expect(count('holdfast_requests_total{service="balancer",operation="proxy",status="2xx"}')).toBe(10);
+  const calls = (outcome: string) =>
+    count(`holdfast_calls_total{caller="balancer",callee="gateway",operation="proxy",outcome="${outcome}"}`);
+  expect(calls('2xx')).toBe(10);
+  expect(calls('5xx')).toBeGreaterThanOrEqual(5);
+  expect(count('holdfast_requests_active{service="balancer"}')).toBe(0);
+  expect(count('holdfast_balancer_member_in{pool="test",member="well"}')).toBe(1);
+  expect(count('holdfast_balancer_member_in{pool="test",member="busy"}')).toBe(0);
+  expect(count('holdfast_balancer_member_active_requests{pool="test",member="well"}')).toBe(0);
+  expect(count('holdfast_balancer_buffered_bytes')).toBe(0);
 });

@@ -3,9 +3,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { type Dispatcher, Pool } from 'undici';
 import type { Endpoint } from '#kit/mesh';
 import type { Component, World } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
+import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
 import { refuse } from '../http/guard.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
-import { bufferBody } from './buffer.ts';
+import { createHopTelemetry, noHop, statusGone } from '../http/observe.ts';
 import type { BalancerPool } from './pool.ts';
 import { choosePool, cookieOf, findRule, type RequestHead, type Rule } from './routes.ts';
 import { tunnel } from './tunnel.ts';
@@ -31,6 +33,8 @@ export interface Layer7Options {
   readonly memberConnectionsMax?: number;
   /** Default 10,000. */
   readonly connectionsMax?: number;
+  /** Counts what it serves and whom it calls. Default: nothing is counted. */
+  readonly telemetry?: Telemetry;
 }
 
 export interface Layer7 {
@@ -47,20 +51,25 @@ const triesMax = 3;
 const headSizeBytesMax = 16 * 1024;
 const connectTimeoutMs = 1_000;
 
-/** Repeating these changes nothing, or their key sees to it. */
-function isRepeatable({ method, headers }: RequestHead): boolean {
-  return ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'].includes(method) || headers['idempotency-key'] !== undefined;
-}
-
 /** Balances requests: rules choose a pool, the pool chooses a member, bodies pass through. */
 export function createLayer7(options: Layer7Options): Layer7 {
   const { world, rules, host = '127.0.0.1', port = 0 } = options;
   const { tryTimeoutMs = 2_000, lastTryTimeoutMs = 30_000, memberConnectionsMax = 64 } = options;
   const { bufferBytesMax = 64 * 1024, buffersBytesMax = 64 * 1024 * 1024 } = options;
   const clients = new Map<string, Pool>();
-  let buffered = 0;
+  const held = createHeldBodies({ eachMax: bufferBytesMax, allMax: buffersBytesMax });
   let isLeaving = false;
   let active = 0;
+  const { clock } = world;
+  const hop = options.telemetry ? observeLayer7(options.telemetry) : noHop;
+
+  function observeLayer7(telemetry: Telemetry) {
+    telemetry.gauge(
+      { name: 'holdfast_balancer_buffered_bytes', help: 'Bodies that are held until a member has answered.' },
+      () => held.sizeBytes,
+    );
+    return createHopTelemetry({ telemetry, service: 'balancer', callee: 'gateway', active: () => active });
+  }
 
   function clientOf({ instance }: Endpoint): Pool {
     const origin = `http://${instance.host.includes(':') ? `[${instance.host}]` : instance.host}:${instance.port}`;
@@ -83,15 +92,13 @@ export function createLayer7(options: Layer7Options): Layer7 {
     if (!pool) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
     const size = Number(request.headers['content-length'] ?? 0);
     const hasBody = size > 0 || request.headers['transfer-encoding'] !== undefined;
-    const isHeld = hasBody && size > 0 && size <= bufferBytesMax && buffered + size <= buffersBytesMax;
-    if (!isHeld)
+    if (!hasBody || !held.take(size))
       return send(request, response, head, { pool, key, body: hasBody ? request : null, mayRepeat: !hasBody });
-    buffered += size;
     try {
       const body = await bufferBody(request, size);
       await send(request, response, head, { pool, key, body, mayRepeat: true });
     } finally {
-      buffered -= size;
+      held.giveBack(size);
     }
   }
 
@@ -131,11 +138,16 @@ export function createLayer7(options: Layer7Options): Layer7 {
     for (let tries = 1; ; tries++) {
       const endpoint = pool.choose({ key, tried });
       if (!endpoint) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
-      const isLast = tries >= triesMax || !mayRepeat || !isRepeatable(head) || pool.endpoints.length <= tried.size + 1;
+      const isLast =
+        tries >= triesMax ||
+        !mayRepeat ||
+        !isRepeatable(head.method, head.headers) ||
+        pool.endpoints.length <= tried.size + 1;
       tried.add(endpoint.instance.process);
       const end = pool.begin(endpoint);
       attempt = new AbortController();
       let isLate = false;
+      const startMs = clock.monotonicMs();
       // Not undici's own time-out, which looks once a second.
       const cancel = world.timers.after(isLast ? lastTryTimeoutMs : tryTimeoutMs, () => {
         isLate = true;
@@ -153,6 +165,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
           bodyTimeout: 0,
         });
         cancel();
+        hop.called(reply.statusCode, clock.monotonicMs() - startMs);
         // 503 is an instance that asks to be spared; another may have room.
         if (reply.statusCode === 503 && !isLast) {
           await reply.body.dump();
@@ -165,6 +178,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
         cancel();
         // A client that goes away says nothing of the member.
         if (isGone) return end(true);
+        hop.called(undefined, clock.monotonicMs() - startMs);
         end(false);
         const another = tries < triesMax && (isNotSent(error) ? mayRepeat || body === null : !isLast);
         if (another && pool.endpoints.length > tried.size) continue;
@@ -188,8 +202,10 @@ export function createLayer7(options: Layer7Options): Layer7 {
       response.on('error', () => {});
       if (isLeaving) response.setHeader('connection', 'close');
       active++;
+      const startMs = clock.monotonicMs();
       response.once('close', () => {
         active--;
+        hop.served(response.headersSent ? response.statusCode : statusGone, clock.monotonicMs() - startMs);
       });
       handle(request, response).catch((error) => {
         world.log.debug('a request was broken off', { error });

@@ -1,7 +1,17 @@
 import { connect } from 'node:net';
 import { request } from 'undici';
-import { type Balancing, createEndpoint, type Endpoint, type Instance, noteCall, noteProbe, pick } from '#kit/mesh';
+import {
+  type Balancing,
+  createEndpoint,
+  type Endpoint,
+  type Instance,
+  isEjected,
+  noteCall,
+  noteProbe,
+  pick,
+} from '#kit/mesh';
 import type { Cancel, Component, World } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
 
 /** How an instance is asked whether it is well: a page that answers 2xx, or a port that takes connections. */
 export type Probe = { readonly kind: 'http'; readonly path: string } | { readonly kind: 'tcp' };
@@ -23,6 +33,8 @@ export interface PoolOptions {
   readonly probeTimeoutMs?: number;
   /** How long a new member takes to get its full share. Default 10,000 ms; 0: at once. */
   readonly slowStartMs?: number;
+  /** Shows how each member is. Default: nowhere. */
+  readonly telemetry?: Telemetry;
 }
 
 export type Member = Pick<Instance, 'process' | 'host' | 'port'> & Partial<Pick<Instance, 'zone' | 'startId'>>;
@@ -63,6 +75,24 @@ export function createPool(options: PoolOptions): BalancerPool {
       if (!known.has(keyOf(member))) known.set(keyOf(member), createEndpoint(instanceOf(member, name), sinceMs));
     }
     endpoints = [...known.values()];
+  }
+
+  if (options.telemetry) observePool(options.telemetry);
+
+  function observePool(telemetry: Telemetry): void {
+    const read = (value: (endpoint: Endpoint) => number) => () => {
+      refresh();
+      return endpoints.map((each) => ({ labels: { pool: name, member: each.instance.process }, value: value(each) }));
+    };
+    const labels = ['pool', 'member'] as const;
+    telemetry.gauge(
+      { name: 'holdfast_balancer_member_in', help: '1: it gets requests; 0: out by its health or ejected.', labels },
+      read((endpoint) => (endpoint.isOut || isEjected(endpoint, clock.monotonicMs()) ? 0 : 1)),
+    );
+    telemetry.gauge(
+      { name: 'holdfast_balancer_member_active_requests', help: 'Requests under way at a member.', labels },
+      read(({ active }) => active),
+    );
   }
 
   async function probeAll(): Promise<void> {

@@ -11,6 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import { request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, type Logger, systemWorld } from '#kit/runtime';
+import { createTelemetry } from '#kit/telemetry';
 import { createPurgeFeed, type PurgeFeed } from '../gateway/purge-feed.ts';
 import { type Cdn, type CdnOptions, createCdn, followPurges } from './index.ts';
 import { codingOf } from './proxy.ts';
@@ -444,5 +445,64 @@ describe.skipIf(!tls)('over TLS (skipped where there is no openssl to make a cer
     expect(await shake('TLSv1.3', ['h2', 'http/1.1'])).toEqual(['TLSv1.3', 'h2']);
     expect(await shake('TLSv1.2', ['http/1.1'])).toEqual(['TLSv1.2', 'http/1.1']);
     expect(await shake('TLSv1.1', ['http/1.1'])).toBe('refused');
+  });
+});
+
+test('what it serves, from where, and how full it is stands on its page', async () => {
+  const telemetry = createTelemetry({ ...world, service: 'test' });
+  const at = await open({ telemetry });
+  reply({ 'cache-control': 'public, max-age=60' });
+  for (let i = 0; i < 3; i++) await get('/counted', {}, 'GET', at);
+  answer = (_request, response) => response.destroy();
+  expect((await get('/broken', {}, 'POST', at)).status).toBe(502);
+  const page = await telemetry.metricsText();
+  const count = (series: string) =>
+    Number(
+      page
+        .split('\n')
+        .find((line) => line.startsWith(series))
+        ?.split(' ')[1],
+    );
+  expect(count('holdfast_requests_total{service="edge",operation="proxy",status="2xx"}')).toBe(3);
+  expect(count('holdfast_requests_total{service="edge",operation="proxy",status="5xx"}')).toBe(1);
+  expect(count('holdfast_calls_total{caller="edge",callee="balancer",operation="proxy",outcome="2xx"}')).toBe(1);
+  expect(count('holdfast_calls_total{caller="edge",callee="balancer",operation="proxy",outcome="failed"}')).toBe(1);
+  expect(count('holdfast_edge_replies_total{outcome="hit"}')).toBe(2);
+  expect(count('holdfast_edge_replies_total{outcome="miss"}')).toBe(1);
+  expect(count('holdfast_edge_replies_total{outcome="failed"}')).toBe(1);
+  expect(count('holdfast_edge_connections')).toBeGreaterThanOrEqual(1);
+  expect(count('holdfast_edge_cache_bytes')).toBeGreaterThan(0);
+});
+
+describe('what is behind it breaks off before it answers', () => {
+  const breakOnce = () => {
+    const bodies: string[] = [];
+    answer = (incoming, response) => {
+      text(incoming).then(
+        (body) => {
+          bodies.push(body);
+          if (bodies.length === 1) incoming.socket.destroy();
+          else response.end('done');
+        },
+        () => {},
+      );
+    };
+    return bodies;
+  };
+  const post = async (path: string, headers: Record<string, string>, body: string) => {
+    const reply = await request(`${cdn.address}${path}`, { method: 'POST', headers, body });
+    return { status: reply.statusCode, body: await reply.body.text() };
+  };
+
+  test('an order with its key is sent again, whole, and its client notices nothing', async () => {
+    const bodies = breakOnce();
+    expect(await post('/orders', { 'idempotency-key': 'k' }, 'an order')).toEqual({ status: 200, body: 'done' });
+    expect(bodies).toEqual(['an order', 'an order']);
+  });
+
+  test('what may not be repeated is not', async () => {
+    const bodies = breakOnce();
+    expect((await post('/orders', {}, 'an order')).status).toBe(502);
+    expect(bodies).toEqual(['an order']);
   });
 });

@@ -2,6 +2,8 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { Pool } from 'undici';
 import { createLimiter, type Rate } from '#kit/limits';
 import type { Component, World } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
+import { createHopTelemetry, noHop } from '../http/observe.ts';
 import { type ConnectionsOptions, createConnections } from './connections.ts';
 import { createHttpCache, type HttpCacheOptions } from './http-cache.ts';
 import { createReverseProxy } from './proxy.ts';
@@ -31,6 +33,8 @@ export interface CdnOptions {
   readonly originConnectionsMax?: number;
   /** The origin has so long to begin its reply. Default 30,000 ms; nothing is said to it twice. */
   readonly originTimeoutMs?: number;
+  /** Counts what it serves, from where, and how full it is. Default: nothing is counted. */
+  readonly telemetry?: Telemetry;
 }
 
 export interface Cdn {
@@ -68,6 +72,22 @@ export function createCdn(options: CdnOptions): Cdn {
   });
   const connections = createConnections(options.connections);
   const fronts: Front[] = [];
+  const active = () => fronts.reduce((sum, front) => sum + front.active(), 0);
+  const hop = options.telemetry ? observeCdn(options.telemetry) : noHop;
+
+  function observeCdn(telemetry: Telemetry) {
+    telemetry.gauge(
+      { name: 'holdfast_edge_connections', help: 'Open connections of clients.' },
+      () => connections.count,
+    );
+    telemetry.gauge({ name: 'holdfast_edge_cache_bytes', help: 'What is kept, with its keys.' }, () => cache.sizeBytes);
+    telemetry.tally(
+      { name: 'holdfast_edge_replies_total', help: 'Replies, by where they came from.', labels: ['outcome'] },
+      () => Object.entries(counts).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    );
+    return createHopTelemetry({ telemetry, service: 'edge', callee: 'balancer', active });
+  }
+
   const open = (at: Listening, keys: TlsKeys | undefined) => {
     const front = createFront({
       world,
@@ -78,7 +98,8 @@ export function createCdn(options: CdnOptions): Cdn {
       onRefused: () => {
         counts.refused++;
       },
-      handle: createReverseProxy({ world, pool, cache, counts, isTls: keys !== undefined }),
+      onServed: hop.served,
+      handle: createReverseProxy({ world, pool, cache, counts, onCalled: hop.called, isTls: keys !== undefined }),
     });
     fronts.push({ ...front, at });
   };
@@ -92,7 +113,7 @@ export function createCdn(options: CdnOptions): Cdn {
     },
     counts,
     get active() {
-      return fronts.reduce((sum, { active }) => sum + active(), 0);
+      return active();
     },
     purge: (tags) => cache.purge(tags),
     purgeAll: () => cache.purgeAll(),

@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import type { World } from '#kit/runtime';
+import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
+import type { HopTelemetry } from '../http/observe.ts';
 import type { CacheRequest, Entry, HttpCache } from './http-cache.ts';
 import type { CdnOutcome } from './index.ts';
 import type { FrontRequest, FrontResponse } from './server.ts';
@@ -11,9 +13,15 @@ export interface ReverseProxyOptions {
   readonly pool: Pool;
   readonly cache: HttpCache;
   readonly counts: Record<CdnOutcome, number>;
+  readonly onCalled: HopTelemetry['called'];
   readonly isTls: boolean;
 }
 
+/** Bodies up to this are held until there is an answer, so that they can be sent again. */
+const heldBytesMax = { eachMax: 64 * 1024, allMax: 64 * 1024 * 1024 };
+/** A connection that breaks before its answer is one to somebody who is restarted, or was killed: others may break with it. */
+const sendsMax = 3;
+const againAfterMs = 20;
 /** Largest body that is kept. What is larger passes through. */
 const objectSizeBytesMax = 2 * 1024 * 1024;
 interface Fetching {
@@ -30,8 +38,10 @@ interface Fetched {
 export function createReverseProxy(
   options: ReverseProxyOptions,
 ): (request: FrontRequest, response: FrontResponse) => void {
-  const { world, pool, cache, counts, isTls } = options;
+  const { world, pool, cache, counts, onCalled, isTls } = options;
+  const { clock, timers } = world;
   const fetching = new Map<string, Fetching>();
+  const held = createHeldBodies(heldBytesMax);
 
   async function handle(request: FrontRequest, response: FrontResponse): Promise<void> {
     const asked = askedOf(request, isTls);
@@ -108,22 +118,37 @@ export function createReverseProxy(
   }
 
   async function pass(asked: CacheRequest, request: FrontRequest, response: FrontResponse): Promise<void> {
-    const hasBody =
-      request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
+    const size = Number(length ?? 0);
+    if (isRepeatable(asked.method, asked.headers) && held.take(size)) {
+      try {
+        return relay(asked, response, await fetch(asked, await bufferBody(request, size)), 'passed');
+      } finally {
+        held.giveBack(size);
+      }
+    }
+    const hasBody = length !== undefined || chunked !== undefined;
     const streams = hasBody || (request.httpVersionMajor === 2 && !request.readableEnded && asked.method !== 'HEAD');
     return relay(asked, response, await fetch(asked, streams ? request : null), 'passed');
   }
 
-  async function fetch(asked: CacheRequest, body: Readable | null): Promise<Fetched> {
+  async function fetch(asked: CacheRequest, body: Readable | Buffer | null): Promise<Fetched> {
     const { method, url, headers } = asked;
-    const ask = () => pool.request({ path: url, method: method as Dispatcher.HttpMethod, headers, body });
-    const isRead = method === 'GET' || method === 'HEAD';
-    // What is behind us was restarted or crashed: reading again does no harm (RFC 9110 §9.2.2), and it is back in a moment.
-    const reply = await ask().catch((error) => {
-      if (isRead && broken.has(error.code)) return ask();
-      throw error;
-    });
-    return { status: reply.statusCode, headers: reply.headers, body: reply.body };
+    const mayRepeat = isRepeatable(method, headers) && (body === null || Buffer.isBuffer(body));
+    const startMs = clock.monotonicMs();
+    for (let sends = 1; ; sends++) {
+      try {
+        const reply = await pool.request({ path: url, method: method as Dispatcher.HttpMethod, headers, body });
+        onCalled(reply.statusCode, clock.monotonicMs() - startMs);
+        return { status: reply.statusCode, headers: reply.headers, body: reply.body };
+      } catch (error) {
+        if (!mayRepeat || sends >= sendsMax || !broken.has((error as { code?: unknown }).code)) {
+          onCalled(undefined, clock.monotonicMs() - startMs);
+          throw error;
+        }
+        if (sends > 1) await timers.sleep(againAfterMs);
+      }
+    }
   }
 
   /** A reply as it comes. `begun` is what was read of it already. */

@@ -8,6 +8,7 @@ import {
 import type { Socket } from 'node:net';
 import type { World } from '#kit/runtime';
 import { type Refusal, refuse } from '../http/guard.ts';
+import { type HopTelemetry, statusGone } from '../http/observe.ts';
 import type { Connections } from './connections.ts';
 
 export type FrontRequest = IncomingMessage | Http2ServerRequest;
@@ -26,6 +27,7 @@ export interface FrontOptions {
   /** Whether an address has had its share; counts the request. */
   readonly limited: (address: string) => boolean;
   readonly onRefused: () => void;
+  readonly onServed: HopTelemetry['served'];
   readonly handle: (request: FrontRequest, response: FrontResponse) => void;
   readonly timeouts?: {
     /** The whole head. Default 10,000 ms. */
@@ -122,9 +124,11 @@ export function createFront(options: FrontOptions): Front {
     const { socket } = request;
     active++;
     count(socket, 1);
+    const startMs = world.clock.monotonicMs();
     response.once('close', () => {
       active--;
       count(socket, -1);
+      options.onServed(response.headersSent ? response.statusCode : statusGone, world.clock.monotonicMs() - startMs);
     });
     if (isLeaving && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     const refusal = refuse({

@@ -155,7 +155,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
-  const shedding = createDoorShedding({ world, own: gateway.service });
+  const shedding = createDoorShedding({ world, own: gateway.service, telemetry: options.telemetry });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
   function pageOf({ method, path, headers, route }: Omit<Arrival, 'correlationId'>): Reply | undefined {

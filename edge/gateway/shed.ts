@@ -2,6 +2,7 @@ import { type HttpRoute, problemReply } from '#kit/contract';
 import { meshProblems } from '#kit/mesh';
 import { createPressure } from '#kit/resilience';
 import type { Reply, World } from '#kit/runtime';
+import type { Telemetry } from '#kit/telemetry';
 
 /** Refuses at the door what can't be done in time, the least important first, before it has cost more than its head. */
 export interface DoorShedding {
@@ -22,14 +23,26 @@ export function createDoorShedding({
   world,
   own,
   activeMax = activeMaxDefault,
+  telemetry,
 }: {
   readonly world: World;
   /** The gateway's name as a service: whoever looks how it is gets an answer. */
   readonly own: string;
   readonly activeMax?: number;
+  /** Shows how much it refuses. Default: nowhere. */
+  readonly telemetry?: Telemetry | undefined;
 }): DoorShedding {
   const pressure = createPressure(world);
   let active = 0;
+  let refused = 0;
+  telemetry?.gauge(
+    { name: 'holdfast_door_pressure_level', help: '0 takes everything; 1, 2, 3: no low, normal, critical priority.' },
+    () => pressure.level,
+  );
+  telemetry?.tally(
+    { name: 'holdfast_door_refused_total', help: 'Requests refused at the door, as there was too much to do.' },
+    () => refused,
+  );
 
   function isTaken({ service, operation }: HttpRoute): boolean {
     if (service === own) return true;
@@ -40,6 +53,7 @@ export function createDoorShedding({
   return {
     refusal(route, correlationId) {
       if (!route || isTaken(route)) return undefined;
+      refused += 1;
       const detail = `this gateway works on ${active} requests, and ${route.name} has to wait`;
       return problemReply(meshProblems.overloaded({ detail }), correlationId);
     },

@@ -13,13 +13,9 @@ const hopByHop: ReadonlySet<string> = new Set([
 /** A client's request headers as the next hop gets them, with our word for where it comes from. */
 export function inwardHeaders(request: IncomingMessage | Http2ServerRequest, isTls: boolean): Headers {
   const headers: Headers = {};
-  const named = new Set(
-    (request.headers.connection ?? '')
-      .toLowerCase()
-      .split(',')
-      .map((name) => name.trim()),
-  );
-  for (const [name, value] of Object.entries(request.headers)) {
+  const named = namedIn(request.headers.connection);
+  for (const name in request.headers) {
+    const value = request.headers[name];
     if (!name.startsWith(':') && !hopByHop.has(name) && !named.has(name) && value !== undefined) headers[name] = value;
   }
   const authority = request.headers[':authority']?.toString();
@@ -33,7 +29,18 @@ export function inwardHeaders(request: IncomingMessage | Http2ServerRequest, isT
   return headers;
 }
 
+const none: ReadonlySet<string> = new Set();
+
+/** Headers that a client means for this connection alone. */
+function namedIn(connection: string | undefined): ReadonlySet<string> {
+  if (connection === undefined || connection === 'keep-alive') return none;
+  const names = connection.toLowerCase().split(',');
+  return new Set(names.map((name) => name.trim()));
+}
+
 /** A reply's headers as the hop before gets them. */
 export function outwardHeaders(headers: Headers): Headers {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name)));
+  const outward: Headers = {};
+  for (const name in headers) if (!hopByHop.has(name)) outward[name] = headers[name];
+  return outward;
 }

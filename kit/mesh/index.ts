@@ -1,7 +1,14 @@
 export type { Balancing } from '#kit/contract';
 export type { HostNames } from './authority/certificate.ts';
 export { type Authority, type AuthorityOptions, createAuthority, type Issued } from './authority/index.ts';
-export { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from './balancing/endpoint.ts';
+export {
+  createEndpoint,
+  type Endpoint,
+  type EndpointOptions,
+  isEjected,
+  noteCall,
+  noteProbe,
+} from './balancing/endpoint.ts';
 export { pick } from './balancing/pick.ts';
 export { onlyAllowed } from './calls/admission.ts';
 export { createMeshClient, type MeshClient, type MeshClientOptions } from './calls/client.ts';

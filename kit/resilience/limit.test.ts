@@ -71,6 +71,7 @@ test('low priority is refused first, critical work last', async () => {
     return count;
   };
   expect([fill('low'), fill('normal'), fill('critical')]).toEqual([70, 30, 50]);
+  expect(limit.refused).toBe(3);
 });
 
 test('slow critical work does not shrink the limit', async () => {

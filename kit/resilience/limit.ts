@@ -16,6 +16,8 @@ export interface AdaptiveLimit {
   /** Requests allowed at a time now, a whole number. */
   readonly limit: number;
   readonly active: number;
+  /** How many were refused so far. */
+  readonly refused: number;
   /** Takes a place. False: there is none for this priority. */
   enter(priority: Priority): boolean;
   /** Gives the place back. `dropped`: it took too long or failed for lack of something; `ignored`: says nothing. */
@@ -57,6 +59,7 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
   let samples = 0;
   let sumMs = 0;
   let activeMax = 0;
+  let refused = 0;
 
   function endWindow(nowMs: number): void {
     shortMs = Math.max(0.01, sumMs / samples);
@@ -84,12 +87,18 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
     get active() {
       return active;
     },
+    get refused() {
+      return refused;
+    },
     get retryAfterMs() {
       return Math.max(retryAfterMsMin, Math.ceil(shortMs));
     },
     enter(priority) {
       const places = priority === 'critical' ? limitMax : Math.floor(priority === 'low' ? limit * lowShare : limit);
-      if (active >= places) return false;
+      if (active >= places) {
+        refused += 1;
+        return false;
+      }
       active += 1;
       if (active > activeMax) activeMax = active;
       return true;

@@ -51,7 +51,7 @@ export function topologyOf(window: Window): Topology {
   const names = [
     ...new Set([...to.processes.flatMap(({ services }) => services), ...links.flatMap(Object.values)]),
   ].sort();
-  const linked = new Set(['gateway', ...links.flatMap(({ caller, callee }) => [caller, callee])]);
+  const linked = new Set<string>([...doors, ...links.flatMap(({ caller, callee }) => [caller, callee])]);
   const columns = columnsOf(
     names.filter((name) => linked.has(name)),
     links,
@@ -160,16 +160,20 @@ function healthOf(found: {
   return { health: served && served.perSec > 0 ? 'ok' : 'idle', why: '' };
 }
 
+/** What a request meets before any service, from the outside in. */
+const doors: readonly string[] = ['edge', 'balancer', 'gateway'];
+
 type Link = { readonly caller: string; readonly callee: string };
 
 /** Longest way from the door, then by where the callers stand (Sugiyama, Tagawa and Toda 1981, two sweeps). */
 function columnsOf(names: readonly string[], links: readonly Link[]): string[][] {
-  const depth = new Map(names.map((name) => [name, name === 'gateway' ? 0 : 1]));
+  const here = doors.filter((name) => names.includes(name));
+  const depth = new Map(names.map((name) => [name, here.includes(name) ? here.indexOf(name) : here.length]));
   // Circles (A calls B, B calls A) end with the number of rounds.
   for (let round = 0; round < names.length; round++) {
     for (const { caller, callee } of links) {
       const next = (depth.get(caller) ?? 0) + 1;
-      if (callee !== 'gateway' && next > (depth.get(callee) ?? 0) && next < names.length) depth.set(callee, next);
+      if (!here.includes(callee) && next > (depth.get(callee) ?? 0) && next < names.length) depth.set(callee, next);
     }
   }
   const deepest = Math.max(...depth.values());

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import type { SystemView } from '#contracts/operators';
+import { topologyOf } from './topology.ts';
+
+const counted = { calls: 1, failed: 0, buckets: [1, 0] };
+const view = (links: readonly (readonly [string, string])[]): SystemView =>
+  ({
+    at: '2026-01-01T00:00:00.000Z',
+    boundsSec: [1],
+    processes: links.flatMap(([caller]) => ({ process: caller, services: [caller], answering: true })),
+    edges: links.map(([caller, callee]) => ({ caller, callee, ...counted })),
+    ...{ services: [], breakers: [], pools: [], published: [], consumed: [], unready: {} },
+  }) as SystemView;
+const columnsOf = (to: SystemView) => {
+  const { nodes } = topologyOf({ from: undefined, to });
+  return Object.fromEntries(nodes.map(({ name, x }) => [name, x]));
+};
+
+test('a request reads from left to right: edge, balancer, gateway, services', () => {
+  const fronts = [['edge', 'balancer'] as const, ['balancer', 'gateway'] as const];
+  const x = columnsOf(view([...fronts, ['gateway', 'orders'], ['orders', 'payments']]));
+  const [edge = 0, balancer = 0, gateway = 0, orders = 0, payments = 0] = [
+    ...[x['edge'], x['balancer'], x['gateway'], x['orders'], x['payments']],
+  ];
+  expect([balancer - edge, gateway - balancer, orders - gateway, payments - orders].every((gap) => gap > 0)).toBe(true);
+});
+
+test('without anything in front the gateway is the first, even where a service calls it', () => {
+  const x = columnsOf(
+    view([
+      ['gateway', 'orders'],
+      ['orders', 'gateway'],
+    ]),
+  );
+  expect(x['gateway']).toBeLessThan(x['orders'] ?? 0);
+});
