@@ -76,9 +76,15 @@ export function createSettlement({ database, inventory, payments }: SettleOption
     );
     const found: Found[] = typeof taken === 'string' ? [{ kind: 'not-sold', detail: taken }] : [];
     const sellable = lines.flatMap(({ sku, quantity, sellable }) => (sellable ? [{ sku, quantity }] : []));
-    // Sold at one till and brought back to another: the units are where they are.
+    // Sold at one till and brought back to another: the units are where they are. Where the seller has sold more than it had
+    // meanwhile, they are gone by its books, and stay there: what comes after them must not wait for its next delivery.
     if (found.length === 0 && holder !== here && sellable.length > 0) {
-      await inventory.transfer({ key: `${returnId}-here`, body: { from: holder, to: here, lines: sellable } }, context);
+      const handed = await orRefused(() =>
+        inventory.transfer({ key: `${returnId}-here`, body: { from: holder, to: here, lines: sellable } }, context),
+      );
+      if (typeof handed === 'string') {
+        found.push({ kind: 'share-exceeded', detail: `what came back stays in the books of ${holder}: ${handed}` });
+      }
     }
     const cardMinor = kindSum([entry], 'card');
     if (cardMinor === 0) return found;

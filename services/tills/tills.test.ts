@@ -21,6 +21,8 @@ const rules: PricingRules = {
 const neighbours = {
   cartsUp: true,
   inventoryUp: true,
+  /** What happens just before stock is handed over. */
+  beforeTransfer: async () => {},
   captured: new Map<string, number>(),
   voided: new Set<string>(),
   refunds: new Map<string, number>(),
@@ -40,8 +42,9 @@ beforeAll(async () => {
   inventory = createClient(inventoryContract, {
     clock,
     transport: {
-      send(request, signal) {
+      async send(request, signal) {
         if (!neighbours.inventoryUp) throw contractProblems.unavailable();
+        if (request.operation === 'transfer') await neighbours.beforeTransfer();
         return transport.send(request, signal);
       },
     },
@@ -197,7 +200,7 @@ async function isConserved(): Promise<void> {
 
 beforeEach(async () => {
   told = [];
-  Object.assign(neighbours, { cartsUp: true, inventoryUp: true });
+  Object.assign(neighbours, { cartsUp: true, inventoryUp: true, beforeTransfer: async () => {} });
   await inventory.receive({ key: id('rcp'), body: { lines: [{ sku: 'ROPE', quantity: 100 }] } }, asStaff());
 });
 
@@ -306,6 +309,21 @@ test('returns bring back what was paid, to the till where the units are, at most
   });
   const { body } = await taker.record(back(3, 2, 900));
   expect(body.conflicts.map(({ kind }: { kind: string }) => kind)).toContain('not-sold');
+  await isConserved();
+});
+
+test('units that come back where they can not be handed over are shown to staff, and hold nothing up', async () => {
+  const [seller, taker] = [await newTill(2), await newTill(1)];
+  const sold = sale(2, 2);
+  await seller.record(open(1), sold);
+  // The seller sells what is just coming back elsewhere.
+  neighbours.beforeTransfer = async () => {
+    const body = { reference: id('sal'), holder: seller.tillId, lines: [{ sku: 'ROPE', quantity: 2 }] };
+    await inventory.sell({ body }, asStaff());
+  };
+  const { body } = await taker.record(open(1), giveBack(2, sold.saleId, 2), sale(3, 1));
+  expect(body.conflicts).toMatchObject([{ seq: 2, kind: 'share-exceeded' }]);
+  expect(await levels(taker.tillId)).toMatchObject({ onHand: 0, sold: 1 });
   await isConserved();
 });
 

@@ -37,8 +37,8 @@ export interface HandlerOptions {
   readonly lag: Subscription['lag'];
   /** Something is to be posted. */
   readonly wakeSender: () => void;
-  /** There is an endpoint. */
-  readonly listen: () => void;
+  /** There is an endpoint. Never rejects. */
+  readonly onEndpoint: () => Promise<void>;
 }
 
 const endpointsMax = 50;
@@ -46,7 +46,7 @@ const replayMax = 1_000;
 const secretOverlapMs = 24 * 3_600_000;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof webhooks> {
-  const { world, database, seal, allowPrivate, deadLetters, lag, wakeSender, listen } = options;
+  const { world, database, seal, allowPrivate, deadLetters, lag, wakeSender, onEndpoint } = options;
   const { ids, random, clock } = world;
 
   function newSecret(endpointId: string) {
@@ -77,7 +77,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof webhook
       const made = await database.transaction((tx) => insertEndpoint(tx, wanted, endpointsMax));
       if (!made) throw webhooksProblems['too-many-endpoints']({ detail: `${endpointsMax} endpoints` });
       if (made.id !== id && made.url !== body.url) throw contractProblems['idempotency-key-reused']();
-      listen();
+      await onEndpoint();
       return { status: 201, headers: { etag: etagOf(made) }, body: endpointView(made) };
     },
     async getEndpoint({ params }) {

@@ -81,16 +81,23 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   let listening: Promise<void> | undefined;
   let cancels: Cancel[] = [];
 
-  /** Reading the log for nobody would cost every order something. */
-  function listen(): void {
-    if (isRunning) listening ??= subscription.component.start?.();
+  /** Reading the log for nobody would cost every order something. Where it can not begin, the next look tries again. */
+  async function listen(): Promise<void> {
+    if (!isRunning) return;
+    listening ??= Promise.resolve(subscription.component.start?.());
+    try {
+      await listening;
+    } catch (error) {
+      listening = undefined;
+      throw error;
+    }
   }
   const look = quietly(world.log, 'webhooks look for endpoints', async () => {
-    if (!listening && (await hasEndpoints(database))) listen();
+    if (!listening && (await hasEndpoints(database))) await listen();
   });
 
   const handlers = createHandlers({
-    ...{ world, database, seal, allowPrivate, wakeSender, listen },
+    ...{ world, database, seal, allowPrivate, wakeSender, onEndpoint: look },
     deadLetters: subscription.deadLetters,
     lag: async () => (listening ? subscription.lag() : []),
   });
@@ -103,8 +110,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
       name: 'webhooks',
       async start() {
         isRunning = true;
-        if (await hasEndpoints(database)) listen();
-        await listening;
+        if (await hasEndpoints(database)) await listen();
         sender.start();
         cancels = [
           timers.every(lookPeriodMs, look),

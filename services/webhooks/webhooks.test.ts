@@ -113,6 +113,25 @@ test('the same event comes once, however often the log is read; and nothing from
   expect(receiver.received.map(({ body }) => JSON.parse(body).data.orderId)).toEqual(['ord_1', 'ord_2']);
 });
 
+test('where the log can not be followed at once, an endpoint is made all the same, and it is followed later', async () => {
+  let isAway = true;
+  const webhooks = await start({
+    log: {
+      ...log,
+      async onAppend(listener) {
+        if (isAway) throw new Error('the log is away');
+        return log.onAppend(listener);
+      },
+    },
+  });
+  await endpointAt(webhooks);
+  expect(webhooks.subscription).toBeUndefined();
+  isAway = false;
+  await endpointAt(webhooks);
+  await happens(order());
+  await until(() => receiver.received.length === 2);
+});
+
 test('an endpoint hears of its types alone', async () => {
   const webhooks = await start();
   await endpointAt(webhooks, { types: ['order.refused'] });
