@@ -2,9 +2,10 @@ import { type Payment, type payments, paymentsProblems } from '#contracts/paymen
 import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
 import type { Database, Logger } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
+import type { Authorizations } from './authorizations.ts';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
-import type { PaymentRecord, RefundRecord } from './model.ts';
+import { authorized, type PaymentRecord, type RefundRecord } from './model.ts';
 import {
   declined,
   isProviderError,
@@ -19,6 +20,7 @@ export interface HandlerOptions {
   readonly database: Database;
   /** Resolves once the command is committed. */
   readonly submit: (command: Command) => Promise<CommandResult>;
+  readonly authorizations: Authorizations;
   readonly bookWriter: BatchWriter<BookCommand, BookResult>;
   readonly provider: PaymentProvider;
   /** Before every call to the provider. */
@@ -34,12 +36,13 @@ const exportPageSize = 1000;
 
 /**
  * Around every movement of money: the intention is committed, the provider is called with a key made from the order,
- * the outcome is committed. A crash anywhere leaves a row that says what to ask the provider, and asking twice is
- * harmless.
+ * the outcome is committed (an authorization moments later, see `Authorizations`). A crash anywhere leaves a row that says
+ * what to ask the provider, and asking twice is harmless.
  */
 export function createHandlers({
   database,
   submit,
+  authorizations,
   bookWriter,
   provider,
   guard,
@@ -60,8 +63,12 @@ export function createHandlers({
       const result = await guard.run('authorize', context, (signal) =>
         provider.authorize({ key, orderId, amountMinor, currency, paymentMethod: method, signal }),
       );
-      if (result.kind === 'authorized')
-        return await record({ kind: 'authorized', orderId, providerRef: result.providerRef });
+      if (result.kind === 'authorized') {
+        const { providerRef } = result;
+        if (payment.status !== 'requested') return await record({ kind: 'authorized', orderId, providerRef });
+        authorizations.note(orderId, providerRef);
+        return withNoted(payment);
+      }
       const decline = { code: result.declineCode, message: result.message };
       return await record({ kind: 'declined', orderId, decline, providerRef: result.providerRef ?? null });
     } catch (error) {
@@ -76,6 +83,12 @@ export function createHandlers({
       if (known) return known;
       throw providerProblem(error);
     }
+  }
+
+  /** The payment with what is to be written of it in a moment. */
+  function withNoted(payment: PaymentRecord): PaymentRecord {
+    const providerRef = authorizations.refOf(payment.orderId);
+    return providerRef === undefined ? payment : authorized(payment, providerRef);
   }
 
   /** What the provider has of an order, or of a payment of its own. */
@@ -107,15 +120,24 @@ export function createHandlers({
   }
 
   async function capture(orderId: string, context: CallContext): Promise<PaymentRecord> {
-    const payment = await known(orderId);
-    if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
+    const found = await known(orderId);
+    if (!found) throw contractProblems['not-found']({ detail: `no payment of ${orderId}` });
+    let payment = withNoted(found);
+    // Authorized at another instance, or by one that died before it wrote so.
+    if (payment.status === 'requested') payment = await settleAuthorization(payment, context);
+    // It lapsed before anyone wrote it down: a confirmed order lacks its money, and people have to see that.
+    if (payment.status === 'declined') {
+      throw paymentsProblems['provider-refused']({ detail: payment.decline?.message ?? 'the payment was declined' });
+    }
     if (payment.status !== 'authorized' || !payment.providerRef) return payment;
     const { providerRef } = payment;
     try {
       const result = await guard.run('capture', context, (signal) =>
         provider.capture({ key: keyOf(orderId, 'capture'), providerRef, signal }),
       );
-      return await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
+      const taken = await record({ kind: 'captured', orderId, providerRef, capturedMinor: result.capturedMinor });
+      authorizations.forget(orderId);
+      return taken;
     } catch (error) {
       if (!isProviderError(error)) throw error;
       const isHidden = error.code === 'already_captured' || isStored(error);
@@ -130,6 +152,7 @@ export function createHandlers({
   }
 
   async function callOff(orderId: string, context: CallContext): Promise<PaymentRecord> {
+    await authorizations.settle(orderId);
     let payment = await record({ kind: 'start-void', orderId });
     if (payment.status === 'voiding' && !payment.providerRef) {
       // Whether the amount was ever set aside is not known. A look-up that finds it is enough; one that does not proves
@@ -209,7 +232,7 @@ export function createHandlers({
   return {
     ...createEntryHandlers(database, bookWriter),
     authorize: async ({ body }, context) => {
-      let { payment } = await submit({ kind: 'request', ...body });
+      let payment = withNoted(await record({ kind: 'request', ...body }));
       if (payment.status === 'requested') payment = await settleAuthorization(payment, context);
       if (payment.status === 'declined') throw declinedProblem(payment);
       if (payment.status === 'voiding' || payment.status === 'voided') throw paymentsProblems.voided();
@@ -228,10 +251,11 @@ export function createHandlers({
     get: async ({ params }) => {
       const payment = await readPayment(database, params.orderId);
       if (!payment) throw contractProblems['not-found']({ detail: `no payment of ${params.orderId}` });
-      return { status: 200, body: viewOf(payment) };
+      return { status: 200, body: viewOf(withNoted(payment)) };
     },
     providerView: async ({ params: { orderId } }, context) => {
-      const providerRef = (await known(orderId))?.providerRef;
+      const payment = await known(orderId);
+      const providerRef = payment && withNoted(payment).providerRef;
       const found = await lookUp(providerRef ? { providerRef } : { orderId }, context);
       return { status: 200, body: { provider: provider.name, ...(found ? { payment: providerViewOf(found) } : {}) } };
     },

@@ -3,6 +3,7 @@ import { implement, type ServerOptions, type ServiceServer } from '#kit/contract
 import type { Component, Database, World } from '#kit/runtime';
 import { type BatchWriter, createBatchReader, createBatchWriter, createRecall, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
+import { createAuthorizations } from './authorizations.ts';
 import { applyCommands, type Command, type CommandResult, recallPayment } from './commands.ts';
 import { applyEntries, type BookCommand, type BookResult } from './entries.ts';
 import { createHandlers } from './handlers.ts';
@@ -63,21 +64,32 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
     }
   }
 
-  /** What is recalled may be behind, and only of one step on there is more to do without looking. */
+  const authorizations = createAuthorizations({
+    timers,
+    log,
+    write: (orderId, providerRef) => submit({ kind: 'authorized', orderId, providerRef }),
+  });
+
+  /** What is recalled may be behind, and only of an authorization there is more to do without looking. */
   async function known(orderId: string): Promise<PaymentRecord | undefined> {
     const payment = recall.get(orderId);
-    return payment?.status === 'authorized' ? payment : reader.get(orderId);
+    const isAuthorized = payment?.status === 'authorized' || authorizations.refOf(orderId) !== undefined;
+    return payment && isAuthorized ? payment : reader.get(orderId);
   }
 
   const guard = createProviderGuard({ name: provider.name, clock, timers, log, telemetry });
   return {
-    server: implement(payments, createHandlers({ database, submit, bookWriter, provider, guard, known, log }), {
-      clock,
-      ...options.server,
-    }),
+    server: implement(
+      payments,
+      createHandlers({ database, submit, authorizations, bookWriter, provider, guard, known, log }),
+      { clock, ...options.server },
+    ),
     component: {
       name: 'payments',
-      drain: async () => void (await Promise.all([writer.drain(), bookWriter.drain()])),
+      async drain() {
+        await authorizations.drain();
+        await Promise.all([writer.drain(), bookWriter.drain()]);
+      },
       stop: () => provider.close(),
     },
   };

@@ -158,6 +158,24 @@ test('what one instance recalls of a payment never outweighs what another has do
   expect(moneyByOrder(sandbox.ledger.entries()).get(captured)).toMatchObject({ capturedMinor: 1_000, heldMinor: 0 });
 });
 
+test('an authorization costs no commit when its capture follows, and shows where it was made, and everywhere once it is called off', async () => {
+  const [taken, calledOff] = [newOrder(), newOrder()];
+  for (const id of [taken, calledOff]) {
+    expect((await authorize(id)).body.status).toBe('authorized');
+    expect((await client.get({ params: { orderId: id } }, context())).body.status).toBe('authorized');
+    expect((await other.get({ params: { orderId: id } }, context())).body.status).toBe('requested');
+  }
+  await client.capture({ params: { orderId: taken } }, context());
+  expect((await other.get({ params: { orderId: taken } }, context())).body).toMatchObject({
+    status: 'captured',
+    providerRef: expect.any(String),
+  });
+  const before = sandbox.ledger.entries().length;
+  await client.void({ params: { orderId: calledOff } }, context());
+  expect((await other.get({ params: { orderId: calledOff } }, context())).body.status).toBe('voided');
+  expect(sandbox.ledger.entries().length).toBe(before + 1);
+});
+
 test('the same payment asked for at two instances at once is one payment', async () => {
   const ids = Array.from({ length: 20 }, newOrder);
   const answers = await Promise.all(ids.flatMap((id) => [authorize(id), authorize(id, other)]));
