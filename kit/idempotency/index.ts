@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Queryable, Transaction } from '#kit/runtime';
-import type { Migrations } from '#kit/store';
+import { exactly, type Migrations } from '#kit/store';
 
 /** The table that this capability needs in the database of whoever uses it. */
 export const idempotencyMigrations: Migrations = {
@@ -33,13 +33,15 @@ export function fingerprintOf(payload: unknown): string {
   return hash('sha256', JSON.stringify(payload) ?? '', 'base64url').slice(0, 22);
 }
 
-const claimSql = `
+const insertSql = `
   insert into idempotency_key (scope, key, fingerprint, reference)
   select scope, key, fingerprint, reference
   from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as claim (scope, key, fingerprint, reference)
   order by scope, key
-  on conflict do nothing
-  returning scope, key`;
+  on conflict do nothing`;
+
+const claimSql = `${insertSql} returning scope, key`;
+const claimNewSql = exactly(insertSql, '$5');
 
 const lookUpSql = `
   select scope, key, fingerprint, reference, result
@@ -54,24 +56,34 @@ export async function claimKeys(tx: Transaction, claims: readonly Claim[]): Prom
   if (claims.length === 0) return [];
   const firsts = new Map<string, Claim>();
   for (const claim of claims) if (!firsts.has(nameOf(claim))) firsts.set(nameOf(claim), claim);
-  const wanted = [...firsts.values()];
-  const scopes = wanted.map((claim) => claim.scope);
-  const keys = wanted.map((claim) => claim.key);
-  const inserted = await tx.query<{ scope: string; key: string }>(claimSql, [
-    scopes,
-    keys,
-    wanted.map((claim) => claim.fingerprint),
-    wanted.map((claim) => claim.reference ?? null),
-  ]);
+  const values = insertValues([...firsts.values()]);
+  const inserted = await tx.query<{ scope: string; key: string }>(claimSql, values);
   const fresh = new Set(inserted.rows.map(nameOf));
   const states: (ClaimState | undefined)[] = claims.map((claim) =>
     fresh.delete(nameOf(claim)) ? { state: 'claimed' } : undefined,
   );
   if (states.every((state) => state !== undefined)) return states as ClaimState[];
 
-  const found = await tx.query<FoundKey>(lookUpSql, [scopes, keys]);
+  const found = await tx.query<FoundKey>(lookUpSql, values.slice(0, 2));
   const known = new Map(found.rows.map((row) => [nameOf(row), row]));
   return claims.map((claim, i) => states[i] ?? stateOf(claim, known.get(nameOf(claim))));
+}
+
+/**
+ * Claims keys that are taken to be new and differ from one another, so that all that follows can be sent with them. Where
+ * one is not new the statement fails (`isInexact`), and the transaction has to run again with `claimKeys`.
+ */
+export async function claimNewKeys(tx: Transaction, claims: readonly Claim[]): Promise<void> {
+  if (claims.length > 0) await tx.query(claimNewSql, [...insertValues(claims), claims.length]);
+}
+
+function insertValues(claims: readonly Claim[]): (string | null)[][] {
+  return [
+    claims.map((claim) => claim.scope),
+    claims.map((claim) => claim.key),
+    claims.map((claim) => claim.fingerprint),
+    claims.map((claim) => claim.reference ?? null),
+  ];
 }
 
 interface FoundKey {

@@ -28,5 +28,6 @@ export {
   type SagaWrite,
   sagaMigrations,
   takeOverSagas,
+  writeOwnSagas,
   writeSagas,
 } from './store.ts';

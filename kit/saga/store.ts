@@ -1,5 +1,5 @@
-import type { Database, Queryable, Transaction } from '#kit/runtime';
-import type { Migrations } from '#kit/store';
+import type { Database, Queryable, SqlValue, Transaction } from '#kit/runtime';
+import { exactly, type Migrations } from '#kit/store';
 import type { Refusal } from './definition.ts';
 import { isEnded, type JournalEntry, revisionBlock, type SagaRecord, type SagaStatus } from './record.ts';
 
@@ -51,18 +51,17 @@ export async function insertSagas(tx: Transaction, sagas: readonly SagaRecord[])
   ]);
 }
 
-const writeSql = `
-  with wanted as (
-    select * from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::int[], $6::json[], $7::json[], $8::json[],
-      $9::text[], $10::double precision[])
-      as wanted (id, fence, revision, status, step, results, journal, cause, owner, wake_after_ms)
-  )
+const updateSql = `
   update saga set status = wanted.status, step = wanted.step, results = wanted.results, journal = wanted.journal,
     cause = nullif(wanted.cause::text, 'null')::json, revision = wanted.revision, owner = wanted.owner,
     wake_at = now() + make_interval(secs => wanted.wake_after_ms / 1000), updated_at = now()
-  from wanted
-  where saga.id = wanted.id and saga.fence = wanted.fence and saga.revision < wanted.revision
-  returning saga.id`;
+  from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::int[], $6::json[], $7::json[], $8::json[],
+    $9::text[], $10::double precision[])
+    as wanted (id, fence, revision, status, step, results, journal, cause, owner, wake_after_ms)
+  where saga.id = wanted.id and saga.fence = wanted.fence and saga.revision < wanted.revision`;
+
+const writeSql = `${updateSql} returning saga.id`;
+const writeOwnSql = exactly(updateSql, '$11');
 
 const standingSql = `select id, fence, revision from saga where id = any ($1::text[])`;
 
@@ -80,18 +79,7 @@ export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]):
   if (sagas.length === 0) return [];
   const newest = newestOf(sagas);
   const wanted = [...newest.values()].map((i) => sagas[i] as SagaRecord);
-  const written = await tx.query<{ id: string }>(writeSql, [
-    wanted.map((saga) => saga.id),
-    wanted.map((saga) => saga.fence),
-    wanted.map((saga) => saga.revision),
-    wanted.map((saga) => saga.status),
-    wanted.map((saga) => saga.step),
-    wanted.map((saga) => JSON.stringify(saga.results)),
-    wanted.map((saga) => JSON.stringify(saga.journal)),
-    wanted.map((saga) => JSON.stringify(saga.cause)),
-    wanted.map((saga) => (isEnded(saga) ? null : saga.owner)),
-    wanted.map((saga) => saga.wakeAfterMs ?? null),
-  ]);
+  const written = await tx.query<{ id: string }>(writeSql, updateValues(wanted));
   const done = new Set(written.rows.map((row) => row.id));
   const missed = wanted.filter((saga) => !done.has(saga.id)).map((saga) => saga.id);
   const standing = missed.length === 0 ? [] : (await tx.query<Standing>(standingSql, [missed])).rows;
@@ -102,6 +90,30 @@ export async function writeSagas(tx: Transaction, sagas: readonly SagaRecord[]):
     const row = done.has(saga.id) ? (sagas[first] as SagaRecord) : rows.get(saga.id);
     return row?.fence === saga.fence && row.revision >= saga.revision ? 'stands' : 'fenced';
   });
+}
+
+/**
+ * Writes progress of different sagas that are taken to be this process's own still, so that its effects can be sent with
+ * it. Where one is not, or its progress stands already, the statement fails (`isInexact`), and the transaction has to run
+ * again with `writeSagas`.
+ */
+export async function writeOwnSagas(tx: Transaction, sagas: readonly SagaRecord[]): Promise<void> {
+  if (sagas.length > 0) await tx.query(writeOwnSql, [...updateValues(sagas), sagas.length]);
+}
+
+function updateValues(sagas: readonly SagaRecord[]): SqlValue[] {
+  return [
+    sagas.map((saga) => saga.id),
+    sagas.map((saga) => saga.fence),
+    sagas.map((saga) => saga.revision),
+    sagas.map((saga) => saga.status),
+    sagas.map((saga) => saga.step),
+    sagas.map((saga) => JSON.stringify(saga.results)),
+    sagas.map((saga) => JSON.stringify(saga.journal)),
+    sagas.map((saga) => JSON.stringify(saga.cause)),
+    sagas.map((saga) => (isEnded(saga) ? null : saga.owner)),
+    sagas.map((saga) => saga.wakeAfterMs ?? null),
+  ];
 }
 
 /** Of several records of one saga only the newest is written: of the highest fence, and with that the highest revision. */

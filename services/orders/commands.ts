@@ -1,9 +1,9 @@
 import { contractProblems } from '#kit/contract';
-import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idempotency';
+import { type Claim, type ClaimState, claimKeys, claimNewKeys, completeKeys } from '#kit/idempotency';
 import type { EventCause, EventDraft, LogicalClock } from '#kit/messaging';
 import type { Transaction } from '#kit/runtime';
-import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeSagas } from '#kit/saga';
-import type { Verdict } from '#kit/store';
+import { insertSagas, SagaFenced, type SagaRecord, type SagaWrite, writeOwnSagas, writeSagas } from '#kit/saga';
+import { allWritten, isInexact, isUniqueViolation, Overtaken, type Verdict } from '#kit/store';
 import { type Fulfilment, fulfil } from './fulfil.ts';
 import {
   type Change,
@@ -17,7 +17,8 @@ import {
   type OrderRecord,
   startChange,
 } from './model.ts';
-import { findImported, insertOrders, lockOrders, updateOrders, updateShipments } from './store.ts';
+import type { OrderRecall, Standing } from './recall.ts';
+import { decideOrders, findImported, insertOrders, lockOrders, updateOrders, updateShipments } from './store.ts';
 import { viewOf } from './view.ts';
 
 export interface ChangeRequest {
@@ -75,7 +76,7 @@ interface Replay {
   readonly body: unknown;
 }
 
-type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' | 'fulfil' }>;
+export type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' | 'fulfil' }>;
 type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
 
 export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
@@ -86,19 +87,37 @@ export interface Publishing {
   readonly logicalClock?: LogicalClock | undefined;
 }
 
+export interface ApplyContext extends Publishing {
+  /** Without it every batch reads and locks what it is decided on. */
+  readonly recall?: OrderRecall;
+}
+
 /**
  * Applies a batch in one transaction. An order, the key it was placed under, its saga and its event are one fact, and
  * so are a decision, the saga's progress, the answer to repeats and the event that tells of it.
  */
 export async function applyCommands(
   tx: Transaction,
-  { publish, logicalClock }: Publishing,
+  { recall, ...publishing }: ApplyContext,
   commands: readonly Command[],
 ): Promise<Verdict<CommandResult>[]> {
+  const recalled = recall?.take(commands);
+  try {
+    return await decideAndWrite(tx, publishing, commands, recalled ?? (await readStanding(tx, commands)), !!recalled);
+  } catch (error) {
+    if (!recalled) throw error;
+    recall?.doubt(commands);
+    const wasOvertaken = isInexact(error) || isUniqueViolation(error);
+    throw wasOvertaken ? new Overtaken('a key, a saga or an order was not as this process knew it') : error;
+  }
+}
+
+/** Reads and locks what the commands are decided on, and claims their keys. */
+async function readStanding(tx: Transaction, commands: readonly Command[]): Promise<Standing> {
   const claiming = commands.filter((command): command is Claiming => isClaiming(command));
   const progressing = commands.filter((command): command is Progressing => !isClaiming(command));
   // Sent together: what turns out not to be needed costs less than another round trip.
-  const [claims, holds, locked, imported] = await Promise.all([
+  const [claims, holds, orders, imported] = await Promise.all([
     claimKeys(
       tx,
       claiming.map((command) => command.claim),
@@ -110,11 +129,23 @@ export async function applyCommands(
     lockOrders(tx, ordersToLock(commands)),
     findImported(tx, importsToLookUp(claiming)),
   ]);
-  const claimOf = new Map(claiming.map((command, i) => [command, claims[i] as ClaimState]));
-  const progress = new Map<Command, SagaWrite>(progressing.map((command, i) => [command, holds[i] as SagaWrite]));
+  return {
+    claims: new Map(claiming.map((command, i) => [command, claims[i] as ClaimState])),
+    progress: new Map(progressing.map((command, i) => [command, holds[i] as SagaWrite])),
+    orders,
+    imported: new Map(imported.map((order) => [order.businessKey, order])),
+  };
+}
 
-  const before = new Map(locked.map((order) => [order.id, order]));
-  const importedBefore = new Map(imported.map((order) => [order.businessKey, order]));
+async function decideAndWrite(
+  tx: Transaction,
+  { publish, logicalClock }: Publishing,
+  commands: readonly Command[],
+  standing: Standing,
+  isRecalled: boolean,
+): Promise<Verdict<CommandResult>[]> {
+  const { claims, progress, imported } = standing;
+  const before = new Map(standing.orders.map((order) => [order.id, order]));
   const current = new Map(before);
   const newOrders: OrderRecord[] = [];
   const newSagas: SagaRecord[] = [];
@@ -133,7 +164,7 @@ export async function applyCommands(
     switch (command.kind) {
       case 'place':
         return claimed(command, () => {
-          const known = command.order.channel === 'import' ? importedBefore.get(command.order.businessKey) : undefined;
+          const known = command.order.channel === 'import' ? imported.get(command.order.businessKey) : undefined;
           if (known) return answerAgain(command, known, 201);
           const order = told('order.received', command.order, command.cause);
           newOrders.push(order);
@@ -167,7 +198,7 @@ export async function applyCommands(
     command: Claiming,
     work: () => { order: OrderRecord; saga: SagaRecord } | { replay: Replay },
   ): CommandResult {
-    const claim = claimOf.get(command);
+    const claim = claims.get(command);
     if (claim?.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
     if (claim?.state === 'done') return { replay: claim.result as Replay };
     if (claim?.state === 'in-flight') {
@@ -244,14 +275,16 @@ export async function applyCommands(
   // A change that was refused must leave no claim behind, so that its key may be used again once the cause is gone: the
   // batch fails, and the writer narrows it down until the culprit stands alone.
   const refused = verdicts.find(
-    (verdict, i) => 'error' in verdict && claimOf.get(commands[i] as Claiming)?.state === 'claimed',
+    (verdict, i) => 'error' in verdict && claims.get(commands[i] as Claiming)?.state === 'claimed',
   );
   if (refused && 'error' in refused) throw refused.error;
 
   const changed = [...current.values()].filter((order) => before.get(order.id) !== order);
   const writes = [
+    isRecalled ? claimNewKeys(tx, claimsOf(commands)) : undefined,
+    isRecalled ? writeOwnSagas(tx, sagasOf(commands)) : undefined,
     insertOrders(tx, newOrders),
-    updateOrders(tx, changed),
+    isRecalled ? decideOrders(tx, changed) : updateOrders(tx, changed),
     updateShipments(
       tx,
       changed.filter((order) => order.shipments !== before.get(order.id)?.shipments),
@@ -261,13 +294,19 @@ export async function applyCommands(
     events.length > 0 ? publish(tx, events) : undefined,
   ];
   tx.seal();
-  await Promise.all(writes);
+  await allWritten(writes);
   return verdicts;
 }
 
 function isClaiming({ kind }: Command): boolean {
   return kind === 'place' || kind === 'start-change' || kind === 'fulfil';
 }
+
+const claimsOf = (commands: readonly Command[]) =>
+  commands.flatMap((command) => (isClaiming(command) ? [(command as Claiming).claim] : []));
+
+const sagasOf = (commands: readonly Command[]) =>
+  commands.flatMap((command) => (isClaiming(command) ? [] : [(command as Progressing).saga]));
 
 function importsToLookUp(claiming: readonly Claiming[]): string[] {
   return claiming.flatMap((command) =>

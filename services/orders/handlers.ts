@@ -4,7 +4,7 @@ import { type CallContext, contractProblems, type Handlers, invalidInput, waitUn
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
-import { type BatchWriter, until } from '#kit/store';
+import { until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult } from './commands.ts';
 import { createFollowers } from './follow.ts';
@@ -35,7 +35,8 @@ export type PriceOf = (
 export interface HandlerOptions {
   readonly world: World;
   readonly database: Database;
-  readonly writer: BatchWriter<Command, CommandResult>;
+  /** Resolves once the command is committed. */
+  readonly submit: (command: Command) => Promise<CommandResult>;
   readonly engine: SagaEngine;
   readonly sagas: OrderSagas;
   readonly answers: Answers;
@@ -53,7 +54,7 @@ type Decided<Status extends number> =
     };
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof orders> {
-  const { world, database, writer, engine, sagas, answers, priceOf } = options;
+  const { world, database, submit, engine, sagas, answers, priceOf } = options;
   const { clock, timers, ids } = world;
   /** Of an order that is placed here the saga itself knows, before what it has done is written. */
   const stepOf = (orderId: string, written: number | undefined) => engine.peek(orderId)?.step ?? written;
@@ -86,7 +87,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       origin: originOf(context),
     });
     const claim = { scope: order.scope, key: order.businessKey, fingerprint: fingerprintOf(body), reference: order.id };
-    const result = await writer.submit({ kind: 'place', claim, order, saga, cause: context });
+    const result = await submit({ kind: 'place', claim, order, saga, cause: context });
     return answer(result, context, 201, claim);
   }
 
@@ -144,7 +145,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         claim: { scope, key },
         origin: originOf(context),
       });
-    const result = await writer.submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
+    const result = await submit({ kind: 'start-change', claim, orderId, change: wanted, makeSaga });
     return answer(result, context, 200, claim, orderId);
   }
 
@@ -160,7 +161,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     const { idempotencyKey: key = '' } = context;
     const fingerprint = fingerprintOf([fulfilment.kind, orderId, payload]);
     const claim = { scope: scopeOf(context, orderId), key, fingerprint, reference };
-    const result = await writer.submit({ kind: 'fulfil', claim, orderId, fulfilment, cause: context });
+    const result = await submit({ kind: 'fulfil', claim, orderId, fulfilment, cause: context });
     if (!('replay' in result)) throw contractProblems['idempotency-key-in-flight']();
     return result.replay as Extract<Decided<200>, { status: 200 }>;
   }

@@ -11,6 +11,7 @@ import { createAnswers } from './answers.ts';
 import { applyCommands, type Command, type CommandResult, type Publish } from './commands.ts';
 import { createHandlers, type PriceOf } from './handlers.ts';
 import { logByOrigin, measureSteps, traceSagas } from './observe.ts';
+import { createOrderRecall } from './recall.ts';
 import { type ChangeOrderInput, causeOf, defineOrderSagas } from './sagas.ts';
 
 export const ordersMigrations: readonly Migrations[] = [
@@ -46,31 +47,46 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
   const { clock, timers, random, ids, log } = world;
   const answers = createAnswers({ clock, timers, database });
   const measureBatch = measureBatches(telemetry, 'orders', () => writer.waiting);
+  const recall = createOrderRecall();
   const writer: BatchWriter<Command, CommandResult> = createBatchWriter<Command, CommandResult>({
     name: 'orders',
     database,
     clock,
     timers,
     log,
-    apply: (tx, commands) => applyCommands(tx, { publish, logicalClock: options.server?.logicalClock }, commands),
+    apply: (tx, commands) =>
+      applyCommands(tx, { publish, logicalClock: options.server?.logicalClock, recall }, commands),
     onCommit(batch) {
       measureBatch(batch);
       onCommit?.(batch);
     },
   });
+
+  async function submit(command: Command): Promise<CommandResult> {
+    try {
+      const result = await writer.submit(command);
+      recall.committed(command, result);
+      return result;
+    } catch (error) {
+      // It may be committed all the same.
+      recall.doubt([command]);
+      throw error;
+    }
+  }
+
   const definitions = defineOrderSagas({
     clock,
     inventory,
     payments,
     async decide({ orderId, origin }, decision, saga) {
       const atMs = clock.now();
-      const result = await writer.submit({ kind: 'decide', saga, orderId, decision, atMs, cause: causeOf(origin) });
+      const result = await submit({ kind: 'decide', saga, orderId, decision, atMs, cause: causeOf(origin) });
       answers.settle(orderId, 'order' in result ? result.order : undefined);
     },
     async finish({ orderId, changeId, kind, refundMinor, claim, origin }: ChangeOrderInput, saga) {
       const change = { kind, changeId };
       const cause = causeOf(origin);
-      const result = await writer.submit({ kind: 'finish-change', saga, orderId, change, refundMinor, claim, cause });
+      const result = await submit({ kind: 'finish-change', saga, orderId, change, refundMinor, claim, cause });
       answers.settle(changeId, 'order' in result ? result.order : undefined);
     },
   });
@@ -85,7 +101,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
     log: logByOrigin(log, (id) => engine.peek(id)),
     definitions: Object.values(sagas),
     save: async (saga) => {
-      await writer.submit({ kind: 'progress', saga });
+      await submit({ kind: 'progress', saga });
     },
     ...(leaseMs === undefined ? {} : { leaseMs }),
     onStep(saga, entry) {
@@ -96,7 +112,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
   let cancelSweep: Cancel = () => {};
 
   return {
-    server: implement(orders, createHandlers({ world, database, writer, engine, sagas, answers, priceOf }), {
+    server: implement(orders, createHandlers({ world, database, submit, engine, sagas, answers, priceOf }), {
       clock,
       ...options.server,
     }),

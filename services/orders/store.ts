@@ -1,4 +1,5 @@
-import type { Queryable, Transaction } from '#kit/runtime';
+import type { Queryable, SqlValue, Transaction } from '#kit/runtime';
+import { exactly } from '#kit/store';
 import type { OrderRecord } from './model.ts';
 
 interface OrderRow extends Omit<OrderRecord, 'placedAtMs' | 'decidedAtMs'> {
@@ -64,9 +65,20 @@ const updateSql = `
     as new (id, state, reason, refunded_minor, returns, refunds, cancellation, decided_at_ms, hlc)
   where customer_order.id = new.id`;
 
+/** Orders that were recalled, not locked: while `received`, the state tells all that can change. See `exactly`. */
+const decideSql = exactly(`${updateSql} and customer_order.state = 'received'`, '$10');
+
 export async function updateOrders(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
-  if (orders.length === 0) return;
-  await tx.query(updateSql, [
+  if (orders.length > 0) await tx.query(updateSql, updateValues(orders));
+}
+
+/** Writes orders that are decided now; inexact where one was decided elsewhere. */
+export async function decideOrders(tx: Transaction, orders: readonly OrderRecord[]): Promise<void> {
+  if (orders.length > 0) await tx.query(decideSql, [...updateValues(orders), orders.length]);
+}
+
+function updateValues(orders: readonly OrderRecord[]): SqlValue[] {
+  return [
     orders.map((order) => order.id),
     orders.map((order) => order.state),
     orders.map((order) => JSON.stringify(order.reason)),
@@ -76,7 +88,7 @@ export async function updateOrders(tx: Transaction, orders: readonly OrderRecord
     orders.map((order) => JSON.stringify(order.cancellation)),
     orders.map((order) => order.decidedAtMs),
     orders.map((order) => order.hlc),
-  ]);
+  ];
 }
 
 /** Apart from the rest: few orders change so, and what all orders write should not grow. */
