@@ -5,7 +5,9 @@ import { addressOf } from './address.ts';
 import { composedServices, publishesEvents } from './compose.ts';
 import { edgesOf, readingsOfEdges } from './edges.ts';
 import type { FaultSwitches } from './faults.ts';
+import { keptFolder } from './kept.ts';
 import { createLaboratory } from './laboratory.ts';
+import { viewLogs } from './log-view.ts';
 import type { Mesh } from './mesh.ts';
 import { viewObjectives } from './objectives.ts';
 import type { ServicesOptions } from './services.ts';
@@ -39,6 +41,7 @@ export function createOperatorViews(options: OperatorViewsOptions): OperatorView
     settings: () => options.settings ?? [],
     objectives: () => viewObjectives(options.objectives()),
     traces: spans.recent,
+    logs: (filter) => viewLogs(keptFolder(options.dataDir), filter),
     trace: createTraceCollector({ elsewhere, here: spans.trace }).trace,
     async system() {
       const readings: Readings = await observed.readings();

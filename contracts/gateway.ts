@@ -205,6 +205,9 @@ export const gateway = defineService({
         operation: Type.Optional(
           Type.String({ maxLength: 100, description: '`orders.cancel`, or `orders` for all of a service' }),
         ),
+        target: Type.Optional(
+          Type.String({ maxLength: 100, description: 'Id of what it was done to, as it stands in the path' }),
+        ),
         from: Type.Optional({ ...Timestamp, description: 'Not before' }),
         to: Type.Optional({ ...Timestamp, description: 'Before' }),
       }),

@@ -90,14 +90,36 @@ const EventView = closed({
 });
 export type EventView = Static<typeof EventView>;
 
+const LogLevel = Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')]);
+
+const LogLine = closed({
+  time: Timestamp,
+  level: LogLevel,
+  message: Type.String(),
+  process: Type.Optional(Type.String()),
+  service: Type.Optional(Type.String()),
+  traceId: Type.Optional(Type.String()),
+  correlationId: Type.Optional(Type.String()),
+  fields: Type.Record(Type.String(), Type.Unknown(), { description: 'What else it says; secrets as ***' }),
+});
+export type LogLine = Static<typeof LogLine>;
+
 const FaultKind = Type.Union([
   Type.Literal('killed', { description: 'Its processes end without a word, and are kept from starting until healed' }),
   Type.Literal('paused', {
     description: 'Its processes are stopped in their tracks: they answer nobody, and do not know',
   }),
   Type.Literal('down', { description: 'Every call to it is refused' }),
-  Type.Literal('slow', { description: 'Every call to it takes so much longer that callers give up' }),
-  Type.Literal('drop-replies', { description: 'Half of the calls are done, and the answer is lost' }),
+  Type.Literal('slow', {
+    description: 'Every call to it takes 1.5 seconds longer; among several processes every packet is late',
+  }),
+  Type.Literal('cut-off', {
+    description: 'No other process reaches it and it reaches none; connections stay and nothing comes. Its database stays',
+  }),
+  Type.Literal('drop-replies', { description: 'Half of the calls are done, and no answer ever comes' }),
+  Type.Literal('skewed', {
+    description: 'Its wall clock is two minutes behind, until healed; with those of its process',
+  }),
   Type.Literal('decline', { description: 'The payment provider declines every card' }),
 ]);
 
@@ -253,6 +275,35 @@ export const operators = defineService({
       responses: { 200: closed({ traceId: Type.String(), spans: Type.Array(SpanView) }) },
       problems: ['operators/nothing-to-show', 'operators/unknown-trace'],
       deadlineMs: 5_000,
+    },
+    logs: {
+      method: 'GET',
+      path: '/logs',
+      summary: 'What all processes logged and kept, also those that have ended, newest first',
+      access,
+      query: closed({
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: 'Default 200' })),
+        about: Type.Optional(
+          Type.String({
+            minLength: 4,
+            maxLength: 200,
+            description: 'Any id: of an order, a payment, a trace, a correlation; with all lines of its traces',
+          }),
+        ),
+        service: Type.Optional(Type.String({ maxLength: 60, description: 'A service, or one of its processes' })),
+        level: Type.Optional({ ...LogLevel, description: 'And graver; default all' }),
+        to: Type.Optional({ ...Timestamp, description: 'Not after' }),
+      }),
+      responses: {
+        200: closed({
+          items: Type.Array(LogLine),
+          complete: Type.Boolean({
+            description: 'false: there are more, or more than is looked through for one answer',
+          }),
+        }),
+      },
+      problems: ['operators/nothing-to-show'],
+      deadlineMs: 10_000,
     },
     faults: {
       method: 'GET',

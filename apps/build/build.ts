@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { build, type InlineConfig } from 'vite';
+import { build, type InlineConfig, type Plugin } from 'vite';
 import { type App, appsFolder } from './apps.ts';
 import { contractTables } from './contracts.ts';
 
@@ -16,7 +16,7 @@ export function configOf({ name, base }: App, outFolder: string): InlineConfig {
     root: join(appsFolder, name),
     base,
     logLevel: 'error',
-    plugins: [contractTables(), svelte({ configFile: false })],
+    plugins: [sharedHead(), contractTables(), svelte({ configFile: false })],
     build: {
       outDir: outFolder,
       emptyOutDir: true,
@@ -27,6 +27,15 @@ export function configOf({ name, base }: App, outFolder: string): InlineConfig {
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
     },
+  };
+}
+
+/** What all pages begin with (`ui/head.html`): an app writes what is its own. Before Vite looks for files that are named there. */
+function sharedHead(): Plugin {
+  const head = readFileSync(join(appsFolder, 'ui/head.html'), 'utf8');
+  return {
+    name: 'shared head',
+    transformIndexHtml: { order: 'pre', handler: (page) => page.replace('<head>', () => `<head>\n${head}`) },
   };
 }
 

@@ -6,7 +6,6 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type App, apps, appsFolder } from './apps.ts';
-import { buildApp } from './build.ts';
 import { fingerprint } from './fingerprint.ts';
 
 /** Builds of one app that are kept: others may just be reading them. */
@@ -31,6 +30,8 @@ async function ensure(app: App): Promise<string> {
   if (existsSync(folder)) return folder;
   const draft = mkdtempSync(join(parent, '.draft-'));
   try {
+    // Only now: reading the bundler takes longer than all that a start does here when nothing has changed.
+    const { buildApp } = await import('./build.ts');
     await buildApp(app, draft);
     chmodSync(draft, 0o755);
     renameSync(draft, folder);

@@ -52,7 +52,7 @@ export { auditMigrations } from './audit/index.ts';
 export type { CorsOptions } from './cors.ts';
 export type { InternalOptions, MetricsTarget } from './internal-door.ts';
 export type { LimitsOptions } from './limits.ts';
-export type { Laboratory, OperatorViews } from './operators.ts';
+export type { Laboratory, LogFilter, OperatorViews } from './operators.ts';
 
 export interface GatewayOptions {
   readonly world: World;
@@ -103,9 +103,14 @@ export interface GatewayOptions {
   readonly connectionsMax?: number;
   /** A listening socket that was handed over: then that is where it listens. */
   readonly handle?: object;
+  /** Where requests come in instead of through a socket; answers with its origin. The simulator's network is such a place. */
+  readonly listen?: (door: Door) => Promise<string>;
   /** From which size replies are compressed. Default 1,024 bytes. */
   readonly compression?: CompressionOptions;
 }
+
+/** What takes requests once it is ready, wherever they come from. */
+export type Door = Pick<ReturnType<typeof createHttpServer>, 'inject' | 'ready'>;
 
 export interface Gateway {
   readonly component: Component;
@@ -286,7 +291,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       async start() {
         for (const part of parts) await part?.start?.();
         shedding.start();
-        address = await listen(app, { host, port, handle: options.handle });
+        address = await (options.listen?.(app) ?? listen(app, { host, port, handle: options.handle }));
         if (internal) internalAddress = await listen(internal, { host: '127.0.0.1', port: 0, ...options.internal });
       },
       // Takes no new connections, answers what is under way and closes what is idle.

@@ -2,6 +2,7 @@ import {
   type ActiveFault,
   type EventView,
   type Faults,
+  type LogLine,
   type ObjectiveView,
   operators,
   operatorsProblems,
@@ -22,10 +23,22 @@ export interface OperatorViews {
   settings(): readonly SettingView[];
   traces(filter: TraceFilter): readonly TraceSummary[];
   trace(traceId: string): Promise<readonly SpanRecord[]>;
+  logs(filter: LogFilter): Promise<{ readonly items: readonly LogLine[]; readonly complete: boolean }>;
   readonly log: Pick<EventLog, 'bounds' | 'read'>;
   readonly topics: readonly string[];
   /** Left out: the laboratory is not open. */
   readonly faults?: Laboratory;
+}
+
+/** Which lines are wanted. Everything that is given must fit. */
+export interface LogFilter {
+  readonly limit: number;
+  /** Any id, with all lines of its traces. */
+  readonly about?: string;
+  readonly service?: string;
+  readonly level?: LogLine['level'];
+  /** Milliseconds since 1970; not after. */
+  readonly toMs?: number;
 }
 
 export interface Laboratory {
@@ -42,6 +55,7 @@ export interface Laboratory {
 }
 
 const tracesDefault = 50;
+const logLinesDefault = 200;
 /** More than are kept in memory. */
 const tracesMax = 10_000;
 
@@ -92,6 +106,11 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
       if (spans.length === 0) throw operatorsProblems['unknown-trace']();
       return { status: 200, body: { traceId, spans: spans.map(spanView) } };
     },
+    async logs({ query: { limit = logLinesDefault, to, ...rest } }) {
+      const toMs = to === undefined ? undefined : timeOf('to', to);
+      const { items, complete } = await known().logs({ ...rest, limit, ...(toMs === undefined ? {} : { toMs }) });
+      return { status: 200, body: { items: [...items], complete } };
+    },
     faults: async () => ({ status: 200, body: faultsNow() }),
     async setFaults({ body }) {
       laboratory().set(body.items);
@@ -113,13 +132,18 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
     async events({ params: { topic }, query: { key, from } }) {
       const { log, topics } = known();
       if (!topics.includes(topic)) throw operatorsProblems['unknown-topic']({ detail: topic });
-      const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from);
-      if (Number.isNaN(fromMs)) throw invalidInput([{ pointer: 'query:from', detail: 'is not an RFC 3339 time' }]);
+      const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : timeOf('from', from);
       const { found, complete } = await findEvents(log, topic, key, fromMs);
       return { status: 200, body: { items: found.map(eventView), complete } };
     },
   };
   return implement(operators, handlers, { clock });
+}
+
+function timeOf(name: string, text: string): number {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
+  return ms;
 }
 
 /** Events that are looked through for one answer. */

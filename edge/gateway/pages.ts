@@ -79,11 +79,11 @@ export function createPages(options: PagesOptions): ServiceServer {
 const auditLimitDefault = 20;
 
 async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
-  const { limit = auditLimitDefault, actor, operation, cursor } = query;
+  const { limit = auditLimitDefault, actor, operation, target, cursor } = query;
   const times = { from: timeOf('from', query.from), to: timeOf('to', query.to) };
   const [before] = cursor === undefined ? [] : (decodeCursor(cursor) ?? ['none']);
   if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
-  const wanted = { actor, operation, ...times, before: before as number | undefined };
+  const wanted = { actor, operation, target, ...times, before: before as number | undefined };
   const found = await audit.list({ ...wanted, limit: limit + 1 });
   const items = found.slice(0, limit).map(({ at, actorKind, actorId, sessionId, ...rest }) => ({
     ...rest,

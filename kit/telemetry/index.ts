@@ -13,7 +13,7 @@ export { prometheusContentType } from './prometheus.ts';
 export { isSecretName, redactFields, redactText } from './redact.ts';
 export { renderTrace, type SpanStore, type TraceFilter, type TraceSummary } from './span-store.ts';
 export { createTail, type LineFilter, parseLine, processFolders, readLines } from './store/read.ts';
-export { createSegments, type Segments, type SegmentsOptions } from './store/segments.ts';
+export { createSegments, listSegments, type Segments, type SegmentsOptions } from './store/segments.ts';
 export { createTee } from './tee.ts';
 export { createTelemetry, type TelemetryHost, type TelemetryOptions } from './telemetry.ts';
 export { formatTraceparent, isSampled, parseTraceparent, type TraceContext } from './traceparent.ts';

@@ -71,6 +71,22 @@ test('it is found by who and by what, a page at a time, and by staff alone', asy
   expect((await ask('/audit')).status).toBe(401);
 });
 
+test('it is found by what it was done to, whatever that is called in the path', async () => {
+  const entry = { at: new Date(), actorKind: 'staff', actorId: 'usr_target', sessionId: null, status: 200 };
+  const of = (operation: string, target: Record<string, string>) => ({
+    ...{ ...entry, operation, target, source: '', correlationId: '' },
+  });
+  await insertEntries(database, [
+    of('orders.get', { orderId: 'ord_1' }),
+    of('inventory.release', { holdOf: 'ord_1', holder: 'main' }),
+    of('orders.get', { orderId: 'ord_11' }),
+    of('orders.list', {}),
+  ]);
+  const found = await listed('?actor=usr_target&target=ord_1');
+  expect(found.map(({ operation }: { operation: string }) => operation)).toEqual(['inventory.release', 'orders.get']);
+  expect(await listed('?actor=usr_target&target=orderId')).toEqual([]);
+});
+
 test('it is found by when, and by all of a service', async () => {
   const entry = { actorKind: 'staff', actorId: 'usr_when', sessionId: null, target: {}, status: 200 };
   const at = (iso: string, operation: string) => ({

@@ -94,7 +94,7 @@ export function createAudit(options: AuditOptions): Audit {
 }
 
 const ofOneself = /^\/users\/me(\/|$)/;
-const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'topics', 'faults']);
+const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'logs', 'topics', 'faults']);
 
 /** `caller` is undefined when the request was refused before anybody was known. */
 export function isOfInterest(route: HttpRoute, caller: string | undefined, status: number): boolean {

@@ -43,6 +43,7 @@ const listSql = `
   from audit_entry
   where ($1::text is null or actor_id = $1) and ($3::bigint is null or id < $3)
     and ($2::text is null or operation = $2 or starts_with(operation, $2 || '.'))
+    and ($7::text is null or (target <> '{}' and jsonb_path_query_array(target, '$.*') @> to_jsonb($7::text)))
     and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
   order by id desc limit $4`;
 
@@ -50,6 +51,8 @@ export interface AuditFilter {
   readonly actor: string | undefined;
   /** `orders.cancel`, or `orders` for all of them. */
   readonly operation: string | undefined;
+  /** Any of the ids out of the path. */
+  readonly target: string | undefined;
   readonly from: Date | undefined;
   /** Exclusive. */
   readonly to: Date | undefined;
@@ -61,7 +64,7 @@ export interface AuditFilter {
 /** Newest first. */
 export async function listEntries(
   database: Queryable,
-  { actor, operation, from, to, before, limit }: AuditFilter,
+  { actor, operation, target, from, to, before, limit }: AuditFilter,
 ): Promise<readonly (AuditEntry & { readonly id: number })[]> {
   const { rows } = await database.query<AuditEntry & { id: number }>(listSql, [
     actor ?? null,
@@ -70,6 +73,7 @@ export async function listEntries(
     limit,
     from ?? null,
     to ?? null,
+    target ?? null,
   ]);
   return rows;
 }
