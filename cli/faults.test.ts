@@ -27,7 +27,7 @@ beforeEach(() => {
   };
 });
 
-const ask = (switches: FaultSwitches) => {
+const ask = (switches: FaultSwitches, signal = new AbortController().signal) => {
   const server: ServiceServer = {
     contract: inventory,
     handle: async () => {
@@ -37,7 +37,7 @@ const ask = (switches: FaultSwitches) => {
   };
   const request = { service: 'inventory', operation: 'levels', params: {}, query: {}, headers: {}, body: undefined };
   const guarded = switches.seams.server?.(server) as ServiceServer;
-  return guarded.handle(request, new AbortController().signal);
+  return guarded.handle(request, signal);
 };
 
 test('a fault that is put on in one process is on in the others, until all is healed', async () => {
@@ -53,11 +53,41 @@ test('a fault that is put on in one process is on in the others, until all is he
 
 test('where replies are lost the work is done all the same', async () => {
   here.set([{ kind: 'drop-replies', service: 'inventory' }]);
-  const outcomes = await Promise.allSettled(Array.from({ length: 60 }, () => ask(here)));
-  expect(served).toBe(60);
-  const lost = outcomes.filter(({ status }) => status === 'rejected').length;
+  const deadline = new AbortController();
+  let answered = 0;
+  const asked = Array.from({ length: 60 }, () => ask(here, deadline.signal).then(() => (answered += 1)));
+  await expect.poll(() => served).toBe(60);
+  deadline.abort(new Error('the caller has given up'));
+  const lost = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected').length;
+  expect(lost).toBe(60 - answered);
   expect(lost).toBeGreaterThan(5);
   expect(lost).toBeLessThan(55);
+});
+
+test('who is cut off hears nothing and is not heard until healed, and whoever calls may give up', async () => {
+  here.set([{ kind: 'cut-off', service: 'inventory' }]);
+  const given = new AbortController();
+  const up = ask(here, given.signal);
+  given.abort(new Error('the caller has given up'));
+  await expect(up).rejects.toThrow('the caller has given up');
+  const left = here.leave(['inventory'], new AbortController().signal);
+  const arrives = ask(here);
+  await here.leave(['orders'], new AbortController().signal);
+  expect(served).toBe(0);
+  here.set([]);
+  await left;
+  expect((await arrives).status).toBe(200);
+});
+
+test('a clock is wrong for its services alone and right again once healed, and elapsed time never is', () => {
+  const [wrong, right] = [here.worldOf(['payments']), here.worldOf(['orders'])];
+  const elapsed = () => wrong.clock.monotonicMs() - world.clock.monotonicMs();
+  here.set([{ kind: 'skewed', service: 'payments' }]);
+  expect(Math.round((world.clock.now() - wrong.clock.now()) / 1_000)).toBe(120);
+  expect(wrong.ids.next('pay') < right.ids.next('pay')).toBe(true);
+  expect(Math.abs(elapsed())).toBeLessThan(1_000);
+  here.set([]);
+  expect(Math.abs(world.clock.now() - wrong.clock.now())).toBeLessThan(1_000);
 });
 
 test('faults of the payment provider are the sandbox’s own', async () => {

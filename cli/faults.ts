@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActiveFault } from '#contracts/operators';
 import { contractProblems, type ServiceServer } from '#kit/contract';
-import type { Component, World } from '#kit/runtime';
+import { type Component, createIds, type World } from '#kit/runtime';
 import type { Fault, Sandbox } from '#services/payments/sandbox';
 import type { Seams } from './services.ts';
 
@@ -18,6 +18,10 @@ export interface FaultSwitches {
   watch(listener: (active: readonly ActiveFault[]) => void): void;
   /** Puts itself before the services of this process. */
   readonly seams: Pick<Seams, 'server'>;
+  /** Waited for by calls that leave these services: for as long as they are cut off, or until whoever calls gives up. */
+  leave(services: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The world as these services see it: its wall clock is wrong while the laboratory wants it. Elapsed time stays true. */
+  worldOf(services: readonly string[]): World;
   /** Looks at the file. */
   readonly component: Component;
   /** The pretended provider, where it runs here. */
@@ -30,6 +34,11 @@ const slowMs = 1_500;
 /** Calls whose answer is lost. */
 const lostShare = 0.5;
 const stallMs = 8_000;
+/** Longer than any deadline: whoever waits for a lost reply gives up by itself. */
+const lostMs = 60_000;
+const cutOffLookEveryMs = 100;
+/** Back, not ahead: a logical clock that has followed one that was ahead is ahead for as long again. */
+const skewMs = -120_000;
 
 /** What is on now. */
 export const readFaults = (dataDir: string): readonly ActiveFault[] => JSON.parse(readText(dataDir));
@@ -48,7 +57,14 @@ export function forgetFaults(dataDir: string): void {
   rmSync(fileOf(dataDir), { force: true });
 }
 
-export function createFaultSwitches({ dataDir, world }: { dataDir: string; world: World }): FaultSwitches {
+export interface FaultSwitchesOptions {
+  readonly dataDir: string;
+  readonly world: World;
+  /** Whether calls come over connections: then those are slow and cut off (`fault-link.ts`), and not the calls. Default false. */
+  readonly hasConnections?: boolean;
+}
+
+export function createFaultSwitches({ dataDir, world, hasConnections = false }: FaultSwitchesOptions): FaultSwitches {
   const { timers, random, log } = world;
   let active: readonly ActiveFault[] = [];
   let text = '[]';
@@ -72,6 +88,10 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
   const isOn = (kind: ActiveFault['kind'], service: string) =>
     active.some((fault) => fault.kind === kind && fault.service === service);
 
+  async function leave(services: readonly string[], signal: AbortSignal): Promise<void> {
+    while (services.some((service) => isOn('cut-off', service))) await timers.sleep(cutOffLookEveryMs, signal);
+  }
+
   return {
     current: () => active,
     set(faults) {
@@ -93,12 +113,22 @@ export function createFaultSwitches({ dataDir, world }: { dataDir: string; world
           const { service } = server.contract;
           if (active.length === 0) return server.handle(request, signal);
           if (isOn('down', service)) throw gone(service);
-          if (isOn('slow', service)) await timers.sleep(slowMs, signal);
+          if (!hasConnections) {
+            if (isOn('slow', service)) await timers.sleep(slowMs, signal);
+            await leave([service], signal);
+          }
           const reply = await server.handle(request, signal);
-          if (isOn('drop-replies', service) && random.next() < lostShare) throw gone(service);
+          // Nobody is told that it is lost.
+          if (isOn('drop-replies', service) && random.next() < lostShare) await timers.sleep(lostMs, signal);
           return reply;
         },
       }),
+    },
+    leave,
+    worldOf(services) {
+      const isWrong = () => services.some((service) => isOn('skewed', service));
+      const clock = { ...world.clock, now: () => world.clock.now() + (isWrong() ? skewMs : 0) };
+      return { ...world, clock, ids: createIds(clock, random) };
     },
     component: {
       name: 'fault switches',

@@ -97,6 +97,7 @@ export function joinMesh(options: MeshOptions): Mesh {
   const self: Instance = {
     ...{ process: options.process, startId: world.ids.next('start'), services: options.services },
     ...{ host, port, operatorPort, zone },
+    ...seams?.reachedAt,
     ...(options.services.includes(door) ? { doorPort: options.public.port } : {}),
   };
   const mesh: Mesh = {

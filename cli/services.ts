@@ -21,7 +21,6 @@ import {
 import type { Address, Door } from './doors.ts';
 import { edgesOf } from './edges.ts';
 import { exitCodes, Failure } from './failure.ts';
-import { createFaultSwitches } from './faults.ts';
 import type { EdgeConfig } from './front-edge.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { createInFlight } from './in-flight.ts';
@@ -124,6 +123,10 @@ export interface Seams {
   /** Calls that arrive at a service. */
   readonly server?: (server: ServiceServer) => ServiceServer;
   readonly database?: (database: Database, service: ComposedService | 'log') => Database;
+  /** Waited for by calls that leave this process. */
+  readonly leave?: (signal: AbortSignal) => Promise<void>;
+  /** Where others are told to reach this process. Default: where it listens. */
+  readonly reachedAt?: Address;
   /** Where an instance of the mesh is really reached. */
   readonly addressOf?: (instance: Instance) => Address;
   /** Where the balancer really reaches the door of a gateway. */
@@ -151,9 +154,12 @@ const eventsKeptMsDefault = 30 * 86_400_000;
 const drainTimeoutMs = 20_000;
 
 /** Starts the services of one process and resolves when they are ready. `host.stop()` drains and stops them. */
-export async function startServices(options: ServicesOptions): Promise<RunningServices> {
+export async function startServices(given: ServicesOptions): Promise<RunningServices> {
+  if (given.edge) return (await import('./front-edge.ts')).startEdge(given, given.edge);
+  const laboratory = given.faults ? await (await import('./fault-surround.ts')).surroundByFaults(given) : undefined;
+  const options = laboratory?.options ?? given;
+  const faults = laboratory?.faults;
   const { world, services, opened = {} } = options;
-  if (options.edge) return (await import('./front-edge.ts')).startEdge(options, options.edge);
   const here = composedServices.filter((service) => services.includes(service));
   boundHeapGrowth();
   const [identity] = await Promise.all([identityOf(options), migrateAll(options, here)]);
@@ -198,8 +204,7 @@ export async function startServices(options: ServicesOptions): Promise<RunningSe
   if (metrics) host.add(announce(options.dataDir, { ...options, metrics, address: addressOf(options.public) }));
   if (mesh) host.add(mesh.connections);
 
-  const faults = options.faults ? createFaultSwitches(options) : undefined;
-  if (faults) host.add(faults.component);
+  for (const component of laboratory?.components ?? []) host.add(component);
   const sandbox = services.includes('payment-sandbox') ? await startSandbox(options) : undefined;
   if (sandbox) host.add(sandbox.component);
   if (sandbox) faults?.attach(sandbox.sandbox);

@@ -26,7 +26,10 @@ export function createTransports(
   const local = createLocalTransport(
     world.timers,
     options.mesh && {
-      send: (request, signal, tried) => (mesh() as Mesh).client.send(request, signal, tried),
+      send(request, signal, tried) {
+        const carry = () => (mesh() as Mesh).client.send(request, signal, tried);
+        return seams?.leave ? seams.leave(signal).then(carry) : carry();
+      },
     },
   );
   const openMs = recovery?.breakerOpenMs;

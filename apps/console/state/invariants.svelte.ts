@@ -20,6 +20,8 @@ export interface Invariants {
   /** SKUs whose units do not add up; undefined while nobody can tell. */
   readonly unaccounted: number | undefined;
   readonly sinceMs: number;
+  /** Whether anything was asked yet. */
+  readonly hasLooked: boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export function watchInvariants() {
   const doubleCharged = new Set<string>();
   const sinceMs = Date.now();
   let unaccounted: number | undefined;
+  let hasLooked = false;
   let shown = $state.raw<Invariants>(read());
 
   function read(): Invariants {
@@ -45,6 +48,7 @@ export function watchInvariants() {
       doubleCharged: [...doubleCharged],
       unaccounted,
       sinceMs,
+      hasLooked,
     };
   }
 
@@ -82,6 +86,7 @@ export function watchInvariants() {
         unaccounted = body.violations.length;
       });
       await Promise.allSettled([stock, lookAtOrders().then(lookAtMoney)]);
+      hasLooked = true;
       shown = read();
     },
   };

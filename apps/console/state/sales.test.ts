@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { csvOf, filled } from './sales.ts';
+import { byOrders, csvOf, filled } from './sales.ts';
 
 const row = (key: string, currency: string, grossMinor: number) => ({
   ...{ key, currency, orders: 1, units: 1, grossMinor, refundedMinor: 0, netMinor: grossMinor },
@@ -17,4 +17,12 @@ test('a file keeps commas, quotes and lines apart, and no cell becomes a formula
   expect(csvOf([['a,b', 'say "hi"', 'two\nlines', -5, '=1+1', '-3.50']])).toBe(
     '"a,b","say ""hi""","two\nlines",-5,\'=1+1,-3.50\r\n',
   );
+});
+
+test('the currency of most orders comes first', () => {
+  const hour = '2026-01-01T01:00:00Z';
+  expect(byOrders([row(hour, 'AED', 900_000), row(hour, 'EUR', 1), row('2026-01-01T02:00:00Z', 'EUR', 1)])).toEqual([
+    'EUR',
+    'AED',
+  ]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SystemView } from '#contracts/operators';
-import { topologyOf } from './topology.ts';
+import { box, topologyOf } from './topology.ts';
 
 const counted = { calls: 1, failed: 0, buckets: [1, 0] };
 const view = (links: readonly (readonly [string, string])[]): SystemView =>
@@ -33,4 +33,17 @@ test('without anything in front the gateway is the first, even where a service c
     ]),
   );
   expect(x['gateway']).toBeLessThan(x['orders'] ?? 0);
+});
+
+test('a way that passes a column goes between its services, never behind one', () => {
+  const { nodes, edges } = topologyOf({
+    from: undefined,
+    to: view([['gateway', 'orders'], ['gateway', 'users'], ['gateway', 'stock'], ['orders', 'stock'], ['users', 'stock']]),
+  });
+  const far = edges.find(({ from, to }) => from.name === 'gateway' && to.name === 'stock');
+  expect(far?.via).toHaveLength(1);
+  for (const { x, y } of far?.via ?? []) {
+    const hidden = nodes.filter((node) => node.x === x && y > node.y && y < node.y + box.height);
+    expect(hidden).toEqual([]);
+  }
 });

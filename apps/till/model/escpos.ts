@@ -46,5 +46,6 @@ function bars(printer: ReceiptPrinterEncoder, digits: string): void {
   printer.line(digits.replaceAll(/(\d{8})(?=\d)/g, '$1 ')).align('left');
 }
 
-/** Printers know no narrow or unbreakable spaces. */
-const plain = (text: string): string => text.replaceAll(/[\u00a0\u202f\u2009]/g, ' ');
+/** Printers know no narrow or unbreakable spaces, and no marks of direction. */
+const plain = (text: string): string =>
+  text.replaceAll(/[\u00a0\u202f\u2009]/g, ' ').replaceAll(/[\u200e\u200f\u061c\u2066-\u2069]/g, '');
