@@ -4,7 +4,6 @@ import { createTcpProxy, type TcpFault } from '../lab/chaos/proxy/tcp.ts';
 import type { Address } from './doors.ts';
 import type { FaultSwitches } from './faults.ts';
 
-
 export interface FaultLinkOptions {
   readonly world: World;
   /** Of this process. */
@@ -43,7 +42,11 @@ export async function openFaultLink({ world, services, at, faults }: FaultLinkOp
     for (const [kind, wrong] of Object.entries(atConnections)) {
       const wanted = active.some((fault) => fault.kind === kind && services.includes(fault.service));
       const healing = heals.get(kind);
-      if (wanted && !healing) heals.set(kind, wrong.map((fault) => proxy.inject(fault).heal));
+      if (wanted && !healing)
+        heals.set(
+          kind,
+          wrong.map((fault) => proxy.inject(fault).heal),
+        );
       if (wanted || !healing) continue;
       heals.delete(kind);
       for (const heal of healing) heal();
