@@ -12,9 +12,11 @@ export function closed<const Properties extends TProperties>(
 export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code' });
 
 /** Integer minor units (pence, cents, yen). Bounded so that sums of thousands of lines stay exact in a double. */
-export const AmountMinor = Type.Integer({ minimum: -1_000_000_000_000, maximum: 1_000_000_000_000 });
+export const amountMinorMax = 1_000_000_000_000;
+export const AmountMinor = Type.Integer({ minimum: -amountMinorMax, maximum: amountMinorMax });
 
-export const Quantity = Type.Integer({ minimum: 1, maximum: 1_000_000 });
+export const quantityMax = 1_000_000;
+export const Quantity = Type.Integer({ minimum: 1, maximum: quantityMax });
 
 export const Sku = Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\x21-\\x7e]+$' });
 

@@ -78,10 +78,19 @@ export type Reason = Static<typeof Reason>;
 
 const ChangeKey = Type.String({ description: 'The Idempotency-Key under which it was asked for' });
 
+/** Of a return or refund. What a pending one takes (goods, money) is set aside in the order. */
+const ChangeState = Type.Union([
+  Type.Literal('pending'),
+  Type.Literal('done'),
+  Type.Literal('refused', {
+    description: 'Given up by staff before anything of it happened: nothing is set aside for it',
+  }),
+]);
+
 const ReturnRecord = closed({
   returnId: Type.String(),
   key: ChangeKey,
-  state: Type.Union([Type.Literal('pending'), Type.Literal('done'), Type.Literal('refused')]),
+  state: ChangeState,
   lines: Type.Array(
     closed({
       sku: Sku,
@@ -104,7 +113,7 @@ export type ReturnRecord = Static<typeof ReturnRecord>;
 const RefundRecord = closed({
   refundId: Type.String(),
   key: ChangeKey,
-  state: Type.Union([Type.Literal('pending'), Type.Literal('done')]),
+  state: ChangeState,
   amountMinor: AmountMinor,
   reason: Type.String(),
   occurredAt: Timestamp,
@@ -267,7 +276,7 @@ export const ordersProblems = problemTable('orders', {
     title: 'The saga is not in a state that permits this',
     category: 'conflict',
     retry: 'never',
-    hint: 'Only stuck sagas can be resumed, and only sagas that have not ended can be abandoned.',
+    hint: 'Only stuck sagas can be resumed, only sagas that have not ended can be abandoned, and changes of an order only once they are stuck.',
   },
 });
 
@@ -280,6 +289,15 @@ const accepted = closed(
   { id: OrderId, state: OrderState },
   { description: 'Durable; it will end by itself. See Location.' },
 );
+
+const SagaStatus = Type.Union([
+  Type.Literal('running'),
+  Type.Literal('compensating'),
+  Type.Literal('completed'),
+  Type.Literal('refused'),
+  Type.Literal('stuck', { description: 'waits for people: resume or abandon it' }),
+  Type.Literal('abandoned'),
+]);
 
 const SagaView = closed({
   id: Type.String(),
@@ -352,7 +370,11 @@ export const orders = defineService({
         state: Type.Optional(OrderState),
         email: Type.Optional(Email),
         businessKey: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 255, description: 'The Idempotency-Key it was placed under (staff)' }),
+          Type.String({
+            minLength: 1,
+            maxLength: 255,
+            description: 'The Idempotency-Key it was placed under (not for customers)',
+          }),
         ),
         importKey: Type.Optional(
           Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
@@ -480,7 +502,7 @@ export const orders = defineService({
       path: '/orders/sagas',
       summary: 'Sagas by status, oldest first.',
       access: ['staff', 'service'],
-      query: closed({ ...pageQuery, status: Type.Optional(Type.String({ maxLength: 20 })) }),
+      query: closed({ ...pageQuery, status: Type.Optional(SagaStatus) }),
       responses: { 200: pageOf(SagaView) },
     },
     inspectSaga: {
@@ -504,7 +526,8 @@ export const orders = defineService({
     abandonSaga: {
       method: 'POST',
       path: '/orders/sagas/{sagaId}/abandon',
-      summary: 'Gives a saga up: it compensates, or past its pivot is closed for people to settle.',
+      summary:
+        'Gives a saga up: it compensates, or past its pivot is closed for people to settle. A change of an order can be given up once it is stuck; what did not happen of it is free again.',
       access: ['admin', 'service'],
       params: closed({ sagaId: Type.String({ maxLength: 100 }) }),
       body: closed({ reason: Type.String({ minLength: 1, maxLength: 500 }) }),

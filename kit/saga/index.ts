@@ -19,6 +19,7 @@ export {
   insertSagas,
   inspectSaga,
   listSagas,
+  type OnAbandoned,
   releaseOwner,
   renewOwner,
   resumeSaga,

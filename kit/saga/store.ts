@@ -275,26 +275,28 @@ interface Advice {
 /** How often advice is thought over when the saga moves meanwhile. */
 const adviceAttemptsMax = 10;
 
+/** What a service records of a saga that is closed, in the transaction that closes it; `saga` is as it stood before. */
+export type OnAbandoned = (tx: Transaction, saga: SagaRecord) => Promise<void>;
+
 /** Changes a saga from outside and frees it from its owner, whose next write will be refused. */
 async function advise(
   database: Database,
   id: string,
   decide: (saga: SagaRecord) => Advice | undefined,
+  onAbandoned: OnAbandoned = async () => {},
 ): Promise<boolean> {
   for (let attempt = 1; attempt <= adviceAttemptsMax; attempt++) {
     const saga = await inspectSaga(database, id);
     const advice = saga && decide(saga);
     if (!advice) return false;
-    const { count } = await database.query(adviseSql, [
-      id,
-      advice.status,
-      advice.step,
-      advice.cause ?? null,
-      { step: '', ...advice.entry },
-      saga.revision,
-      saga.fence,
-    ]);
-    if (count === 1) return true;
+    const { status, step, cause = null, entry } = advice;
+    const values = [id, status, step, cause, { step: '', ...entry }, saga.revision, saga.fence];
+    const isTaken = await database.transaction(async (tx) => {
+      if ((await tx.query(adviseSql, values)).count !== 1) return false;
+      if (status === 'abandoned') await onAbandoned(tx, saga);
+      return true;
+    });
+    if (isTaken) return true;
   }
   throw new SagaBusy(id);
 }
@@ -310,7 +312,8 @@ export function resumeSaga(database: Database, id: string, who: string): Promise
 
 /**
  * Gives a saga up. Up to `turningPoint` (see `turningPointOf`) it turns round and compensates; past it nothing can be
- * undone, so it is closed as `abandoned` with the reason, for people to settle. False when it had ended already.
+ * undone, so it is closed as `abandoned` with the reason, for people to settle, together with what `onAbandoned` writes;
+ * where that throws the saga stays as it was. False when it had ended already.
  */
 export function abandonSaga(
   database: Database,
@@ -318,8 +321,9 @@ export function abandonSaga(
   turningPoint: number,
   who: string,
   reason: string,
+  onAbandoned?: OnAbandoned,
 ): Promise<boolean> {
-  return advise(database, id, (saga) => {
+  const decide = (saga: SagaRecord): Advice | undefined => {
     if (isEnded(saga)) return undefined;
     return {
       status: saga.step > turningPoint ? 'abandoned' : 'compensating',
@@ -328,5 +332,6 @@ export function abandonSaga(
       cause: { reason: 'abandoned', detail: reason },
       entry: { event: 'abandoned', detail: `by ${who}: ${reason}` },
     };
-  });
+  };
+  return advise(database, id, decide, onAbandoned);
 }

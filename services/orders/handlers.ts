@@ -6,11 +6,12 @@ import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
 import { until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
-import type { Command, CommandResult } from './commands.ts';
+import type { Command, CommandResult, Publishing } from './commands.ts';
 import { createFollowers } from './follow.ts';
 import type { Fulfilment } from './fulfil.ts';
 import {
   type Change,
+  checkBounds,
   checkSize,
   goodsOf,
   needsStaff,
@@ -41,6 +42,7 @@ export interface HandlerOptions {
   readonly sagas: OrderSagas;
   readonly answers: Answers;
   readonly priceOf: PriceOf;
+  readonly publishing: Publishing;
 }
 
 const exportPageSize = 500;
@@ -54,7 +56,7 @@ type Decided<Status extends number> =
     };
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof orders> {
-  const { world, database, submit, engine, sagas, answers, priceOf } = options;
+  const { world, database, submit, engine, sagas, answers, priceOf, publishing } = options;
   const { clock, timers, ids } = world;
   /** Of an order that is placed here the saga itself knows, before what it has done is written. */
   const stepOf = (orderId: string, written: number | undefined) => engine.peek(orderId)?.step ?? written;
@@ -95,6 +97,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     const { caller, idempotencyKey = '' } = context;
     const email = body.email.toLowerCase();
     const lines = priceLines(body.lines, prices, body.currency);
+    checkBounds(lines);
     checkSize(lines);
     return {
       id: ids.next('ord'),
@@ -216,7 +219,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
   }
 
   return {
-    ...createSagaHandlers(database, sagas),
+    ...createSagaHandlers(database, sagas, publishing),
     place: ({ body }, context) => place(body, context),
     get: async ({ params }, context) => {
       const { order, sagaStep } = await visibleOrder(params.orderId, context);
@@ -230,8 +233,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         return { status: 200, body: { items: found.map((order) => viewOf(order)) } };
       }
       const { limit = pageSizeDefault, cursor, email, state, businessKey } = query;
-      if (businessKey !== undefined && !isStaff(context)) {
-        throw ordersProblems['not-permitted']({ detail: 'businessKey is for staff' });
+      if (businessKey !== undefined && !isStaff(context) && caller.kind !== 'service') {
+        throw ordersProblems['not-permitted']({ detail: 'businessKey is not for customers' });
       }
       const [before] = positionOf(cursor, 'text') ?? [];
       const rows = await listOrders(until(context.signal, database), {

@@ -45,6 +45,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
   const { world, database, inventory, payments, priceOf, publish, onCommit, leaseMs, onStep } = options;
   const { telemetry = noTelemetry } = options;
   const { clock, timers, random, ids, log } = world;
+  const publishing = { publish, logicalClock: options.server?.logicalClock };
   const answers = createAnswers({ clock, timers, database });
   const measureBatch = measureBatches(telemetry, 'orders', () => writer.waiting);
   const recall = createOrderRecall();
@@ -54,8 +55,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
     clock,
     timers,
     log,
-    apply: (tx, commands) =>
-      applyCommands(tx, { publish, logicalClock: options.server?.logicalClock, recall }, commands),
+    apply: (tx, commands) => applyCommands(tx, { ...publishing, recall }, commands),
     onCommit(batch) {
       measureBatch(batch);
       onCommit?.(batch);
@@ -112,10 +112,11 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
   let cancelSweep: Cancel = () => {};
 
   return {
-    server: implement(orders, createHandlers({ world, database, submit, engine, sagas, answers, priceOf }), {
-      clock,
-      ...options.server,
-    }),
+    server: implement(
+      orders,
+      createHandlers({ world, database, submit, engine, sagas, answers, priceOf, publishing }),
+      { clock, ...options.server },
+    ),
     component: {
       name: 'orders',
       async start() {

@@ -1,34 +1,18 @@
 import { expect, test } from 'vitest';
 import { computeTotals, orderLinesOf } from '#contracts/pricing';
-import { type Change, changeOf, finishChange, type OrderRecord, priceLines, startChange, totalOf } from './model.ts';
+import {
+  type Change,
+  changeOf,
+  checkBounds,
+  finishChange,
+  type OrderRecord,
+  priceLines,
+  startChange,
+  totalOf,
+} from './model.ts';
+import { confirmedOrder } from './testing.ts';
 
-const order: OrderRecord = {
-  id: 'ord_1',
-  customerId: null,
-  email: 'ada@example.org',
-  channel: 'web',
-  currency: 'EUR',
-  totalMinor: 3_500,
-  country: null,
-  lines: [
-    { kind: 'goods', sku: 'MUG', name: 'A mug', quantity: 2, unitPriceMinor: 500, totalMinor: 1_000 },
-    { kind: 'goods', sku: 'CUP', name: 'A cup', quantity: 1, unitPriceMinor: 1_500, totalMinor: 1_500 },
-    { kind: 'goods', sku: 'MUG', name: 'A mug', quantity: 2, unitPriceMinor: 500, totalMinor: 1_000 },
-  ],
-  shippingAddress: null,
-  state: 'confirmed',
-  reason: null,
-  refundedMinor: 0,
-  returns: [],
-  refunds: [],
-  cancellation: null,
-  shipments: null,
-  scope: 's',
-  businessKey: 'k',
-  placedAtMs: 0,
-  hlc: null,
-  decidedAtMs: 0,
-};
+const order = confirmedOrder;
 
 const named = (changeId: string) => ({ changeId, key: changeId, reason: '', occurredAt: '2030-01-01T00:00:00Z' });
 
@@ -92,4 +76,35 @@ test('what comes back of a cart is worth what was paid for it: discounts off, ta
   });
   // 999 less a discount of 100, and 65 of tax on the rest: 964 for three.
   expect(refunds).toEqual([321, 643]);
+});
+
+test('a return gives back what staff say, or nothing: never less without a word', () => {
+  const wanted = { ...partBack, refundMinor: 4_000 };
+  expect(() => startChange(order, wanted)).toThrow('4000 to refund, 3990 left');
+  expect(startChange(order, { ...partBack, refundMinor: 10 }).refundMinor).toBe(10);
+  // By itself it gives back what was paid, and at most what is left of it.
+  const refunded = carryOut(order, { ...named('ref_1'), kind: 'refund', amountMinor: 3_000 });
+  expect(startChange(refunded, partBack).refundMinor).toBe(990);
+});
+
+test('an order keeps a thousand returns and refunds, and says so', () => {
+  const refunds = Array.from({ length: 1_000 }, (_, i) => {
+    return { refundId: `ref_${i}`, key: `k${i}`, state: 'done', amountMinor: 1, reason: '', occurredAt: '' } as const;
+  });
+  const many = { ...order, refunds, refundedMinor: 1_000 };
+  expect(() => startChange(many, partBack)).toThrow('it has 1000 returns and refunds, and no more are kept');
+  expect(startChange(many, cancel).order.state).toBe('cancelling');
+});
+
+test('what no hold and no payment could be of is refused with the place, before anything is kept', () => {
+  const line = (quantity: number, totalMinor: number) => {
+    return { kind: 'goods', sku: 'MUG', name: 'A mug', quantity, unitPriceMinor: 1, totalMinor } as const;
+  };
+  expect(() => checkBounds([line(1_000_000, 1), line(1, 1)])).toThrow(
+    '/lines hold 1000001 units of MUG, more than 1000000',
+  );
+  expect(() => checkBounds([line(1, 1e12), line(1, 1)])).toThrow('/lines come to 1000000000001, more than');
+  // Sums beyond what a double holds exactly never come about.
+  expect(() => checkBounds([line(1, 1e18), line(1, -1e18)])).toThrow('/lines/0 comes to more than 1000000000000');
+  checkBounds([line(1_000_000, 1e12)]);
 });

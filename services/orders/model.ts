@@ -1,3 +1,4 @@
+import { amountMinorMax, quantityMax } from '#contracts/common';
 import { goodsIn, leftOf, priceOfReturn, takeBack, toSend, unreturned } from '#contracts/order-goods';
 import {
   type CancelRecord,
@@ -11,7 +12,7 @@ import {
   type ShipmentRecord,
   type WantedLine,
 } from '#contracts/orders';
-import { contractProblems, type ProblemPlace } from '#kit/contract';
+import { contractProblems, invalidInput, type ProblemPlace } from '#kit/contract';
 
 /** States that are kept. `held` and `authorized` are read off the saga's progress (`shownState`). */
 export type KeptState = Exclude<OrderState, 'held' | 'authorized'>;
@@ -129,10 +130,26 @@ export function checkSize(lines: readonly OrderLine[]): void {
 /** So few fit however long their names are: most orders need not be measured. */
 const fewLines = 100;
 
-/** Sum of the lines. Throws when it is negative or no longer exact. */
+/** Refuses what no hold and no payment could be of, before anything is kept of it. */
+export function checkBounds(lines: readonly OrderLine[]): void {
+  const places: ProblemPlace[] = [];
+  lines.forEach(({ totalMinor }, i) => {
+    if (Math.abs(totalMinor) > amountMinorMax)
+      places.push({ pointer: `/lines/${i}`, detail: `comes to more than ${amountMinorMax}` });
+  });
+  for (const { sku, quantity } of goodsOf(lines)) {
+    if (quantity > quantityMax)
+      places.push({ pointer: '/lines', detail: `hold ${quantity} units of ${sku}, more than ${quantityMax}` });
+  }
+  const total = lines.reduce((sum, line) => sum + line.totalMinor, 0);
+  if (places.length === 0 && total > amountMinorMax)
+    places.push({ pointer: '/lines', detail: `come to ${total}, more than ${amountMinorMax}` });
+  if (places.length > 0) throw invalidInput(places);
+}
+
+/** Sum of the lines, which are within their bounds. Throws when it is negative. */
 export function totalOf(lines: readonly OrderLine[]): number {
   const total = lines.reduce((sum, line) => sum + line.totalMinor, 0);
-  if (!Number.isSafeInteger(total)) throw contractProblems['invalid-input']({ detail: 'the total is too large' });
   if (total < 0) throw ordersProblems['nothing-to-pay']({ detail: `the lines sum to ${total}` });
   return total;
 }
@@ -193,6 +210,9 @@ export interface StartedChange {
   readonly refundMinor: number;
 }
 
+/** Returns and refunds of an order: all of them are kept with it. */
+const changesMax = 1_000;
+
 /** Begins a change: what it will take is set aside in the order at once, so that two changes can't take the same. */
 export function startChange(order: OrderRecord, change: Change): StartedChange {
   if (order.state === 'received') throw ordersProblems['not-decided-yet']();
@@ -202,6 +222,9 @@ export function startChange(order: OrderRecord, change: Change): StartedChange {
     (change.kind !== 'cancel' && (order.state === 'fulfilled' || order.state === 'completed')) ||
     (change.kind === 'refund' && order.state === 'returned');
   if (!open) throw ordersProblems['not-possible']({ detail: `the order is ${order.state}` });
+  if (change.kind !== 'cancel' && order.returns.length + order.refunds.length >= changesMax) {
+    throw ordersProblems['not-possible']({ detail: `it has ${changesMax} returns and refunds, and no more are kept` });
+  }
   switch (change.kind) {
     case 'cancel':
       return startCancel(order, change);
@@ -243,7 +266,7 @@ function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return
     return { sku, quantity, unsent: taken.unsent };
   });
   if (errors.length > 0) throw ordersProblems['not-possible']({ detail: errors[0]?.detail ?? '', errors });
-  const refundMinor = Math.min(change.refundMinor ?? priceMinor, order.totalMinor - order.refundedMinor);
+  const refundMinor = change.refundMinor ?? Math.min(priceMinor, order.totalMinor - order.refundedMinor);
   const { changeId: returnId, key, reason, occurredAt } = change;
   const entry: ReturnRecord = { returnId, key, state: 'pending', lines, refundMinor, reason, occurredAt };
   return { order: { ...refunded(order, refundMinor), returns: [...order.returns, entry] }, refundMinor };
@@ -284,7 +307,7 @@ export function finishChange(
   const done = { ...order, returns };
   const all = [...goodsIn(done).values()];
   const isOpen = order.state === 'confirmed' || order.state === 'fulfilled' || order.state === 'completed';
-  const allBack = all.every((goods) => unreturned(goods) === 0) && returns.every((entry) => entry.state === 'done');
+  const allBack = all.every((goods) => unreturned(goods) === 0) && returns.every((entry) => entry.state !== 'pending');
   if (isOpen && allBack) return { ...done, state: 'returned' };
   // What was not sent came back, so there may be nothing left to send.
   const isFulfilled = order.state === 'confirmed' && order.shipments && all.every((goods) => toSend(goods) === 0);
@@ -314,7 +337,7 @@ export function importedChange(order: OrderRecord, change: Change): 'pending' | 
   if (order.channel !== 'import') return undefined;
   const { key, kind } = change;
   const back = order.returns.find((entry) => entry.key === key && entry.state !== 'refused');
-  const refund = order.refunds.find((entry) => entry.key === key);
+  const refund = order.refunds.find((entry) => entry.key === key && entry.state !== 'refused');
   const cancellation = order.cancellation?.key === key ? order.cancellation : undefined;
   const found = back ?? refund ?? cancellation;
   if (!found) return undefined;

@@ -6,24 +6,27 @@ import {
   abandonSaga,
   inspectSaga,
   listSagas,
+  type OnAbandoned,
   pivotOf,
   resumeSaga,
   type SagaDefinition,
-  type SagaStatus,
+  turningPointOf,
 } from '#kit/saga';
+import { recordAbandoned } from './abandon.ts';
+import type { Publishing } from './commands.ts';
 import type { OrderSagas } from './sagas.ts';
 
 type SagaHandlers = Pick<Handlers<typeof orders>, 'listSagas' | 'inspectSaga' | 'resumeSaga' | 'abandonSaga'>;
 
 /** For the people who look after sagas: see them, let stuck ones go on, give hopeless ones up. */
-export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaHandlers {
-  const pivots = new Map<string, number>(
-    Object.values(sagas).map((definition: SagaDefinition<never>) => [definition.name, pivotOf(definition)]),
+export function createSagaHandlers(database: Database, sagas: OrderSagas, publishing: Publishing): SagaHandlers {
+  const definitions = new Map(
+    Object.values(sagas).map((definition: SagaDefinition<never>) => [definition.name, definition]),
   );
 
   function stepsOf(name: string) {
-    const known = (Object.values(sagas) as readonly SagaDefinition<never>[]).find((each) => each.name === name);
-    const pivot = pivots.get(name);
+    const known = definitions.get(name);
+    const pivot = known && pivotOf(known);
     return known ? { steps: known.steps.map((step, index) => ({ name: step.name, pivot: index === pivot })) } : {};
   }
 
@@ -40,7 +43,7 @@ export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaH
       const { limit = pageSizeDefault, cursor, status } = query;
       const [after] = positionOf(cursor, 'text') ?? [];
       const rows = await listSagas(database, {
-        ...(status === undefined ? {} : { status: status as SagaStatus }),
+        ...(status === undefined ? {} : { status }),
         ...(after === undefined ? {} : { after }),
         limit: limit + 1,
       });
@@ -66,8 +69,11 @@ export function createSagaHandlers(database: Database, sagas: OrderSagas): SagaH
     },
     abandonSaga: async ({ params, body }, { caller }) => {
       const { status, definition } = await view(params.sagaId);
-      const pivot = pivots.get(definition) ?? -1;
-      if (!(await abandonSaga(database, params.sagaId, pivot, caller.id, body.reason))) {
+      const known = definitions.get(definition);
+      if (!known) throw ordersProblems['saga-not-possible']({ detail: `${definition} is not known here` });
+      const record: OnAbandoned = (tx, saga) => recordAbandoned(tx, publishing, saga, known);
+      const { reason } = body;
+      if (!(await abandonSaga(database, params.sagaId, turningPointOf(known), caller.id, reason, record))) {
         throw ordersProblems['saga-not-possible']({ detail: `the saga is ${status}` });
       }
       return { status: 200, body: await view(params.sagaId) };
