@@ -2,10 +2,12 @@ import { type CartEdit, type CartSettings, cartsProblems, type Destination } fro
 import {
   addUnits,
   type Dot,
+  forgetOldest,
   merge,
   noLines,
   removeLine,
   removeSeen,
+  replicasMax,
   type Seen,
   seeing,
   setUnits,
@@ -86,7 +88,7 @@ export function joinCarts(own: CartRecord, guest: CartRecord, nowMs: number): Ca
     changed(
       own,
       {
-        lines: merge(own.lines, guest.lines),
+        lines: forgetOldest(merge(own.lines, guest.lines), replicaOf(own)),
         currency: isEmpty ? guest.currency : own.currency,
         destination: own.destination ?? guest.destination,
         shippingMethod: own.shippingMethod ?? guest.shippingMethod,
@@ -117,5 +119,7 @@ function withinBounds(cart: CartRecord): CartRecord {
   const tooMany = units.find(({ quantity }) => quantity > unitsMax);
   if (tooMany) throw cartsProblems.full({ detail: `${tooMany.quantity} of ${tooMany.sku}` });
   if (units.length > linesMax) throw cartsProblems.full({ detail: `${units.length} SKUs` });
+  const replicas = Object.keys(cart.lines.seen).length;
+  if (replicas > replicasMax) throw cartsProblems.full({ detail: `what ${replicas} carts brought in` });
   return cart;
 }

@@ -34,7 +34,6 @@ const attemptsMax = 5;
  * it is looked for instead, because a key that has been forgotten would make a second order.
  */
 const placeMsMax = 48 * 3_600_000;
-const orderPagesMax = 20;
 
 export function createCheckouts(options: CheckoutOptions): Checkouts {
   const { clock, database, writer, market, orders } = options;
@@ -104,14 +103,8 @@ export function createCheckouts(options: CheckoutOptions): Checkouts {
   }
 
   async function lookFor(businessKey: string, { email }: PlaceOrder, context: CallContext): Promise<Order | undefined> {
-    let cursor: string | undefined;
-    for (let page = 0; page < orderPagesMax; page++) {
-      const { body } = await orders.list({ query: { email, limit: 100, cursor } }, context);
-      const found = body.items.find((order) => order.businessKey === businessKey);
-      if (found || body.nextCursor === undefined) return found;
-      cursor = body.nextCursor;
-    }
-    return undefined;
+    const { body } = await orders.list({ query: { email, businessKey, limit: 1 } }, context);
+    return body.items[0];
   }
 
   return { begin, drive };

@@ -3,11 +3,13 @@ import { describe, expect, test } from 'vitest';
 import {
   addUnits,
   dotsMax,
+  forgetOldest,
   type LineMap,
   merge,
   noLines,
   removeLine,
   removeSeen,
+  replicasMax,
   seeing,
   setUnits,
   unitsOf,
@@ -159,4 +161,22 @@ test('a guest’s cart that joins twice adds nothing the second time, and brings
     { sku: 'BOOK', quantity: 1 },
     { sku: 'ROPE', quantity: 1 },
   ]);
+});
+
+test('what years of joined carts have left stays small, and nothing that is in the cart is forgotten', () => {
+  const nameOf = (i: number) => `crt_${String(i).padStart(26, '0')}`;
+  const own = nameOf(0);
+  let lines = addUnits(noLines, own, 'TENT', 1);
+  lines = removeLine(lines, 'TENT');
+  for (let i = 1; i <= 3 * replicasMax; i++) {
+    const guest = addUnits(noLines, nameOf(i), i === 1 ? 'ROPE' : 'KNIFE', 1);
+    lines = forgetOldest(merge(lines, guest), own);
+    if (i > 1) lines = removeLine(lines, 'KNIFE');
+  }
+  expect(Object.keys(lines.seen)).toHaveLength(replicasMax);
+  expect(unitsOf(lines)).toEqual([{ sku: 'ROPE', quantity: 1 }]);
+  // Its own count goes on, and the latest guest's cart still brings in nothing twice.
+  expect(addUnits(lines, own, 'TENT', 1).dots['TENT']).toEqual([[own, 2, 1]]);
+  const latest = addUnits(noLines, nameOf(3 * replicasMax), 'KNIFE', 1);
+  expect(unitsOf(merge(lines, latest))).toEqual([{ sku: 'ROPE', quantity: 1 }]);
 });

@@ -75,6 +75,26 @@ function mergeDots(left: readonly Dot[], right: readonly Dot[], leftSeen: Seen, 
   return [...both, ...onlyIn(left, right, rightSeen), ...onlyIn(right, left, leftSeen)].sort(byName);
 }
 
+/**
+ * Replicas that a map remembers. Each guest's cart that joins is one, and a customer may come as a guest for years; what has
+ * been seen goes back and forth with every edit, so it has to stay small.
+ */
+export const replicasMax = 64;
+
+/**
+ * Forgets the oldest replicas that no dot is left of; names are ordered by age. Who would join one of those a second time
+ * would bring in again what it brought then. `self` goes on counting, so it is never forgotten.
+ */
+export function forgetOldest({ seen, dots }: LineMap, self: string): LineMap {
+  const inUse = new Set([self, ...Object.values(dots).flatMap((own) => own.map(([replica]) => replica))]);
+  const unused = Object.keys(seen)
+    .filter((replica) => !inUse.has(replica))
+    .sort();
+  const forgotten = new Set(unused.slice(0, Math.max(0, Object.keys(seen).length - replicasMax)));
+  if (forgotten.size === 0) return { seen, dots };
+  return { seen: Object.fromEntries(Object.entries(seen).filter(([replica]) => !forgotten.has(replica))), dots };
+}
+
 /** Units by SKU, in the order of the SKUs. */
 export function unitsOf(lines: LineMap): { readonly sku: string; readonly quantity: number }[] {
   const skus = Object.keys(lines.dots).sort();

@@ -1,4 +1,12 @@
-import type { CartLine, CartNote, CheckoutInput, Destination, PricingRules, ShippingOption } from '#contracts/carts';
+import {
+  type CartLine,
+  type CartNote,
+  type CheckoutInput,
+  cartsProblems,
+  type Destination,
+  type PricingRules,
+  type ShippingOption,
+} from '#contracts/carts';
 import { type Basket, computeTotals, type Offer, type PricedLine, type TaxTable } from '#contracts/pricing';
 import type { Totals } from '#contracts/totals';
 import { type LineMap, unitsOf } from './lines.ts';
@@ -47,8 +55,13 @@ export function quoteCart(cart: Quotable, market: Market): Quote {
   });
   const priced = pricedLines(lines, market.rules);
   if (priced.length === 0) return { lines, totals: undefined, shippingOptions: [], notes };
-  const { basket, shippingOptions } = fillBasket(cart, priced, market, notes);
-  return { lines, totals: computeTotals(basket), shippingOptions, notes };
+  try {
+    const { basket, shippingOptions } = fillBasket(cart, priced, market, notes);
+    return { lines, totals: computeTotals(basket), shippingOptions, notes };
+  } catch (error) {
+    if (error instanceof RangeError) throw cartsProblems.full({ detail: error.message, cause: error });
+    throw error;
+  }
 }
 
 function fillBasket(cart: Quotable, lines: readonly PricedLine[], market: Market, notes: CartNote[]) {

@@ -177,6 +177,9 @@ function ordersOf(neighbours: Neighbours, { ids }: World): Client<typeof orders>
       const order = [...placed.values()].find(({ id }) => id === params.orderId);
       return { status: 200, body: view(order as Order) };
     },
-    list: async () => ({ status: 200, body: { items: [...placed.values()] } }),
+    list: async ({ query }: { query: { businessKey: string } }) => {
+      const found = placed.get(query.businessKey);
+      return { status: 200, body: { items: found ? [found] : [] } };
+    },
   } as unknown as Client<typeof orders>;
 }
