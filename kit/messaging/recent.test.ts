@@ -48,6 +48,10 @@ test('it keeps the newest of a partition, and a bounded length of text', () => {
   for (let offset = 0; offset < 100; offset++) recent.appended('t', 0, offset, texts(offset));
   expect(recent.read([range(35)], 10, 10)).toBeUndefined();
   expect(idsOf(recent.read([range(36)], 100, 100))).toHaveLength(64);
+  // Also of what comes all at once, first of all.
+  recent.appended('t', 3, 0, texts(...Array(100).keys()));
+  expect(recent.read([range(35, 3)], 10, 10)).toBeUndefined();
+  expect(idsOf(recent.read([range(36, 3)], 100, 100))?.[0]).toEqual([36, '36']);
   const long = JSON.stringify({ id: 'x'.repeat(3 * 2 ** 20) });
   recent.appended('t', 1, 0, [long]);
   recent.appended('t', 2, 0, [long]);

@@ -16,8 +16,8 @@ export interface RecentEvents {
 
 /** A run of events of one partition without gaps. Texts are parsed by the first who reads them. */
 interface Run {
-  firstOffset: number;
-  events: (string | EventEnvelope)[];
+  readonly firstOffset: number;
+  readonly events: (string | EventEnvelope)[];
 }
 
 const runMax = 64;
@@ -51,15 +51,9 @@ export function createRecentEvents(): RecentEvents {
       }
       const name = `${topic}/${partition}`;
       const run = runs.get(name);
-      if (!run || run.firstOffset + run.events.length !== firstOffset) {
-        runs.set(name, { firstOffset, events: [...envelopes] });
-        return;
-      }
-      run.events.push(...envelopes);
-      const surplus = run.events.length - runMax;
-      if (surplus <= 0) return;
-      run.events.splice(0, surplus);
-      run.firstOffset += surplus;
+      const before = run && run.firstOffset + run.events.length === firstOffset ? run.events : [];
+      const events = [...before, ...envelopes].slice(-runMax);
+      runs.set(name, { firstOffset: firstOffset + envelopes.length - events.length, events });
     },
     read(ranges, limit, limitPerRange) {
       if (readsInARow >= readsInARowMax) {
