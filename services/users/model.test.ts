@@ -38,6 +38,11 @@ test('a quiet hour forgets failures', () => {
   expect(chargeAttempt(state, policy, policy.forgetMs)).toMatchObject({ count: 1, blockedUntilMs: undefined });
 });
 
+test('a wait that a clock gave out before it was set back a day is over', () => {
+  const state = { count: 40, lastAtMs: 86_400_000, blockedUntilMs: 86_400_000 + policy.waitMsMax };
+  expect(chargeAttempt(state, policy, 1_000)).toMatchObject({ blockedUntilMs: 1_000 + policy.waitMsMax });
+});
+
 test.each([
   ['203.0.113.9', '203.0.113.9'],
   ['::ffff:203.0.113.9', '203.0.113.9'],

@@ -95,7 +95,8 @@ export function chargeAttempt(
   nowMs: number,
 ): { readonly refusedForMs: number } | AttemptState {
   const blockedForMs = (state?.blockedUntilMs ?? 0) - nowMs;
-  if (blockedForMs > 0) return { refusedForMs: blockedForMs };
+  // A longer one than is ever given out was given by a clock that has been set back since: nobody waits a day for that.
+  if (blockedForMs > 0 && blockedForMs <= policy.waitMsMax) return { refusedForMs: blockedForMs };
   const known = state && nowMs - state.lastAtMs < policy.forgetMs ? state.count : 0;
   const count = known + 1;
   const over = count - policy.free;
