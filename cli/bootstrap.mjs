@@ -50,10 +50,9 @@ export async function run(entry, args) {
 }
 
 /**
- * A nursery and a C library's pools of this size cost a few hundredths of the throughput and save 60 MB; the engine takes
- * the next power of two, so 24 was 32. Both are read when a
- * process starts, so they stand in the environment, for children too; what the user has set wins. Tells whether this
- * process has been started with them. What can be set later is in memory.ts.
+ * A nursery and a C library's pools of this size cost a few hundredths of the throughput and save 60 MB. The engine takes the
+ * next power of two. Both are read when a process starts, so they stand in the environment, for children too; what the user
+ * has set wins. Tells whether this process has been started with them. What can be set later is in memory.ts.
  */
 function tuneMemory(environment) {
   environment.MALLOC_ARENA_MAX ??= '2';

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { inColumns } from '../../cli/columns.ts';
 import { short, sign } from './chart.ts';
 import type { Bar, Report } from './report.ts';
 
@@ -58,13 +59,5 @@ function verdictOf(bar: Bar): string[] {
 
 const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
-/** Columns side by side: the first to the left, figures to the right. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(all[i] ?? 0, cell.length)), []);
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('   ')
-      .trimEnd(),
-  );
-}
+/** Names to the left, figures to the right. */
+const aligned = (rows: readonly (readonly string[])[]): string[] => inColumns(rows, 1);

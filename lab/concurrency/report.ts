@@ -1,3 +1,4 @@
+import { inColumns } from '../../cli/columns.ts';
 import type { RunResult } from './run.ts';
 
 const headings = ['workload', 'rounds', 'statements', 'interleaved', 'blocked', 'retried', 'errors', ''];
@@ -12,18 +13,7 @@ export function tableOf(results: readonly RunResult[]): string {
       .join(', ') || '–',
     failure ? 'VIOLATED' : 'ok',
   ]);
-  const table = [headings, ...rows];
-  const widths = headings.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)));
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === 0 || column > 5 ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return inColumns([headings, ...rows], 1).join('\n');
 }
 
 /** What a workload counted besides; empty where it did not. */
