@@ -66,7 +66,10 @@ export function lanesOf(events: readonly TraceEvent[]): string[] {
 }
 
 const outside = new Set(['provider', 'mail']);
-const order = ['orders', 'catalogue', 'inventory', 'payments', 'reader', 'notifications', 'analytics'];
+const order = [
+  ...['gateway', 'users', 'carts', 'tills', 'orders', 'catalogue', 'products', 'inventory', 'payments', 'reader'],
+  ...['notifications', 'analytics', 'assistant', 'newsroom', 'log'],
+];
 
 function rankOf(name: string): number {
   if (name === 'shoppers') return -1;

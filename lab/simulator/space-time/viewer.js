@@ -146,7 +146,8 @@ function draw() {
   const arrows = new Set(longRows.filter((i) => i >= last && rows[i].sent < last));
   for (let i = first; i < Math.min(rows.length, last + longArrow); i++)
     if (i < last || rows[i].sent < last) arrows.add(i);
-  for (const i of arrows) parts.push(drawRow(i, y));
+  // Arrows come from above: drawn from the bottom up, none crosses out the words of a row on its way.
+  for (const i of [...arrows].sort((a, b) => b - a)) parts.push(drawRow(i, y));
   svg.setAttribute('width', lanes.width);
   svg.setAttribute('height', Math.max(1, last - first) * rowHeight);
   svg.style.top = `${first * rowHeight}px`;
