@@ -204,12 +204,14 @@ test('at least 150,000 events a second run, promises and cancelled time-outs inc
     }
   };
   for (let i = 0; i < 100; i++) worker();
-  const start = performance.now();
+  const start = process.cpuUsage();
   await world.runUntilIdle();
-  const perSecond = (world.eventCount / (performance.now() - start)) * 1_000;
+  // Of processor time: how much of it others leave us is not what is measured.
+  const { user, system } = process.cpuUsage(start);
+  const perSecond = (world.eventCount / (user + system)) * 1_000_000;
   expect(world.eventCount).toBe(50_000);
-  // The bar is 150,000 on an idle machine; a third of it keeps the test honest on a crowded one.
-  expect(perSecond).toBeGreaterThan(50_000);
+  // The bar is 150,000; half of it keeps the test honest where caches are cold, as others crowd the machine.
+  expect(perSecond).toBeGreaterThan(75_000);
 });
 
 test('a timer takes time, however little it was asked for: who sleeps for the rest of a time gets to its end', async () => {
