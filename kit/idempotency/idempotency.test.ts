@@ -153,6 +153,14 @@ test('sweeping forgets results when their time is up, counted from their end, an
   expect(rows.map(({ key }) => key)).toEqual(['new', 'slow', 'under way']);
 });
 
+test('sweeping keeps pace with however many results end in a minute', async () => {
+  await admin.query(
+    `insert into idempotency_key (scope, key, fingerprint, result, created_at, completed_at)
+     select 'ada', i::text, 'f', '1', now() - interval '9 days', now() - interval '8 days' from generate_series(1, 12000) as i`,
+  );
+  expect(await sweepKeys(database, 7 * 24 * 3600 * 1000)).toBe(12_000);
+});
+
 test('results recorded before the time of their end was kept are swept by their age', async () => {
   const { url } = await createTestDatabase();
   const old = new pg.Client(url);

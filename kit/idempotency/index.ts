@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Queryable, Transaction } from '#kit/runtime';
-import { exactly, type Migrations } from '#kit/store';
+import { exactly, type Migrations, removeInParts } from '#kit/store';
 
 /** The table that this capability needs in the database of whoever uses it. */
 export const idempotencyMigrations: Migrations = {
@@ -153,16 +153,12 @@ const sweepSql = `
       and created_at < now() - make_interval(secs => $1::double precision)
     limit $2))`;
 
-/** Rows removed in one statement: small enough not to hold locks for long. */
-const sweepRowsMax = 5_000;
-
 /**
  * Forgets results `keepMs` after they were recorded. Operations under way are kept however old they are. Returns the rows
- * removed, at most 5,000: call it periodically.
+ * removed, at most 500,000: call it periodically.
  */
-export async function sweepKeys(database: Queryable, keepMs: number): Promise<number> {
-  const { count } = await database.query(sweepSql, [keepMs / 1000, sweepRowsMax]);
-  return count;
+export function sweepKeys(database: Queryable, keepMs: number): Promise<number> {
+  return removeInParts(database, sweepSql, [keepMs / 1000]);
 }
 
 /** How long results are kept by default: three days outlast any client's retries and a long weekend. */

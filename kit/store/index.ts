@@ -14,4 +14,5 @@ export {
 } from './errors.ts';
 export { type ExecuteSql, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
 export { allWritten, createRecall, exactly, type Recall } from './recall.ts';
+export { removeInParts } from './remove-in-parts.ts';
 export { until } from './until.ts';

@@ -1,5 +1,5 @@
 import type { Queryable, Transaction } from '#kit/runtime';
-import { isUniqueViolation, Overtaken } from '#kit/store';
+import { isUniqueViolation, Overtaken, removeInParts } from '#kit/store';
 import type { CartRecord, CheckoutRecord } from './records.ts';
 
 interface CartRow extends Omit<CartRecord, 'updatedAtMs'> {
@@ -146,13 +146,13 @@ export async function writeCheckouts(
   ]);
 }
 
-/** Forgets carts of guests that nobody has touched for so long. At most 1,000 at a time. */
+const sweepGuestCartsSql = `
+  delete from cart where ctid = any (array(
+    select ctid from cart where customer_id is null and updated_at < now() - make_interval(secs => $1) limit $2))`;
+
+/** Forgets carts of guests that nobody has touched for so long. */
 export async function sweepGuestCarts(database: Queryable, keepMs: number): Promise<void> {
-  await database.query(
-    `delete from cart where ctid = any (array(
-       select ctid from cart where customer_id is null and updated_at < now() - make_interval(secs => $1) limit 1000))`,
-    [keepMs / 1000],
-  );
+  await removeInParts(database, sweepGuestCartsSql, [keepMs / 1000], 1_000);
 }
 
 const dueSql = `

@@ -1,5 +1,6 @@
 import type { NotificationStatus } from '#contracts/notifications';
 import type { Queryable } from '#kit/runtime';
+import { removeInParts } from '#kit/store';
 
 export interface NewNotification {
   readonly id: string;
@@ -169,9 +170,7 @@ const sweepSql = `
     select ctid from notification
     where status <> 'pending' and created_at < now() - make_interval(secs => $1::double precision) limit $2))`;
 
-const sweepRowsMax = 5_000;
-
 /** Removes ended notifications that are older; answers how many. */
-export async function sweepNotifications(database: Queryable, keepMs: number): Promise<number> {
-  return (await database.query(sweepSql, [keepMs / 1000, sweepRowsMax])).count;
+export function sweepNotifications(database: Queryable, keepMs: number): Promise<number> {
+  return removeInParts(database, sweepSql, [keepMs / 1000]);
 }

@@ -1,5 +1,6 @@
 import type { Role, SavedAddress, User } from '#contracts/users';
 import type { Database, Queryable, Transaction } from '#kit/runtime';
+import { removeInParts } from '#kit/store';
 import type { AttemptState } from './model.ts';
 import type { TokenState } from './refresh-token.ts';
 
@@ -526,8 +527,6 @@ export async function deleteAddress(tx: Transaction, userId: string, id: string)
 
 // ---- housekeeping
 
-/** Rows removed by one statement: small enough not to hold locks for long. */
-const sweepRowsMax = 5_000;
 const sweepSqls = [
   `delete from session where ctid = any (array(select ctid from session where expires_at < $1 or ended_at < $1 limit $2))`,
   `delete from attempt where ctid = any (array(select ctid from attempt where last_at < $1 limit $2))`,
@@ -537,6 +536,6 @@ const sweepSqls = [
 /** Forgets sessions, attempts and resets that ended before `beforeMs`. Returns rows removed. */
 export async function sweep(database: Database, beforeMs: number): Promise<number> {
   let removed = 0;
-  for (const sql of sweepSqls) removed += (await database.query(sql, [new Date(beforeMs), sweepRowsMax])).count;
+  for (const sql of sweepSqls) removed += await removeInParts(database, sql, [new Date(beforeMs)]);
   return removed;
 }

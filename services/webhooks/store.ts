@@ -1,5 +1,6 @@
 import type { DeliveryStatus } from '#contracts/webhooks';
 import type { Queryable, Transaction } from '#kit/runtime';
+import { removeInParts } from '#kit/store';
 
 /** All SQL of the service. Times are the database's, so that instances agree on what is due. */
 
@@ -360,7 +361,6 @@ export async function markTried(
 
 // ---- housekeeping
 
-const sweepRowsMax = 5_000;
 const sweepDeliveriesSql = `
   delete from delivery where ctid = any (array(
     select ctid from delivery where status <> 'pending' and ended_at < now() - make_interval(secs => $1) limit $2))`;
@@ -371,6 +371,6 @@ const sweepMessagesSql = `
 
 /** Removes deliveries that ended long ago, and messages that nobody waits for any more. */
 export async function sweep(database: Queryable, keepMs: number): Promise<void> {
-  await database.query(sweepDeliveriesSql, [keepMs / 1_000, sweepRowsMax]);
-  await database.query(sweepMessagesSql, [keepMs / 1_000, sweepRowsMax]);
+  await removeInParts(database, sweepDeliveriesSql, [keepMs / 1_000]);
+  await removeInParts(database, sweepMessagesSql, [keepMs / 1_000]);
 }
