@@ -1,5 +1,3 @@
-import { createTransport } from 'nodemailer';
-
 export interface Mail {
   /** Without brackets. The same for every attempt, so that receivers can tell a repeat from a second mail. */
   readonly messageId: string;
@@ -44,38 +42,42 @@ const socketTimeoutMs = 20_000;
 export function createSmtpMailer({ url, from, connectionsMax = 4 }: SmtpMailerOptions): Mailer {
   const at = new URL(url);
   const isSecure = at.protocol === 'smtps:';
-  const transport = createTransport(
-    {
-      pool: true,
-      host: at.hostname,
-      port: Number(at.port) || (isSecure ? 465 : 587),
-      secure: isSecure,
-      requireTLS: at.searchParams.get('tls') === 'required',
-      ...(at.username
-        ? { auth: { user: decodeURIComponent(at.username), pass: decodeURIComponent(at.password) } }
-        : {}),
-      maxConnections: connectionsMax,
-      connectionTimeout: connectTimeoutMs,
-      greetingTimeout: connectTimeoutMs,
-      socketTimeout: socketTimeoutMs,
-      // Content comes from events: it must never make the mailer read a file or a URL.
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    },
-    { from },
-  );
+  const options = {
+    pool: true,
+    host: at.hostname,
+    port: Number(at.port) || (isSecure ? 465 : 587),
+    secure: isSecure,
+    requireTLS: at.searchParams.get('tls') === 'required',
+    ...(at.username ? { auth: { user: decodeURIComponent(at.username), pass: decodeURIComponent(at.password) } } : {}),
+    maxConnections: connectionsMax,
+    connectionTimeout: connectTimeoutMs,
+    greetingTimeout: connectTimeoutMs,
+    socketTimeout: socketTimeoutMs,
+    // Content comes from events: it must never make the mailer read a file or a URL.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  } as const;
+  let transport: ReturnType<typeof connect> | undefined;
+
+  /** With the first mail: most processes never send one, and the library takes as long to load as our services. */
+  async function connect() {
+    const { createTransport } = await import('nodemailer');
+    return createTransport(options, { from });
+  }
+
   return {
     async send({ messageId, recipient, subject, text, html, date }, signal) {
       try {
         // An object, not a string: `a,b@example.org` in a string would be two recipients.
         const to = { name: '', address: recipient };
-        await transport.sendMail({ messageId: `<${messageId}>`, to, subject, text, html, date, signal });
+        transport ??= connect();
+        await (await transport).sendMail({ messageId: `<${messageId}>`, to, subject, text, html, date, signal });
       } catch (error) {
         throw isRefusal(error) ? new MailRefused((error as Error).message, error) : error;
       }
     },
     async close() {
-      transport.close();
+      (await transport)?.close();
     },
   };
 }
