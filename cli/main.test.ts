@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -23,10 +23,32 @@ test.each([
   [['uo'], /unknown command 'uo'/],
   [['up', '--port', 'eighty'], /Give a number from 1 to 65535/],
   [['up', '--topology', 'nowhere'], /There is no topology "nowhere": give one of one-process, process-per-service/],
+  [['kill'], /missing required argument 'process'\nRun "holdfast kill --help" for what it takes/],
+  [['render', 'apache'], /There is no "apache" to render for: give nginx, haproxy, envoy, alerts/],
 ])('a mistake on the command line, %j, ends with 2 and says what is right', async (args, message) => {
   const run = runCommand(...args);
   expect(await run.ended).toBe(2);
   expect(run.stderr()).toMatch(message);
+});
+
+test.each([
+  ['status', /No Holdfast is running on .*: start one .*, or name its --data-dir/],
+  ['logs', /Nothing is kept in .*, as no Holdfast has run there: start one .*, or name its --data-dir/],
+])('%s of a data directory in which nothing ever ran ends with 4 and says so', async (name, message) => {
+  const run = runCommand(name, '--data-dir', newFolder());
+  expect(await run.ended).toBe(4);
+  expect(run.stderr()).toMatch(message);
+});
+
+test('a service that is called otherwise is told apart from one that has logged nothing', async () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, 'telemetry', 'all'), { recursive: true });
+  const wrong = runCommand('logs', '--service', 'order', '--data-dir', folder);
+  expect(await wrong.ended).toBe(2);
+  expect(wrong.stderr()).toMatch(/There is no service or process "order": give one of .*orders/);
+  const quiet = runCommand('logs', '--service', 'orders', '--data-dir', folder);
+  expect(await quiet.ended).toBe(0);
+  expect(quiet.stderr()).toMatch(/No lines: nothing was logged in the last 1h that fits/);
 });
 
 test('a topology file with mistakes is refused with all of them at once', async () => {

@@ -315,14 +315,21 @@ function readTopologyFile(path: string): unknown {
   }
 }
 
-const validator = Compile(TopologySchema);
+const compile = () => Compile(TopologySchema);
+let compiled: ReturnType<typeof compile> | undefined;
+
+/** Compiled where a file is read; most processes are told what they run. */
+function validator(): ReturnType<typeof compile> {
+  compiled ??= compile();
+  return compiled;
+}
 
 function toTopology(name: string, file: unknown): Topology {
   const mistakes = [
-    ...(validator.Check(file) ? placementMistakes(file) : shapeMistakes(file)),
+    ...(validator().Check(file) ? placementMistakes(file) : shapeMistakes(file)),
     ...mailMistakes((file as Partial<TopologyFile> | null)?.mail, process.env),
   ];
-  if (mistakes.length > 0 || !validator.Check(file)) {
+  if (mistakes.length > 0 || !validator().Check(file)) {
     throw new Failure(
       exitCodes.usage,
       `The topology ${name} has mistakes:\n${mistakes.map((line) => `  - ${line}`).join('\n')}`,
@@ -370,7 +377,7 @@ function allErrors(file: unknown) {
   const { maxErrors } = Settings.Get();
   Settings.Set({ maxErrors: mistakesMax });
   try {
-    return validator.Errors(file);
+    return validator().Errors(file);
   } finally {
     Settings.Set({ maxErrors });
   }

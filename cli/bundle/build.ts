@@ -12,6 +12,7 @@ export async function buildBundle(root: string, outFolder: string): Promise<void
     root,
     logLevel: 'error',
     plugins: [keepPlaces()],
+    resolve: { alias: [{ find: /^undici$/, replacement: join(root, 'cli/bundle/undici.mjs') }] },
     ssr: { noExternal: true, target: 'node' },
     build: {
       ssr: join(root, 'cli/bundle/bundled-process.ts'),

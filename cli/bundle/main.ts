@@ -44,7 +44,7 @@ async function build(): Promise<void> {
 /** Names all that it is made of. */
 function fingerprint(): string {
   const hash = createHash('sha256').update(root);
-  const paths = globSync('{kit,contracts,services,edge,cli}/**/*.{ts,json}', {
+  const paths = globSync('{kit,contracts,services,edge,cli}/**/*.{ts,mjs,json}', {
     cwd: root,
     exclude: (path) => path.endsWith('.test.ts'),
   });
