@@ -7,6 +7,7 @@ import { createPlanner, instanceName, type Planner } from './plan.ts';
 import type { Processes, ProcessesOptions } from './processes.ts';
 import { revokeCertificate } from './revoke.ts';
 import type { ServicesConfig } from './services.ts';
+import { createSpares, type Spares } from './spares.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
 import { instancesMax, isSingle, type ProcessTopology, type ServiceName } from './topology.ts';
 
@@ -31,25 +32,30 @@ export function createFleet(options: ProcessesOptions): Processes {
   const { world, topology, onChange } = options;
   let groups: Group[] = [];
   let planner: Planner | undefined;
-  let entry: string | undefined;
+  let program: Program = {};
   let changing: string | undefined;
   const members = () => groups.flatMap((group) => group.members);
 
   const doors = createDoors();
+  const loading = loadAhead(options);
   const supervised = (config: ServicesConfig): Member => ({
-    process: superviseProcess({ config, world, onChange, doors, ...(entry === undefined ? {} : { entry }) }),
+    process: superviseProcess({ config, world, onChange, doors, ...program }),
     isLeaving: false,
   });
 
   async function start(): Promise<void> {
-    [planner, entry] = await Promise.all([createPlanner(options), options.entry?.()]);
+    [planner, program] = await Promise.all([createPlanner(options), loading]);
     const configs = await planner.all();
     const groupOf = ({ name, runs, instances }: ProcessTopology): Group => ({
       ...{ name, runs },
       members: configs.splice(0, instances).map(supervised),
     });
     groups = topology.processes.map(groupOf);
-    await startAll(members().map(({ process }) => process));
+    try {
+      await startAll(members().map(({ process }) => process));
+    } finally {
+      program.spares?.end();
+    }
   }
 
   /** The edge opens the shop, so it starts when everything behind it serves. */
@@ -203,6 +209,20 @@ export function createFleet(options: ProcessesOptions): Processes {
         else await shrink(group, instances, say);
       }),
   };
+}
+
+interface Program {
+  /** Default: the sources. */
+  readonly entry?: string;
+  readonly spares?: Spares;
+}
+
+/** As many children as start at once load what all have in common, before anybody can say what they are. */
+async function loadAhead({ entry: made, topology }: ProcessesOptions): Promise<Program> {
+  const entry = await made?.();
+  if (entry === undefined) return {};
+  const count = topology.processes.reduce((sum, { instances }) => sum + instances, 0);
+  return { entry, spares: createSpares({ entry, output: 2 }, Math.min(startsAtOnce, count)) };
 }
 
 /** A few for each core: more at once would all be slower, and wait for one another longer than they have patience. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Server } from 'node:net';
 import type { World } from '#kit/runtime';
 import type { Doors } from './doors.ts';
@@ -6,6 +6,7 @@ import { exitCodes, explain, Failure } from './failure.ts';
 import type { Pulse, Ready, ToChild, ToParent } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
 import { answerSigning } from './signing.ts';
+import { type ChildOptions, type Spares, startChild } from './spares.ts';
 
 /** A child process that was started, until it ends. */
 export interface Launched {
@@ -21,17 +22,13 @@ export interface Launched {
   pulse(timeoutMs: number): Promise<Pulse | undefined>;
 }
 
-export interface LaunchOptions {
+export interface LaunchOptions extends ChildOptions {
   readonly config: ServicesConfig;
   readonly world: World;
   /** Opens what is handed to it. Without, it listens by itself. */
   readonly doors: Doors | undefined;
-  /** The child's program. */
-  readonly entry: string;
-  /** Added to the environment of the child. */
-  readonly environment: Readonly<Record<string, string>> | undefined;
-  /** Descriptor of an open file that takes what the child prints. */
-  readonly output: number;
+  /** Gives a child that has loaded already, if there is one. */
+  readonly spares: Spares | undefined;
   /** Called once, with the reason. */
   onEnd(launched: Launched, why: Failure): void;
 }
@@ -40,12 +37,8 @@ export interface LaunchOptions {
 const stopTimeoutMs = 60_000;
 
 export function launch(options: LaunchOptions): Launched {
-  const { config, world, doors, entry, environment, output, onEnd } = options;
-  // Standard output belongs to the command's result, so what a child prints goes to standard error.
-  const child = spawn(process.execPath, [entry], {
-    stdio: ['ignore', output, output, 'ipc'],
-    ...(environment ? { env: { ...process.env, ...environment } } : {}),
-  });
+  const { config, world, doors, onEnd } = options;
+  const { child, isHere } = options.spares?.take() ?? startChild(options);
   let serial: string | undefined;
   answerSigning(child, config, world, (issued) => {
     serial = issued;
@@ -87,6 +80,7 @@ export function launch(options: LaunchOptions): Launched {
     if (message.type === 'ready') ready.resolve(message);
     if (message.type === 'pulse') asked.get(message.id)?.(message.pulse);
   });
+  if (isHere()) void begin().catch(giveUp);
   child.once('error', (error) => ended(new Failure(exitCodes.internal, error.message, { cause: error })));
   child.once('exit', (code, signal) => ended(problem ?? unasked(config.process, code, signal)));
 

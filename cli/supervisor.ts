@@ -5,6 +5,7 @@ import { exitCodes, Failure } from './failure.ts';
 import { type Launched, launch } from './launch.ts';
 import type { Pulse, Ready } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
+import type { Spares } from './spares.ts';
 
 /**
  * A child process that is kept running.
@@ -63,6 +64,8 @@ export interface SupervisedOptions {
   readonly doors?: Doors;
   /** The child's program. Default `process.ts` beside this file. */
   readonly entry?: string;
+  /** Children that have loaded already. Default: each is started when it is wanted. */
+  readonly spares?: Spares;
   /** Added to the environment of the child, for the fault lab. Default: nothing. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Descriptor of an open file that takes what the child prints. Default 2, standard error. */
@@ -120,7 +123,8 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
 
   function launchWith(settings: ServicesConfig): Launched {
     return launch({
-      ...{ config: settings, world, entry, environment, output, doors: options.doors },
+      ...{ config: settings, world, entry, environment, output },
+      ...{ doors: options.doors, spares: options.spares },
       onEnd(launched, why) {
         if (current() === launched) onEnd(why);
       },
