@@ -18,9 +18,8 @@ test('children wait until they are told what they are, each is given once, and t
   const first = spares.take();
   await expect.poll(() => first?.isHere()).toBe(true);
   first?.child.send({ type: 'start' });
-  expect(await once(first?.child as NonNullable<typeof first>['child'], 'message')).toMatchObject([
-    { type: 'told', message: { type: 'start' } },
-  ]);
+  const [answer] = await once(first?.child as NonNullable<typeof first>['child'], 'message');
+  expect(answer).toEqual({ type: 'told', message: { type: 'start' } });
   first?.child.disconnect();
 
   const second = spares.take();
