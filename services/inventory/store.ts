@@ -381,7 +381,7 @@ const movementColumns = `m.holder, m.sku, m.version, m.kind, m.quantity, m.refer
 const movementTables = 'movement m left join stock_change c on c.reference = m.reference';
 
 /** Where a page of a SKU's movements ended: each holder counts its own versions, so a version alone names several. */
-export type VersionAt = readonly [version: number, holder: string];
+type VersionAt = readonly [version: number, holder: string];
 
 // Holder by holder, along the primary key: over all holders at once every movement of every SKU would be read.
 const readMovementsSql = `
