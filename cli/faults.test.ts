@@ -55,7 +55,10 @@ test('where replies are lost the work is done all the same', async () => {
   here.set([{ kind: 'drop-replies', service: 'inventory' }]);
   const deadline = new AbortController();
   let answered = 0;
-  const asked = Array.from({ length: 60 }, () => ask(here, deadline.signal).then(() => (answered += 1)));
+  const asked = Array.from({ length: 60 }, async () => {
+    await ask(here, deadline.signal);
+    answered += 1;
+  });
   await expect.poll(() => served).toBe(60);
   deadline.abort(new Error('the caller has given up'));
   const lost = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected').length;
