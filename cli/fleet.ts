@@ -229,7 +229,7 @@ async function loadAhead({ entry: made, topology }: ProcessesOptions): Promise<P
 const startsAtOnce = 3 * availableParallelism();
 
 /** Resolves when all serve. Throws what the first says that can't. */
-async function startInOrder(
+export async function startInOrder(
   processes: readonly Pick<SupervisedProcess, 'start'>[],
   onStarted: (started: number, of: number) => void = () => {},
 ): Promise<void> {

@@ -5,7 +5,7 @@ import type { Doors } from './doors.ts';
 import { exitCodes, explain, Failure } from './failure.ts';
 import type { Pulse, Ready, ToChild, ToParent } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
-import { answerSigning } from './signing.ts';
+import { answerSigning, type Issue } from './signing.ts';
 import { type ChildOptions, type Spares, startChild } from './spares.ts';
 
 /** A child process that was started, until it ends. */
@@ -29,6 +29,8 @@ export interface LaunchOptions extends ChildOptions {
   readonly doors: Doors | undefined;
   /** Gives a child that has loaded already, if there is one. */
   readonly spares: Spares | undefined;
+  /** Signs its certificates of the mesh. Default: the local authority. */
+  readonly issue: Issue | undefined;
   /** Called once, with the reason. */
   onEnd(launched: Launched, why: Failure): void;
 }
@@ -40,8 +42,11 @@ export function launch(options: LaunchOptions): Launched {
   const { config, world, doors, onEnd } = options;
   const { child, isHere } = options.spares?.take() ?? startChild(options);
   let serial: string | undefined;
-  answerSigning(child, config, world, (issued) => {
-    serial = issued;
+  answerSigning(child, {
+    ...{ config, world, issue: options.issue },
+    onIssued(issued) {
+      serial = issued;
+    },
   });
   const asked = new Map<number, (pulse: Pulse | undefined) => void>();
   const ready = Promise.withResolvers<Ready>();

@@ -33,17 +33,25 @@ export function nameOf({ process, services, mesh }: ServicesConfig): ProcessName
   return { region: mesh?.region ?? 'local', cell: mesh?.cell ?? 'main', process, services };
 }
 
-/** Signs what a child asks for, as the process that it was started as. `onIssued` is told serial numbers of the mesh. */
-export function answerSigning(
-  child: ChildProcess,
-  config: ServicesConfig,
-  world: World,
-  onIssued: (serial: string) => void = () => {},
-): void {
+/** Signs for the mesh. The fault lab has one of its own, which can refuse. */
+export type Issue = (publicKey: string, name: ProcessName) => Issued;
+
+export interface SigningOptions {
+  readonly config: ServicesConfig;
+  readonly world: World;
+  /** Told serial numbers of the mesh. */
+  readonly onIssued?: (serial: string) => void;
+  /** Default: the local authority. */
+  readonly issue?: Issue | undefined;
+}
+
+/** Signs what a child asks for, as the process that it was started as. */
+export function answerSigning(child: ChildProcess, options: SigningOptions): void {
+  const { config, onIssued = () => {} } = options;
   if (!config.mesh && !config.edge) return;
   child.on('message', (message: Partial<SignRequest>) => {
     if (message.type !== 'sign' || message.publicKey === undefined || message.id === undefined) return;
-    const outcome = signed(message as SignRequest, config, world);
+    const outcome = signed(message as SignRequest, options);
     if (outcome.issued && !message.isForBrowsers) onIssued(outcome.issued.serial);
     const reply: SignReply = { type: 'signed', id: message.id, ...outcome };
     if (child.connected) child.send(reply satisfies ToChild, () => {});
@@ -52,14 +60,13 @@ export function answerSigning(
 
 function signed(
   { publicKey, isForBrowsers = false }: SignRequest,
-  config: ServicesConfig,
-  world: World,
+  { config, world, issue = (key, name) => openAuthority(config.dataDir, world).issue(key, name) }: SigningOptions,
 ): { readonly issued?: Issued; readonly error?: string } {
   const { dataDir, mesh, edge } = config;
   try {
     if (isForBrowsers && edge)
       return { issued: openEdgeAuthority(dataDir, edge.names, world).issueHost(publicKey, edge.names) };
-    if (!isForBrowsers && mesh) return { issued: openAuthority(dataDir, world).issue(publicKey, nameOf(config)) };
+    if (!isForBrowsers && mesh) return { issued: issue(publicKey, nameOf(config)) };
     return { error: `${config.process} gets no such certificate` };
   } catch (error) {
     return { error: (error as Error).message };

@@ -5,6 +5,7 @@ import { exitCodes, Failure } from './failure.ts';
 import { type Launched, launch } from './launch.ts';
 import type { Pulse, Ready } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';
+import type { Issue } from './signing.ts';
 import type { Spares } from './spares.ts';
 
 /**
@@ -70,6 +71,8 @@ export interface SupervisedOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Descriptor of an open file that takes what the child prints. Default 2, standard error. */
   readonly output?: number;
+  /** Signs its certificates, for the fault lab. Default: the local authority. */
+  readonly issue?: Issue;
 }
 
 const restartDelayMsFirst = 100;
@@ -124,7 +127,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   function launchWith(settings: ServicesConfig): Launched {
     return launch({
       ...{ config: settings, world, entry, environment, output },
-      ...{ doors: options.doors, spares: options.spares },
+      ...{ doors: options.doors, issue: options.issue, spares: options.spares },
       onEnd(launched, why) {
         if (current() === launched) onEnd(why);
       },

@@ -6,30 +6,33 @@ import type { World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { type AdminAccount, readAdminAccount } from '../../cli/admin.ts';
 import { createDatabases } from '../../cli/database.ts';
+import { createDoors, type Doors } from '../../cli/doors.ts';
+import { startInOrder } from '../../cli/fleet.ts';
 import { planProcesses } from '../../cli/plan.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { type SupervisedProcess, superviseProcess } from '../../cli/supervisor.ts';
 import type { ServiceName, Topology } from '../../cli/topology.ts';
 import { type MailServer, startMailServer } from '../../services/notifications/testing.ts';
-import { createCredentials } from './credentials.ts';
+import { createCredentials, createLabAuthority, type LabAuthority } from './credentials.ts';
 import { openSources, urlsOf } from './data-sources.ts';
 import type { Sources } from './evidence.ts';
 import type { Fault } from './faults/fault.ts';
 import { createProviderControl, type ProviderControl } from './provider-control.ts';
 import type { LabConfig } from './seams.ts';
 import { createWays, type Ways } from './ways.ts';
-import { clients, type Detours, databaseServer, rewire, wayName, waysOf } from './wiring.ts';
+import { clients, type Detours, databaseServer, entranceOf, rewire, wayName, waysOf } from './wiring.ts';
 
 /** A topology of real processes on a data directory of its own, with everything that faults take hold of. */
 export interface Rig {
   readonly world: World;
   readonly dataDir: string;
-  /** Where clients knock: a proxy before the gateway. */
+  /** Where clients knock: a proxy before whatever stands first. */
   readonly origin: string;
   readonly processes: ReadonlyMap<string, RigProcess>;
   /** Where `faketime` is told the time of a process or of the database server. */
   readonly timeFileOf: (target: string) => string;
   readonly ways: Ways;
+  readonly authority: LabAuthority;
   readonly provider: ProviderControl;
   readonly admin: AdminAccount;
   readonly mails: MailServer;
@@ -113,7 +116,11 @@ async function build(
   undo.push(() => databases.stop?.());
   const urls = await databases.provision();
   const door = { host: '127.0.0.1', port: await findFreePort() };
-  const plans = await planProcesses({ topology, world, dataDir, public: door, databases: () => urls, onChange() {} });
+  const plans = await planProcesses({
+    ...{ topology, world, dataDir, public: door, databases: () => urls, onChange() {} },
+    // Where an edge asks what to forget.
+    ...(topology.isOneProcess ? {} : { internalDoor: { host: '127.0.0.1', port: await findFreePort() } }),
+  });
   // In one process the provider would be called by function: it gets a door of its own here too, to be told of faults.
   const sandbox = plans[0]?.sandbox ?? { host: '127.0.0.1', port: await findFreePort() };
   const configs = plans.map((plan) => ({ ...plan, sandbox, recovery }));
@@ -121,18 +128,24 @@ async function build(
   const ways = createWays(waysOf(configs), seed, world, createCredentials(configs, dataDir, world));
   undo.push(() => ways.close());
   const names = new Set(ways.all.map(({ name }) => name));
-  const gateway = configs.find(({ services }) => services.includes('gateway'))?.process ?? '';
-  const port = await ways.open(wayName(clients, gateway), door);
+  const port = await ways.open(wayName(clients, entranceOf(configs)), door);
+  const authority = createLabAuthority(dataDir, world);
+  const doors = createDoors();
+  undo.push(() => doors.close());
   const processes = new Map<string, RigProcess>();
   for (const plan of configs) {
     const { config: rewired, detours } = await rewire(plan, configs, names, ways.open);
     const config = withLab(rewired, detours, lab, bug);
-    processes.set(config.process, supervise(config, { lab, world, environment: environmentOf(config.process) }, undo));
+    const surroundings = { lab, world, doors, authority, environment: environmentOf(config.process) };
+    processes.set(config.process, supervise(config, surroundings, undo));
   }
   undo.push(async () => {
-    for (const process of [...processes.values()].toReversed()) await process.stop();
+    // Whoever knocks from now on is refused, as nobody would answer.
+    doors.close();
+    const alike = Map.groupBy(processes.values(), ({ services }) => services.join());
+    for (const group of [...alike.values()].toReversed()) await Promise.all(group.map((process) => process.stop()));
   });
-  await Promise.all([...processes.values()].map((process) => process.start()));
+  await startInOrder([...processes.values()]);
 
   const { sources, close } = openSources(urls, dataDir, world);
   undo.push(close);
@@ -147,6 +160,7 @@ async function build(
     timeFileOf,
     processes,
     ways,
+    authority,
     provider,
     admin,
     mails,
@@ -201,13 +215,19 @@ function withLab(config: ServicesConfig, detours: Detours, lab: string, bug: str
 interface Surroundings {
   readonly lab: string;
   readonly world: World;
+  readonly doors: Doors;
+  readonly authority: LabAuthority;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-function supervise(config: LabConfig, { lab, world, environment }: Surroundings, undo: (() => unknown)[]): RigProcess {
+function supervise(
+  config: LabConfig,
+  { lab, authority, ...surroundings }: Surroundings,
+  undo: (() => unknown)[],
+): RigProcess {
   const output = openSync(join(lab, `${config.process}.log`), 'a');
   undo.push(() => closeSync(output));
-  const process = superviseProcess({ config, world, entry, output, environment });
+  const process = superviseProcess({ ...surroundings, config, entry, output, issue: authority.issue });
   const { clockFile, readingsFile } = config.lab;
   // Its pid and restarts change, so they are asked for each time.
   return Object.create(process, {

@@ -38,6 +38,11 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: 'mesh',
+    does: 'processes lose their identities, the registry stands still, and those between clients and services restart',
+    faults: ['expired-identity', 'revoked-identity', 'stale-discovery', 'restart', 'kill', 'pause'],
+  },
+  {
     name: 'bad-provider',
     does: 'the payment provider charges and does not say so, stalls, fails and repeats itself, and its way is shaky',
     faults: ['charged-unheard', 'provider-stalls', 'provider-fails', 'webhook-twice', 'lost-reply', 'kill'],

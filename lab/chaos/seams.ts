@@ -4,12 +4,13 @@ import { createIds, type Database, type World } from '#kit/runtime';
 import type { Surround } from '../../cli/serve-parent.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+import type { Detours } from './wiring.ts';
 
 /** What the laboratory tells a child beside what the services need. */
 export interface LabConfig extends ServicesConfig {
   readonly lab: {
-    /** By process: the port on this machine where it is reached. */
-    readonly detours: Readonly<Record<string, number>>;
+    /** Where on this machine others are reached. */
+    readonly detours: Detours;
     /** The laboratory writes here what is wrong with this process's clock; see `ClockError`. */
     readonly clockFile: string;
     /** The child writes its `Reading` here, a few times a second. */
@@ -46,11 +47,14 @@ const lookEveryMs = 100;
 export const surround: Surround = (config, world) => {
   const { lab } = config as LabConfig;
   const planted = lab.bug === undefined ? undefined : plantedBugs[lab.bug];
-  const addressOf = ({ process, host, port }: Instance) => {
-    const detour = lab.detours[process];
-    return detour === undefined ? { host, port } : { host: '127.0.0.1', port: detour };
-  };
-  return { world: withClockOf(lab, world), seams: { addressOf, ...(planted ? seamsOf(planted, world) : {}) } };
+  const through =
+    (detours: Detours['mesh']) =>
+    ({ process, host, port }: Pick<Instance, 'process' | 'host' | 'port'>) => {
+      const detour = detours[process];
+      return detour === undefined ? { host, port } : { host: '127.0.0.1', port: detour };
+    };
+  const seams = { addressOf: through(lab.detours.mesh), doorOf: through(lab.detours.doors) };
+  return { world: withClockOf(lab, world), seams: { ...seams, ...(planted ? seamsOf(planted, world) : {}) } };
 };
 
 function withClockOf({ clockFile, readingsFile }: LabConfig['lab'], world: World): World {

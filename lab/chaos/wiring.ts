@@ -1,4 +1,5 @@
-import { composedServices } from '../../cli/compose.ts';
+import { composedServices, publicContracts } from '../../cli/compose.ts';
+import type { EdgeConfig } from '../../cli/front-edge.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import type { ServiceName } from '../../cli/topology.ts';
 
@@ -26,14 +27,13 @@ export interface Way {
   readonly isSecured: boolean;
 }
 
-/** Who calls whom, by service. */
-const callees: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
-  gateway: composedServices,
-  orders: ['products', 'inventory', 'payments'],
-  carts: ['products', 'inventory', 'orders'],
-  tills: ['carts', 'inventory', 'payments'],
-  notifications: ['users'],
-};
+/** Whom a service calls: the door everyone, the others as the contracts allow. */
+const calleesOf = (caller: ServiceName): readonly string[] =>
+  caller === 'gateway'
+    ? composedServices
+    : publicContracts
+        .filter(({ operations }) => Object.values(operations).some(({ callers }) => callers?.includes(caller)))
+        .map(({ service }) => service);
 
 export const clients = 'clients';
 export const databaseServer = 'postgres';
@@ -43,34 +43,57 @@ export const wayName = (from: string, to: string): string => `${from}→${to}`;
 
 type Plain = Pick<ServicesConfig, 'process' | 'services'>;
 
+const runningIn = (processes: readonly Plain[], service: string): readonly Plain[] =>
+  processes.filter(({ services }) => services.some((each) => each === service));
+
+/** What instances answer at together is called as their service is; a process that there is only one of, by its own name. */
+function doorOf(processes: readonly Plain[], service: ServiceName): string | undefined {
+  const [first, ...more] = runningIn(processes, service);
+  return more.length > 0 ? service : first?.process;
+}
+
+/** Where clients come in. */
+export const entranceOf = (processes: readonly Plain[]): string =>
+  doorOf(processes, 'edge') ?? doorOf(processes, 'balancer') ?? doorOf(processes, 'gateway') ?? '';
+
 /** Every way of a topology. */
 export function waysOf(processes: readonly Plain[]): Way[] {
   const way = (from: string, to: string, protocol: Protocol, isSecured = false): Way => ({
     ...{ name: wayName(from, to), from, to, protocol, isSecured },
   });
-  const running = (service: ServiceName) => processes.filter(({ services }) => services.includes(service));
-  const ways: Way[] = running('gateway').map((gateway) => way(clients, gateway.process, 'http'));
+  const entrance = entranceOf(processes);
+  const ways: Way[] = [way(clients, entrance, 'http')];
   for (const { process, services } of processes) {
-    const reach = (service: ServiceName, isSecured: boolean) => {
-      for (const callee of running(service)) {
+    const runs = (service: ServiceName) => services.includes(service);
+    const reach = (service: string, isSecured: boolean) => {
+      for (const callee of runningIn(processes, service)) {
         if (callee.process !== process) ways.push(way(process, callee.process, 'http', isSecured));
       }
     };
-    for (const service of new Set(services.flatMap((each) => callees[each] ?? []))) reach(service, true);
-    if (services.includes('payments')) reach('payment-sandbox', false);
-    if (services.includes('payment-sandbox')) reach('gateway', false);
+    for (const service of new Set(services.flatMap(calleesOf))) reach(service, true);
+    if (runs('payments')) reach('payment-sandbox', false);
+    if (runs('payment-sandbox') && !runs('gateway')) ways.push(way(process, entrance, 'http'));
+    if (runs('balancer')) reach('gateway', false);
+    if (runs('edge')) for (const behind of doorsBehind(processes)) ways.push(way(process, behind, 'http'));
     // The edge is told of no database.
-    if (!services.includes('edge')) ways.push(way(process, databaseServer, 'postgres'));
-    if (services.includes('notifications')) ways.push(way(process, mailServer, 'smtp'));
+    else ways.push(way(process, databaseServer, 'postgres'));
+    if (runs('notifications')) ways.push(way(process, mailServer, 'smtp'));
   }
   return [...new Map(ways.map((each) => [each.name, each])).values()];
 }
 
+/** Whom the edge asks: the balancer for pages, gateways for what to forget. */
+const doorsBehind = (processes: readonly Plain[]): readonly string[] =>
+  [doorOf(processes, 'balancer'), doorOf(processes, 'gateway')].filter((door) => door !== undefined);
+
 /** The port of the proxy on a way, which leads to the address given. */
 export type Detour = (way: string, target: Address) => Promise<number>;
 
-/** By process: the port of the proxy on the way to it. */
-export type Detours = Readonly<Record<string, number>>;
+/** By process: the port of the proxy on the way to it, or to the door that it has beside the mesh. */
+export interface Detours {
+  readonly mesh: Readonly<Record<string, number>>;
+  readonly doors: Readonly<Record<string, number>>;
+}
 
 /** A configuration whose process reaches all others through proxies, and where it is to reach those of the mesh. */
 export async function rewire<C extends ServicesConfig>(
@@ -89,25 +112,56 @@ export async function rewire<C extends ServicesConfig>(
     url.port = String(port);
     return url.href.replace(/\/$/, text.endsWith('/') ? '/' : '');
   };
-  const detours: Record<string, number> = {};
-  // The doors of these two are elsewhere: in the mesh they only show what they know.
-  const hasOtherDoor = ({ services }: Plain) => services.includes('gateway') || services.includes('payment-sandbox');
-  for (const other of all) {
-    if (!other.mesh || hasOtherDoor(other) || !ways.has(wayName(config.process, other.process))) continue;
-    detours[other.process] = (await via(other.process, other.mesh)).port;
-  }
+  const runs = (service: ServiceName) => config.services.includes(service);
   const databases: Record<string, string> = {};
   for (const [service, url] of Object.entries(config.databases)) databases[service] = await viaUrl(databaseServer, url);
-  const runs = (service: ServiceName) => config.services.includes(service);
-  const processOf = (service: ServiceName) => all.find(({ services }) => services.includes(service))?.process ?? '';
-  const { sandbox, mail } = config;
+  const { sandbox, mail, edge, entrance } = config;
+  const front = entranceOf(all);
+  // Where the provider sends its webhooks; only those who listen there need to know the address as it is.
+  const isCaller = runs('payment-sandbox') && !runs('gateway');
   const rewired = {
     ...config,
     databases,
-    ...(sandbox && !runs('payment-sandbox') ? { sandbox: await via(processOf('payment-sandbox'), sandbox) } : {}),
-    // The door is where the provider sends its webhooks; only the gateway's own process listens there.
-    ...(runs('payment-sandbox') && !runs('gateway') ? { public: await via(processOf('gateway'), config.public) } : {}),
+    ...(sandbox && !runs('payment-sandbox')
+      ? { sandbox: await via(doorOf(all, 'payment-sandbox') ?? '', sandbox) }
+      : {}),
+    ...(isCaller && entrance ? { entrance: await via(front, entrance) } : {}),
+    ...(isCaller && !entrance ? { public: await via(front, config.public) } : {}),
+    ...(edge ? { edge: await rewireEdge(edge, all, viaUrl) } : {}),
     ...(mail ? { mail: { ...mail, url: await viaUrl(mailServer, mail.url) } } : {}),
   };
-  return { config: rewired, detours };
+  return { config: rewired, detours: await detoursOf(config, all, ways, via) };
+}
+
+async function detoursOf(
+  { process, services }: ServicesConfig,
+  all: readonly ServicesConfig[],
+  ways: ReadonlySet<string>,
+  via: (to: string, target: Address) => Promise<Address>,
+): Promise<Detours> {
+  const mesh: Record<string, number> = {};
+  const doors: Record<string, number> = {};
+  for (const other of all.filter((each) => ways.has(wayName(process, each.process)))) {
+    const isGateway = other.services.includes('gateway');
+    if (isGateway && services.includes('balancer')) {
+      doors[other.process] = (await via(other.process, other.public)).port;
+    }
+    // The door of these two is elsewhere: in the mesh they only show what they know.
+    if (isGateway || other.services.includes('payment-sandbox') || !other.mesh) continue;
+    mesh[other.process] = (await via(other.process, other.mesh)).port;
+  }
+  return { mesh, doors };
+}
+
+async function rewireEdge(
+  edge: EdgeConfig,
+  all: readonly ServicesConfig[],
+  viaUrl: (to: string, url: string) => Promise<string>,
+): Promise<EdgeConfig> {
+  const { origin, purges } = edge;
+  return {
+    ...edge,
+    origin: await viaUrl(doorOf(all, 'balancer') ?? '', origin),
+    ...(purges === undefined ? {} : { purges: await viaUrl(doorOf(all, 'gateway') ?? '', purges) }),
+  };
 }

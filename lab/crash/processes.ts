@@ -38,7 +38,7 @@ export function createLabProcess({ config, world, onSprung, onKilled }: LabProce
   function launch(): void {
     const mine = spawn(process.execPath, [entry], { stdio: ['ignore', 'ignore', 2, 'ipc'] });
     child = mine;
-    answerSigning(mine, config, world);
+    answerSigning(mine, { config, world });
     mine.on('message', (message: { type: string }) => {
       if (message.type === 'here') mine.send({ type: 'start', config });
       if (message.type === 'ready') ready.resolve();

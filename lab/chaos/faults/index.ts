@@ -3,6 +3,7 @@ import { cut } from './cut.ts';
 import { delay } from './delay.ts';
 import { diskFull } from './disk-full.ts';
 import { duplicate } from './duplicate.ts';
+import { expiredIdentity } from './expired-identity.ts';
 import { faketime } from './faketime.ts';
 import type { Fault } from './fault.ts';
 import { fileLimit } from './file-limit.ts';
@@ -25,6 +26,7 @@ import { providerStalls } from './provider-stalls.ts';
 import { refuse } from './refuse.ts';
 import { reorder } from './reorder.ts';
 import { reset } from './reset.ts';
+import { restart } from './restart.ts';
 import { restartLoop } from './restart-loop.ts';
 import { revokedIdentity } from './revoked-identity.ts';
 import { skew } from './skew.ts';
@@ -39,8 +41,10 @@ import { webhookTwice } from './webhook-twice.ts';
 export const faults: readonly Fault[] = [
   kill,
   pause,
+  restart,
   restartLoop,
   revokedIdentity,
+  expiredIdentity,
   postgresKill,
   postgresPause,
   postgresFreeze,

@@ -1,6 +1,7 @@
 import type { Random } from '#kit/runtime';
 import type { HttpFault } from '../proxy/http.ts';
 import type { ActiveFault, Direction, TcpFault } from '../proxy/tcp.ts';
+import type { Way } from '../wiring.ts';
 import { drawBetween, drawOne, type Fault, type Injection, type Shape } from './fault.ts';
 
 /** What the faults of the network have in common: they are injected at the proxies, and strikes are counted there. */
@@ -9,13 +10,14 @@ const directions: readonly Direction[] = ['to-server', 'to-client'];
 export const drawDirection = (random: Random): Direction => drawOne(random, directions);
 
 const between = drawBetween;
-export const allWays = ({ ways }: Shape): string[] => ways.map(({ name }) => name);
 
 /** Ways that carry traffic all the time: a fault elsewhere may wait long until somebody feels it. */
-const busy = /^(clients→|gateway→orders|orders→|payments→|inventory→postgres|all→)/;
-export const busyWays = (shape: Shape): string[] => allWays(shape).filter((name) => busy.test(name));
+const busy = /^(clients→|edge→balancer|balancer→gateway|gateway→orders|orders→|payments→|inventory→postgres|all→)/;
+/** Whichever of several instances it is. */
+const isBusy = ({ name }: Way): boolean => busy.test(name.replaceAll(/-\d+(?=→|$)/g, ''));
+export const busyWays = ({ ways }: Shape): string[] => ways.filter(isBusy).map(({ name }) => name);
 export const busyHttpWays = ({ ways }: Shape): string[] =>
-  ways.filter(({ name, protocol }) => protocol === 'http' && busy.test(name)).map(({ name }) => name);
+  ways.filter((way) => way.protocol === 'http' && isBusy(way)).map(({ name }) => name);
 
 export function injectionOf(active: readonly ActiveFault[], detail: string): Injection {
   return {
@@ -54,7 +56,10 @@ export function httpFault(
     targets: busyHttpWays,
     async inject(rig, target, random) {
       const fault = draw(random, between);
-      return injectionOf([rig.ways.injectHttp(target, fault)], `each with chance ${fault.probability.toFixed(2)}`);
+      return injectionOf(
+        [await rig.ways.injectHttp(target, fault)],
+        `each with chance ${fault.probability.toFixed(2)}`,
+      );
     },
   };
 }

@@ -4,6 +4,7 @@ import { endProcess } from '../os.ts';
 import type { Rig } from '../rig.ts';
 import type { Fault } from './fault.ts';
 import { victimOf } from './kill.ts';
+import { countRefusals, meshTargets } from './mesh.ts';
 
 /** As long as any certificate of the mesh lives. */
 const keptMs = 3_600_000;
@@ -11,20 +12,20 @@ const keptMs = 3_600_000;
 export const revokedIdentity: Fault = {
   name: 'revoked-identity',
   class: 'process',
-  does: 'takes the certificate of a process out of use, as if it had expired: it lives, and nobody talks to it',
+  does: 'takes the certificate of a process out of use for ever, as after a theft: it lives, and nobody talks to it',
   durationMs: [1_500, 5_000],
-  targets: ({ processes }) =>
-    processes.length > 1 ? processes.filter(({ services }) => !services.includes('edge')).map(({ name }) => name) : [],
+  targets: meshTargets,
   async inject(rig, target) {
     await victimOf(rig, target).alive();
-    const serial = rig.processes.get(target)?.serial ?? '';
+    const process = rig.processes.get(target);
+    const serial = process?.serial ?? '';
+    const refusals = countRefusals(rig, target, serial);
     await revoke(rig, serial);
     return {
       detail: serial,
-      // Told to everybody in about the time of a NOTIFY; whoever calls it, or is called by it, sees a refusal.
-      effects: () => (serial === '' ? 0 : 1),
-      // Its next start has a new key, and a new certificate.
-      heal: () => void endProcess(rig.processes.get(target)?.pid),
+      effects: refusals,
+      // Its next start has a new key, and a new certificate. It may have renewed by itself before.
+      heal: () => void endProcess(process?.serial === serial ? process.pid : undefined),
     };
   },
 };

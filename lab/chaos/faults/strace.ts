@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Random } from '#kit/runtime';
 import { treeOf } from '../os.ts';
+import type { Rig } from '../rig.ts';
 import { databaseServer } from '../wiring.ts';
 import type { Fault } from './fault.ts';
 import { serverPid } from './postgres.ts';
@@ -24,15 +25,10 @@ export function straceFault(
     missing: missingStrace,
     targets: () => [databaseServer],
     async inject(rig, _target, random) {
-      const pid = await serverPid(rig);
       const { inject, detail } = draw(random);
+      const leave = await beAlone(rig);
       const output = join(tmpdir(), `holdfast-strace-${process.pid}-${rig.world.ids.next('st')}`);
-      const who = struck(pid).flatMap((each) => ['-p', String(each)]);
-      const tracer = spawn(
-        'strace',
-        ['-q', '-o', output, '-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:${inject}`, ...who],
-        { stdio: 'ignore' },
-      );
+      const attach = async () => attachTo(struck(await serverPid(rig)), output, inject);
       const count = () => {
         try {
           return readFileSync(output, 'utf8').match(effect)?.length ?? 0;
@@ -40,18 +36,55 @@ export function straceFault(
           return 0;
         }
       };
+      let tracer = attach();
+      // Told when it is healed.
+      tracer.catch(() => {});
+      // Sessions that came later, or after a recovery, are not held yet.
+      const stop = rig.world.timers.every(anewEveryMs, () => {
+        if (count() > 0) return;
+        tracer = tracer.then(async (before) => {
+          await endTracer(before, rig.world.timers);
+          return attach();
+        });
+        tracer.catch(() => {});
+      });
       let last: number | undefined;
       return {
         detail,
         effects: () => last ?? count(),
         async heal() {
-          await endTracer(tracer, rig.world.timers);
-          last = count();
-          rmSync(output, { force: true });
+          stop();
+          try {
+            await endTracer(await tracer, rig.world.timers);
+          } finally {
+            leave();
+            last = count();
+            rmSync(output, { force: true });
+          }
         },
       };
     },
   };
+}
+
+/** As long as nobody was struck, whoever works by then is taken hold of. */
+const anewEveryMs = 4_000;
+
+function attachTo(pids: readonly number[], output: string, inject: string): ChildProcess {
+  const who = pids.flatMap((pid) => ['-p', String(pid)]);
+  const what = ['-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:${inject}`];
+  return spawn('strace', ['-q', '-A', '-o', output, ...what, ...who], { stdio: 'ignore' });
+}
+
+const tracers = new WeakMap<Rig, Promise<void>>();
+
+/** A process has one tracer at most, so a fault waits for the one before it to be healed. */
+async function beAlone(rig: Rig): Promise<() => void> {
+  const before = tracers.get(rig);
+  const mine = Promise.withResolvers<void>();
+  tracers.set(rig, before ? before.then(() => mine.promise) : mine.promise);
+  await before;
+  return mine.resolve;
 }
 
 /**

@@ -87,7 +87,8 @@ export async function createHttpProxy(options: HttpProxyOptions): Promise<HttpPr
     const answer = await forward(incoming, body);
     if (struck('duplicate')) await forward(incoming, body).catch(() => {});
     if (struck('drop-reply')) return void breakOff(incoming);
-    outgoing.writeHead(answer.status, answer.headers);
+    // With no fault left the caller connects anew, past this proxy: see `Ways`.
+    outgoing.writeHead(answer.status, active.size > 0 ? answer.headers : [...answer.headers, 'connection', 'close']);
     outgoing.end(answer.body);
   }
 

@@ -25,7 +25,7 @@ async function echoThrough() {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const proxy = await createTcpProxy({ port: 0, target: { host: '127.0.0.1', port }, world });
+  const proxy = await createTcpProxy({ port: 0, target: () => ({ host: '127.0.0.1', port }), world });
   onTestFinished(async () => {
     await proxy.close();
     for (const socket of sockets) socket.destroy();

@@ -40,7 +40,8 @@ export interface TcpProxy {
 export interface TcpProxyOptions {
   /** Where to listen, on 127.0.0.1. */
   readonly port: number;
-  readonly target: { readonly host: string; readonly port: number };
+  /** Asked for each connection. */
+  readonly target: () => { readonly host: string; readonly port: number };
   readonly world: Pick<World, 'clock' | 'timers' | 'random'>;
 }
 
@@ -87,7 +88,7 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
       client.resetAndDestroy();
       return;
     }
-    const server = connect({ ...target, allowHalfOpen: true });
+    const server = connect({ ...target(), allowHalfOpen: true });
     const pair: Pair = { client, server, cutBytes: new Map() };
     pairs.add(pair);
     // An end that nobody was there to take the call for reaches the caller as a reset.
