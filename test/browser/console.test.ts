@@ -1,4 +1,6 @@
-import { basename } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildApps } from '../../cli/apps.ts';
@@ -15,13 +17,18 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
   let visits: Visit[] = [];
   let confirmed: Answer;
   let declined: Answer;
+  const dataDir = mkdtempSync(join(tmpdir(), 'hf-console-'));
 
   beforeAll(async () => {
     const { folders } = await buildApps();
     const apps = folders.filter((folder) => basename(folder).startsWith('console-'));
     const recovery = { breakerOpenMs: 500 };
     const webhooks = { allowPrivate: true };
-    shop = await startWholeShop({ apps, admin, recovery, webhooks, faults: true, telemetry: { traceRatio: 1 } });
+    shop = await startWholeShop({
+      ...{ apps, admin, recovery, webhooks, dataDir },
+      faults: true,
+      telemetry: { traceRatio: 1 },
+    });
     confirmed = await shop.placeOrder('HF-SKER-40', 2);
     declined = await shop.placeOrder('HF-SKER-40', 1, 'grace@example.com', {
       payment: { method: 'pm_card_visa_chargeDeclined' },
@@ -31,6 +38,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
   afterAll(async () => {
     await browser?.close();
     await shop?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
   });
   afterEach(async ({ task }) => {
     for (const [index, { context, picture }] of visits.entries()) {
@@ -193,6 +201,59 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.getByText('carts.putTaxes').first().waitFor();
   });
 
+  test('what a process has logged is found by the order that it is about, and leads to it', async () => {
+    const folder = join(dataDir, 'telemetry', 'orders-1');
+    mkdirSync(folder, { recursive: true });
+    const said = { level: 'warn', process: 'orders-1', service: 'orders', correlationId: 'cor_1' };
+    const lines = [
+      {
+        ...said,
+        time: new Date().toISOString(),
+        msg: 'breaker changed',
+        orderId: confirmed.body.id,
+        detail: 'x'.repeat(400),
+      },
+      { ...said, time: new Date().toISOString(), msg: 'not about it', correlationId: 'cor_2' },
+      { ...said, time: new Date().toISOString(), msg: 'tried again', level: 'info' },
+    ];
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    writeFileSync(join(folder, `logs.${Date.now()}.ndjson`), text);
+    const visited = await enter('desktop', `/console/orders/${confirmed.body.id}`);
+    const { page } = visited;
+    await page.getByRole('main').getByRole('link', { name: 'Logs' }).click();
+    await page.getByText('tried again').waitFor();
+    expect(await page.getByText('not about it').count()).toBe(0);
+    await page.getByText('breaker changed').click();
+    await inspect(visited, 'test-logs-open');
+    await page.getByRole('link', { name: confirmed.body.id }).click();
+    await page.getByText('both books agree').waitFor();
+  });
+
+  test('a key is made, shown once, does what it was made for and nothing else, and is revoked; all of it is in the audit log', async () => {
+    const visited = await enter('desktop', '/console/keys');
+    const { page } = visited;
+    await page.getByRole('button', { name: 'New key …' }).click();
+    await page.getByLabel('What it is for').fill('Warehouse');
+    await page.getByLabel('What it may do').fill('inventory.* orders.nonsense');
+    await page.getByText('There is no orders.nonsense.').waitFor();
+    await page.getByLabel('What it may do').fill('inventory.*');
+    await page.getByRole('button', { name: 'Make it' }).click();
+    const key = (await page.getByText(/^hf_[\w-]{43}$/).textContent()) ?? '';
+    await inspect(visited, 'test-key-made');
+    expect((await shop.ask('GET', '/inventory/levels', { token: key })).status).toBe(200);
+    expect((await shop.ask('GET', '/orders', { token: key })).status).toBe(403);
+    await page.getByRole('button', { name: 'Revoke Warehouse' }).click();
+    await page.getByRole('button', { name: 'Revoke it' }).click();
+    await page.getByText(/^revoked /).waitFor();
+    expect((await shop.ask('GET', '/inventory/levels', { token: key })).status).toBe(401);
+    await page.getByRole('link', { name: 'Warehouse' }).click();
+    await page.getByRole('link', { name: 'inventory.levels' }).first().waitFor();
+    await page.goto(`/console/audit?what=gateway.revokeApiKey`);
+    const id = (await page.locator('td .id').first().textContent()) ?? '';
+    await page.goto(`/console/audit?of=${id}`);
+    await page.getByText('1 shown').waitFor();
+  });
+
   test('an endpoint is told of an order, and a delivery shows what was answered', async () => {
     const receiver = await startReceiver();
     const visited = await enter('desktop', '/console/webhooks');
@@ -262,6 +323,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     ['tills', '/console/tills', 'Nothing that tills have told'],
     ['sku', '/console/stock/HF-SKER-40', 'receive'],
     ['traces', '/console/traces', 'GET /inventory/levels'],
+    ['logs', '/console/logs?level=error', 'No line fits'],
     ['sales', '/console/sales?range=24h', 'Turnover by hour'],
     ['products', '/console/products', 'shown'],
     ['faults', '/console/faults', 'Payment provider'],
@@ -270,6 +332,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     ['promotions', '/console/promotions', 'WELCOME10'],
     ['promotion', '/console/promotions/WELCOME10', 'It takes off'],
     ['webhooks', '/console/webhooks', 'Tells other systems'],
+    ['keys', '/console/keys', 'How programs come in'],
     ['audit', '/console/audit', 'shown'],
     ['settings', '/console/settings', 'Where it is changed'],
     ['not-found', '/console/nowhere', 'There is no such page'],
