@@ -27,23 +27,30 @@ const { _createServerHandle: bind } = net as unknown as {
 };
 
 export function createDoors(): Doors {
-  const open = new Map<string, Door & { close(): void }>();
+  // Those that ask for the same one at once get the same one: a second would be bound, and could not listen.
+  const open = new Map<string, Promise<Door & { close(): void }>>();
   return {
     async open({ host, port }) {
       const key = `${host} ${port}`;
-      const known = open.get(key);
-      if (known) return known;
-      const { address, family } = await lookup(host);
-      const door = bind(address, port, family === 6 ? 6 : 4);
-      if (typeof door === 'number') {
-        throw new Failure(exitCodes.unavailable, `Port ${port} on ${host} can't be had: choose another one.`);
-      }
+      const door = open.get(key) ?? bound(host, port);
       open.set(key, door);
-      return door;
+      try {
+        return await door;
+      } catch (error) {
+        open.delete(key);
+        throw error;
+      }
     },
     close() {
-      for (const door of open.values()) door.close();
+      for (const door of open.values()) void door.then((one) => one.close()).catch(() => {});
       open.clear();
     },
   };
+}
+
+async function bound(host: string, port: number): Promise<Door & { close(): void }> {
+  const { address, family } = await lookup(host);
+  const door = bind(address, port, family === 6 ? 6 : 4);
+  if (typeof door !== 'number') return door;
+  throw new Failure(exitCodes.unavailable, `Port ${port} on ${host} can't be had: choose another one.`);
 }
