@@ -286,6 +286,48 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     expect(totals).toMatchObject([{ currency: 'EUR', capturedMinor: rope.priceMinor, refundedMinor: rope.priceMinor }]);
   });
 
+  test('another device takes a till’s place; the first, enrolled again, tells what it had kept under numbers of its own', async () => {
+    const { tillId, code } = await makeTill('Moved', { [rope.sku]: 5 });
+    const newCode = async (): Promise<string> => (await ask('POST', `/tills/${tillId}/codes`)).code;
+    const first = await enter('desktop', code);
+    await scan(first.page, rope.sku);
+    await payCash(first.page, /€119.00/);
+    await untold(first.page, 0);
+    await first.context.setOffline(true);
+    await first.page.getByRole('button', { name: /Ask the shop now/ }).click();
+    await first.page.getByText('Offline, and selling from this till’s own stock.').waitFor();
+    await scan(first.page, rope.sku);
+    await payCash(first.page, /€119.00/);
+    await untold(first.page, 1);
+
+    // The second goes on where the shop knows that the first was: under the number that the first has used offline.
+    const second = await visit(browser, 'desktop', { origin: shop.origin });
+    visits.push(second);
+    await second.page.goto('/till');
+    await enrol(second.page, await newCode());
+    await scan(second.page, rope.sku);
+    await payCash(second.page, /€119.00/);
+    await untold(second.page, 0);
+    expect(await onHand(tillId, rope.sku)).toBe(3);
+
+    await first.context.setOffline(false);
+    await first.page.getByText('This device was shut out').waitFor();
+    await first.page.getByText('1 entry of “Moved” is kept here and not told yet').waitFor();
+    await first.picture('till-shut-out');
+    expect(await first.findings()).toEqual([]);
+    await first.page.getByLabel('Code').fill(await newCode());
+    await first.page.getByRole('button', { name: 'Enrol' }).click();
+    await first.page.getByLabel('Find goods').waitFor();
+    await untold(first.page, 0);
+
+    const { items } = await ask('GET', `/tills/${tillId}/sessions`);
+    expect(items.map(({ sales }: { sales: number }) => sales).sort()).toEqual([1, 2]);
+    expect(await onHand(tillId, rope.sku)).toBe(2);
+    expect((await ask('GET', '/inventory/conservation')).violations).toEqual([]);
+    await second.page.reload();
+    await second.page.getByText('Everything that happened here has been told.').waitFor();
+  });
+
   test('stops at the bound of what it may sell offline, says so, and goes on when the shop is reached', async () => {
     const { tillId, code } = await makeTill('Bound', { [rope.sku]: 5 });
     await ask('PATCH', `/tills/${tillId}`, {
