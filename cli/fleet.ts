@@ -190,7 +190,9 @@ export function createFleet(options: ProcessesOptions): Processes {
         );
         const serial = isSerial ? named : member?.process.serial;
         if (!member && !isSerial) throw unknown(named, members());
-        if (serial === undefined) throw new Failure(exitCodes.usage, `${named} has no certificate in the mesh.`);
+        if (serial === undefined) {
+          throw new Failure(exitCodes.usage, `${named} has no certificate in the mesh, so there is none to revoke.`);
+        }
         await revokeCertificate(options.databases()['log'] as string, serial, world);
         say(`certificate ${serial} counts no more`);
         if (member) await replace(member, say, plans);
