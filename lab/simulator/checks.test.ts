@@ -2,6 +2,12 @@ import { expect, test } from 'vitest';
 import { copiesConverge } from '#lab/checkers';
 import type { Check } from './check.ts';
 import { checks, isQuiet } from './checks.ts';
+import {
+  changesOfProductsStay,
+  ordersCostWhatGoodsCost,
+  ordersHaveTheirOwners,
+  refreshTokensWorkOnce,
+} from './door/checks.ts';
 import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
 import type { Facts, LogFact } from './facts.ts';
 import { lettersMatchEvents } from './letters-check.ts';
@@ -35,10 +41,11 @@ const sound: Facts = {
   orders: [
     {
       id: 'ord_1',
+      customerId: 'usr_1',
       state: 'confirmed',
       totalMinor: 500,
       refundedMinor: 0,
-      lines: [{ sku: 'A', quantity: 2 }],
+      lines: data.lines,
       scope: 'guest:a',
       businessKey: 'place-1',
     },
@@ -52,8 +59,14 @@ const sound: Facts = {
   ],
   views: [{ orderId: 'ord_1', state: 'confirmed' }],
   deadLetters: [],
-  letters: [{ id: 'ntf_1', eventId: 'e2', template: 'order.confirmed', status: 'sent' }],
-  mails: [{ messageId: 'ntf_1@shop', recipient: 'a@example.com', subject: 'Your order ord_1 is confirmed' }],
+  letters: [
+    { id: 'ntf_1', eventId: 'e2', template: 'order.confirmed', status: 'sent' },
+    { id: 'ntf_3', eventId: 'e9', template: 'user.refresh-token-reused', status: 'sent' },
+  ],
+  mails: [
+    { messageId: 'ntf_1@shop', recipient: 'a@example.com', subject: 'Your order ord_1 is confirmed' },
+    { messageId: 'ntf_3@shop', recipient: 'a@example.com', subject: 'A session was ended for your safety' },
+  ],
   givenUp: [],
   models: salesModels(log, figures, [{ sku: 'A', units: 2, returnedUnits: 0 }]),
   followers: { reader: true, notifications: true },
@@ -91,7 +104,32 @@ const sound: Facts = {
       },
     ],
     said: [{ startMs: 0, endMs: 1, knowledge: { products: 1, state: 'current', asOf: at(2_000), ageMs: 0, text: '' } }],
+    owners: [{ orderId: 'ord_1', customerId: 'usr_1' }],
+    sessions: [
+      {
+        sessionId: 'ses_1',
+        userId: 'usr_1',
+        exchanges: [
+          { token: 't1', successor: 't2' },
+          { token: 't1', successor: 't2' },
+          { token: 't2', successor: 't3' },
+        ],
+        theft: { isTaken: false, isNewestTaken: false },
+      },
+    ],
+    edits: [{ productId: 'prd_A', marks: ['e1'] }],
   },
+  accountEvents: [{ eventId: 'e9', type: 'user.refresh-token-reused', role: null, sessionId: 'ses_1' }],
+  productEvents: [
+    { productId: 'prd_A', version: 1, prices: { A: 250 } },
+    { productId: 'prd_A', version: 2, prices: { A: 251 } },
+  ],
+  sessions: [
+    { id: 'ses_1', endedWhy: 'reuse' },
+    { id: 'ses_2', endedWhy: null },
+  ],
+  products: [{ id: 'prd_A', version: 2, attributes: { e1: 'changed' }, prices: { A: 251 } }],
+  waiting: 0,
   carts: [{ id: 'crt_1', customerId: 'usr_1', lines: { seen: { crt_1: 2 }, dots: { A: [['crt_1', 2, 1]] } } }],
   checkouts: [{ businessKey: 'crt_1.1', cartId: 'crt_1', state: 'confirmed', orderId: 'ord_1' }],
   tillEntries: [{ saleId: 'sal_1', settled: true }],
@@ -111,23 +149,28 @@ test('a run is not quiet while an event waits, or a reader is behind', () => {
   expect(isQuiet({ ...sound, applied: [] })).toBe(false);
   expect(isQuiet({ ...sound, sagas: [{ id: 'ord_1', status: 'running' }] })).toBe(false);
   expect(isQuiet({ ...sound, letters: [] })).toBe(false);
+  expect(isQuiet({ ...sound, waiting: 1 })).toBe(false);
 });
 
 test('a letter that was not written, written twice, not sent, or sent under two names is found', () => {
   const check = lettersMatchEvents;
   const [letter] = sound.letters as [(typeof sound.letters)[0]];
   const [mail] = sound.mails as [(typeof sound.mails)[0]];
-  expect(found(check, { letters: [], mails: [] })).toHaveLength(1);
-  expect(found(check, { letters: [{ ...letter, status: 'pending' }] })).toHaveLength(1);
-  expect(found(check, { mails: [] })).toHaveLength(1);
-  expect(found(check, { mails: [mail, mail] })).toEqual([]);
+  const ofOrders = (change: Partial<Facts>): string[] => found(check, { accountEvents: [], ...change });
+  expect(found(check, { letters: [letter], mails: [mail] })).toEqual([
+    'nobody was told of user.refresh-token-reused e9',
+  ]);
+  expect(ofOrders({ letters: [], mails: [] })).toHaveLength(1);
+  expect(ofOrders({ letters: [{ ...letter, status: 'pending' }], mails: [mail] })).toHaveLength(1);
+  expect(ofOrders({ letters: [letter], mails: [] })).toHaveLength(1);
+  expect(ofOrders({ letters: [letter], mails: [mail, mail] })).toEqual([]);
   const twin = { letters: [letter, { ...letter, id: 'ntf_2' }], mails: [mail, { ...mail, messageId: 'ntf_2@shop' }] };
-  expect(found(check, twin)).toHaveLength(2);
+  expect(ofOrders(twin)).toHaveLength(2);
   expect(
-    found(check, { mails: [mail, { ...mail, messageId: 'ntf_9@shop', recipient: 'b@example.com' }] }),
+    ofOrders({ letters: [letter], mails: [mail, { ...mail, messageId: 'ntf_9@shop', recipient: 'b@example.com' }] }),
   ).toHaveLength(1);
-  expect(found(check, { letters: [letter, { ...letter, id: 'ntf_2', eventId: 'e9' }] })).toHaveLength(2);
-  expect(found(check, { givenUp: ['e2'] })).toHaveLength(1);
+  expect(ofOrders({ letters: [letter, { ...letter, id: 'ntf_2', eventId: 'e8' }], mails: [mail] })).toHaveLength(2);
+  expect(ofOrders({ letters: [letter], mails: [mail], givenUp: ['e2'] })).toHaveLength(1);
 });
 
 test('figures that count an event twice, or not at all, are found', () => {
@@ -171,4 +214,44 @@ test('an assistant that knows less than it says is found', () => {
   const news = [...sound.news, { id: 'prd_B', sku: 'B', version: 1, toldAtMs: 1_000 }];
   expect(found(knowledgeIsAsOld, { news })).toHaveLength(1);
   expect(found(knowledgeIsAsOld, { news: [...sound.news, { ...news[1]!, toldAtMs: 1_900 }] })).toEqual([]);
+});
+
+test('an order that is of somebody else, or of whom its client said to be, is found', () => {
+  const [order] = sound.orders as [(typeof sound.orders)[0]];
+  const check = ordersHaveTheirOwners;
+  expect(found(check, { orders: [{ ...order, customerId: 'usr_2' }] })).toEqual([
+    'ord_1 was placed by usr_1, and is of usr_2',
+  ]);
+  expect(found(check, { orders: [{ ...order, customerId: null }] })).toHaveLength(1);
+  expect(found(check, { orders: [{ ...order, scope: 'admin:usr_forged' }] })).toHaveLength(1);
+});
+
+test('a refresh token that is exchanged twice, taken when used up, or whose theft ends nothing, is found', () => {
+  const check = refreshTokensWorkOnce;
+  const [story] = sound.errands.sessions as [(typeof sound.errands.sessions)[0]];
+  const withStory = (change: Partial<typeof story>) => ({
+    errands: { ...sound.errands, sessions: [{ ...story, ...change }] },
+  });
+  const exchanges = [...story.exchanges, { token: 't1', successor: 't9' }];
+  expect(found(check, withStory({ exchanges }))).toEqual(['ses_1: one token was exchanged for two others']);
+  expect(found(check, withStory({ theft: { isTaken: true, isNewestTaken: true } }))).toHaveLength(2);
+  expect(found(check, { sessions: [{ id: 'ses_1', endedWhy: null }] })).toHaveLength(2);
+  expect(found(check, { accountEvents: [] })).toHaveLength(1);
+  expect(found(check, { accountEvents: [...sound.accountEvents, ...sound.accountEvents] })).toHaveLength(1);
+});
+
+test('a change of a product that is lost, made twice or told of twice is found, and so is a price that never was', () => {
+  const check = changesOfProductsStay;
+  const [product] = sound.products as [(typeof sound.products)[0]];
+  const withProduct = (change: Partial<typeof product>) => ({ products: [{ ...product, ...change }] });
+  expect(found(check, withProduct({ attributes: {} }))).toContain('prd_A: change e1 is gone');
+  expect(found(check, withProduct({ version: 3 }))).toHaveLength(2);
+  expect(found(check, withProduct({ prices: { A: 252 } }))).toHaveLength(1);
+  const [first, second] = sound.productEvents as [(typeof sound.productEvents)[0], (typeof sound.productEvents)[0]];
+  expect(found(check, { productEvents: [first] })).toHaveLength(1);
+  expect(found(check, { productEvents: [first, second, second] })).toHaveLength(1);
+  expect(found(check, { productEvents: [second, first] })).not.toEqual([]);
+  expect(found(ordersCostWhatGoodsCost, { productEvents: [second] })).toEqual([
+    'ord_1 sells A at 250, which it never cost',
+  ]);
 });

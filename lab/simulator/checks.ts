@@ -1,5 +1,11 @@
 import { allChecks, copiesConverge, everythingEnds } from '#lab/checkers';
 import type { Check } from './check.ts';
+import {
+  changesOfProductsStay,
+  ordersCostWhatGoodsCost,
+  ordersHaveTheirOwners,
+  refreshTokensWorkOnce,
+} from './door/checks.ts';
 import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
 import type { Facts } from './facts.ts';
 import { lettersMatchEvents } from './letters-check.ts';
@@ -11,6 +17,10 @@ export const checks: readonly Check[] = [
   cartsLoseNothing,
   tillsCountOnce,
   knowledgeIsAsOld,
+  ordersHaveTheirOwners,
+  refreshTokensWorkOnce,
+  changesOfProductsStay,
+  ordersCostWhatGoodsCost,
 ];
 
 /** Whether a run may end: nothing is on its way any more. */
@@ -18,7 +28,7 @@ export function isQuiet(facts: Facts): boolean {
   for (const check of [everythingEnds, copiesConverge, lettersMatchEvents, cartsLoseNothing, tillsCountOnce]) {
     for (const _ of check.find(facts)) return false;
   }
-  if (facts.outbox.length > 0) return false;
+  if (facts.outbox.length > 0 || facts.waiting > 0) return false;
   const { applied = [], deadLetters = [] } = facts;
   return !facts.followers.reader || applied.length + deadLetters.length >= facts.log.length;
 }

@@ -84,7 +84,7 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
     mail: atLeast(drawn.mail, mail),
     instances: atLeast(drawn.instances, instances),
     listeners: atLeast(drawn.listeners, listeners),
-    storefront: atLeast(drawn.storefront, storefront),
+    storefront: withUsers(atLeast(drawn.storefront, storefront)),
     readers: Math.max(drawn.readers, readers),
     skewMsMax: Math.max(drawn.skewMsMax, skewMsMax),
     poison: drawn.poison || conditions.poison === true,
@@ -100,6 +100,10 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
     nemesis: [...plan.nemesis, ...moreFaults(plan, conditions, stream('nemesis'))],
   };
 }
+
+/** Who comes through a door has an account. */
+const withUsers = (storefront: Plan['storefront']): Plan['storefront'] =>
+  storefront.gateway > 0 ? atLeast(storefront, { users: 1 }) : storefront;
 
 function atLeast<T extends { readonly [Name in keyof T]: number }>(drawn: T, wanted: Partial<T> = {}): T {
   const raised: Record<string, number> = { ...drawn };

@@ -28,7 +28,11 @@ export function drawPlan(seed: number): Plan {
   };
   const readers = chance(shape, 0.5) ? between(shape, 1, 2) : 0;
   const listeners = { ...drawListeners(draw('listeners')), assistant: chance(draw('assistant'), 0.2) ? 1 : 0 };
-  const storefront = drawStorefront(draw('storefront'));
+  const storefront = {
+    ...drawStorefront(draw('storefront')),
+    ...drawDoor(draw('door')),
+    products: someTimes(draw('products'), catalogueShare),
+  };
   const safetyMs = between(shape, 6_000, 16_000);
   const times = draw('times');
   const base = {
@@ -60,9 +64,19 @@ export function drawPlan(seed: number): Plan {
   };
 }
 
-function drawStorefront(random: Random): Plan['storefront'] {
-  const some = () => (chance(random, 0.3) ? between(random, 1, 2) : 0);
-  return { carts: some(), tills: some() };
+const someTimes = (random: Random, share: number): number => (chance(random, share) ? between(random, 1, 2) : 0);
+
+function drawStorefront(random: Random): Pick<Plan['storefront'], 'carts' | 'tills'> {
+  return { carts: someTimes(random, 0.3), tills: someTimes(random, 0.3) };
+}
+
+/** Shares of runs: each of these makes a run cost almost twice as much. */
+const doorShare = 0.15;
+const catalogueShare = 0.15;
+
+function drawDoor(random: Random): Pick<Plan['storefront'], 'gateway' | 'users'> {
+  const gateway = someTimes(random, doorShare);
+  return { gateway, users: gateway > 0 ? between(random, 1, 2) : 0 };
 }
 
 /** Errands of what there is in this run to run them at, and what the catalogue tells of where somebody listens. */
@@ -75,9 +89,13 @@ export function drawErrands(
     ['shopping', storefront.carts > 0 ? between(random, 2, 4) : 0],
     ['till', storefront.tills > 0 ? between(random, 1, 2) : 0],
     ['ask', listeners.assistant > 0 ? between(random, 1, 3) : 0],
+    ['session', storefront.users > 0 ? between(random, 1, 3) : 0],
+    ['reprice', storefront.products > 0 ? between(random, 1, 2) : 0],
   ];
   const errands = kinds.flatMap(([kind, count]) => Array.from({ length: count }, () => kind));
-  const news = listeners.assistant > 0 ? stock.flatMap(({ sku }) => drawNews(random, sku, safetyMs)) : [];
+  // A catalogue of its own tells by itself.
+  const isTold = listeners.assistant > 0 && storefront.products === 0;
+  const news = isTold ? stock.flatMap(({ sku }) => drawNews(random, sku, safetyMs)) : [];
   return {
     errands: errands.map((kind, i) => drawErrand(random, { id: firstErrand + i, kind, stock, safetyMs })),
     news,
@@ -104,6 +122,13 @@ export function drawErrand(random: Random, { id, kind, stock, safetyMs }: Errand
   const twins = () => (chance(random, 0.3) ? between(random, 1, 2) : 0);
   const someUnits = (most: number) => ({ sku: pick(random, stock).sku, quantity: between(random, 1, most) });
   if (kind === 'ask') return { id, atMs, kind, sku: pick(random, stock).sku, times: between(random, 2, 6) };
+  if (kind === 'session') {
+    return { id, atMs, kind, exchanges: between(random, 1, 5), twins: twins(), stolen: chance(random, 0.7) };
+  }
+  if (kind === 'reprice') {
+    const { sku } = pick(random, stock);
+    return { id, atMs, kind, sku, editors: between(random, 2, 3), times: between(random, 1, 4) };
+  }
   if (kind === 'shopping') {
     const adds = Array.from({ length: between(random, 2, 6) }, () => ({
       ...someUnits(2),

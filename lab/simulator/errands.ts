@@ -1,8 +1,12 @@
 import type { assistant, Knowledge } from '#contracts/assistant';
 import type { Cart, Checkout, carts } from '#contracts/carts';
+import type { products } from '#contracts/products';
 import type { JournalEntry, Till, tills } from '#contracts/tills';
+import type { users } from '#contracts/users';
 import type { Caller, Client } from '#kit/contract';
 import type { Random } from '#kit/runtime';
+import { createRepriceErrand, type EditStory } from './door/reprice-errand.ts';
+import { createSessionErrand, type SessionStory } from './door/session-errand.ts';
 import type { Incarnation } from './node.ts';
 import type { Errand, UnitsOfSku } from './plan.ts';
 import { pick, type Simulation } from './simulation.ts';
@@ -10,13 +14,15 @@ import type { Call, Persist } from './workload.ts';
 
 /**
  * What people do besides ordering: they fill carts on two devices and pay for them, sell at tills without a network and tell
- * of it later, ask the assistant. What they know for sure stands in a book, which the checks hold against the rows.
+ * of it later, ask the assistant, stay signed in, change products. What they know for sure stands in a book, which the checks hold against the rows.
  */
 
 export interface ErrandServices {
   readonly carts: Client<typeof carts>;
   readonly tills: Client<typeof tills>;
   readonly assistant: Client<typeof assistant>;
+  readonly users: Client<typeof users>;
+  readonly products: Client<typeof products>;
 }
 
 /** Units by SKU. */
@@ -47,7 +53,14 @@ export interface ErrandBook {
   readonly carts: CartStory[];
   readonly tills: TillStory[];
   readonly said: Said[];
+  readonly sessions: SessionStory[];
+  readonly edits: EditStory[];
+  /** Orders, and who placed them; undefined: a guest. */
+  readonly owners: { readonly orderId: string; readonly customerId: string | undefined }[];
 }
+
+/** Asks until there is an answer; undefined: it was refused for good. */
+export type Ask = <T>(errand: Errand, kind: string, send: Call['send']) => Promise<T | undefined>;
 
 const guest: Caller = { kind: 'anonymous', id: 'anonymous' };
 const staff: Caller = { kind: 'staff', id: 'usr_staff' };
@@ -64,10 +77,14 @@ export interface ErrandOptions {
   readonly simulation: Simulation;
   readonly world: Incarnation['world'];
   readonly persist: Persist;
+  /** Who somebody is to the shop. */
+  readonly knownAs: (caller: Caller) => Promise<Caller>;
+  /** The product of a SKU, once there is one. */
+  readonly productOf: (sku: string) => Promise<string | undefined>;
 }
 
-export function createErrands({ simulation, world, persist }: ErrandOptions) {
-  const book: ErrandBook = { carts: [], tills: [], said: [] };
+export function createErrands({ simulation, world, persist, knownAs, productOf }: ErrandOptions) {
+  const book: ErrandBook = { carts: [], tills: [], said: [], sessions: [], edits: [], owners: [] };
   const random = simulation.stream('errands');
 
   async function ask<T>(
@@ -87,10 +104,11 @@ export function createErrands({ simulation, world, persist }: ErrandOptions) {
   async function goShopping(errand: Extract<Errand, { kind: 'shopping' }>): Promise<void> {
     const { id, customer, adds, joinTwins, method } = errand;
     const me: Caller = { kind: 'customer', id: customer };
+    for (const { sku } of adds) await productOf(sku);
     const make: Call['send'] = ({ carts }, context) => carts.create({ body: {} }, context);
     const [first, own] = [await ask<Cart>(errand, 'cart', guest, make), await ask<Cart>(errand, 'cart', me, make)];
     if (!first || !own) return;
-    const story: CartStory = { customer, added: new Map() };
+    const story: CartStory = { customer: (await knownAs(me)).id, added: new Map() };
     const fill = (device: 'guest' | 'own') =>
       Promise.all(
         adds.map(async ({ waitMs, sku, quantity, twins, ...one }, i) => {
@@ -238,11 +256,31 @@ export function createErrands({ simulation, world, persist }: ErrandOptions) {
     }
   }
 
+  const { timers } = world;
+  const staySignedIn = createSessionErrand({
+    ask: (errand, kind, send) => ask(errand, kind, guest, send),
+    book: book.sessions,
+  });
+  const reprice = createRepriceErrand({
+    ask: (errand, kind, send) => ask(errand, kind, staff, send),
+    ...{ timers, book: book.edits, productOf },
+  });
+
   return {
     book,
     perform(errand: Errand): Promise<void> {
-      if (errand.kind === 'shopping') return goShopping(errand);
-      return errand.kind === 'till' ? runTill(errand) : askAssistant(errand);
+      switch (errand.kind) {
+        case 'shopping':
+          return goShopping(errand);
+        case 'till':
+          return runTill(errand);
+        case 'ask':
+          return askAssistant(errand);
+        case 'session':
+          return staySignedIn(errand);
+        case 'reprice':
+          return reprice(errand);
+      }
     },
   };
 }

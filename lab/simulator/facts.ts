@@ -16,7 +16,7 @@ import { type ProductSalesFact, type SalesFact, salesModels, type TillSales } fr
  * of lab/checkers; and what the services that follow the log have made of it.
  */
 export interface Facts extends Evidence {
-  readonly orders: readonly Row<'orders'>[];
+  readonly orders: readonly (Row<'orders'> & { readonly customerId?: string | null })[];
   readonly outbox: readonly Row<'outbox'>[];
   readonly log: readonly LogFact[];
   /** Letters that notifications has written. */
@@ -33,8 +33,32 @@ export interface Facts extends Evidence {
   readonly checkouts: readonly CheckoutFact[];
   readonly tillEntries: readonly { readonly saleId: string | null; readonly settled: boolean }[];
   readonly news: readonly News[];
+  /** Events of accounts and of products, in the order of the log. */
+  readonly accountEvents: readonly AccountEventFact[];
+  readonly productEvents: readonly ProductEventFact[];
+  readonly sessions: readonly { readonly id: string; readonly endedWhy: string | null }[];
+  readonly products: readonly ProductFact[];
+  /** Events of accounts and products that wait to be told. */
+  readonly waiting: number;
   /** Somebody has set the clock by which the assistant says how old its knowledge is. */
   readonly isAssistantsClockSet: boolean;
+}
+
+interface AccountEventFact {
+  readonly eventId: string;
+  readonly type: string;
+  readonly role: string | null;
+  readonly sessionId: string | null;
+}
+interface ProductFact {
+  readonly id: string;
+  readonly version: number;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** By SKU, in the one currency that there is. */
+  readonly prices: Readonly<Record<string, number>>;
+}
+interface ProductEventFact extends Pick<ProductFact, 'version' | 'prices'> {
+  readonly productId: string;
 }
 
 interface CartFact {
@@ -63,7 +87,7 @@ const claimsSql = (database: string) =>
   `select '${database}' as database, scope, key, reference, result is not null as done from idempotency_key order by scope, key`;
 
 const queries = {
-  orders: `select id, state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
+  orders: `select id, customer_id as "customerId", state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
     business_key as "businessKey" from customer_order order by id`,
   sagas: `select id, definition, status, step, input ->> 'orderId' as "orderId" from saga order by id`,
   outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId",
@@ -94,6 +118,14 @@ const queries = {
   checkouts: `select business_key as "businessKey", cart_id as "cartId", state, order_id as "orderId" from checkout
     order by business_key`,
   tillEntries: 'select sale_id as "saleId", settled from entry order by till_id, seq',
+  accountEvents: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, envelope -> 'data' ->> 'role' as role,
+    envelope -> 'data' ->> 'sessionId' as "sessionId" from log_event where topic = 'users' order by partition, "offset"`,
+  productEvents: `select envelope -> 'data' -> 'product' as product from log_event where topic = 'products'
+    order by partition, "offset"`,
+  sessions: 'select id, ended_why as "endedWhy" from session order by id',
+  products: `select id, version, body from product order by id`,
+  availability: 'select sku, available from variant order by sku',
+  waiting: 'select count(*)::bigint as count from outbox',
   copies: 'select id, version from product_copy order by id',
   productSales: `select sku, sum(units)::bigint as units,
     sum(returned_units)::bigint as "returnedUnits" from sales_product group by sku order by sku`,
@@ -104,7 +136,7 @@ export interface FactSources {
   readonly sandbox: Sandbox;
   readonly mail: MailServer;
   readonly attempts: readonly Attempt[];
-  readonly plan: Pick<Plan, 'readers' | 'listeners' | 'nemesis'>;
+  readonly plan: Pick<Plan, 'readers' | 'listeners' | 'storefront' | 'nemesis'>;
   readonly errands: ErrandBook;
   readonly news: readonly News[];
 }
@@ -114,6 +146,10 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
   const { notifications, analytics, assistant } = plan.listeners;
   const log = rows<LogFact>('log', queries.log);
+  const hasCatalogue = plan.storefront.products > 0;
+  const products = rows<StoredProduct>('products', queries.products).map(({ id, version, body }) => ({
+    ...{ id, version, attributes: body.attributes, prices: pricesOf(body) },
+  }));
   return {
     orders: rows('orders', queries.orders),
     sagas: rows('orders', queries.sagas),
@@ -140,7 +176,7 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
       : {}),
     letters: rows('notifications', queries.letters),
     mails: mail.taken,
-    ...(analytics + assistant > 0 ? { models: models() } : {}),
+    ...(analytics + assistant > 0 || hasCatalogue ? { models: models() } : {}),
     givenUp: rows<{ eventId: string }>('notifications', queries.deadLetters).map(({ eventId }) => eventId),
     ledger: sandbox.ledger.entries(),
     operations: operationsOf(attempts),
@@ -150,10 +186,32 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
     checkouts: rows('carts', queries.checkouts),
     tillEntries: rows('tills', queries.tillEntries),
     news,
+    accountEvents: rows('log', queries.accountEvents),
+    productEvents: hasCatalogue ? rows<ToldProduct>('log', queries.productEvents).map(toldOf) : [],
+    sessions: rows('users', queries.sessions),
+    products,
+    waiting: waiting('users') + waiting('products'),
     isAssistantsClockSet: plan.nemesis.some(
       ({ kind, ...at }) => kind === 'clock-step' && 'node' in at && at.node === 'assistant-1',
     ),
   };
+
+  function waiting(database: DatabaseName): number {
+    return Number(rows<{ count: number }>(database, queries.waiting)[0]?.count ?? 0);
+  }
+
+  /** What the catalogue shows as available, against the shop's own stock. */
+  function availability(): Row<'models'>[] {
+    const shown = new Map(
+      rows<{ sku: string; available: boolean | null }>('products', queries.availability).map((row) => [row.sku, row]),
+    );
+    const own = rows<Row<'stock'>>('inventory', queries.stock).filter(({ holder }) => holder === 'main');
+    return own
+      .filter(({ sku }) => shown.has(sku))
+      .map(({ sku, onHand }) => ({
+        ...{ model: 'availability', key: sku, source: onHand > 0, copy: shown.get(sku)?.available ?? false },
+      }));
+  }
 
   function models(): Row<'models'>[] {
     const copies = new Map(
@@ -167,12 +225,32 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
         rows<ProductSalesFact>('analytics', queries.productSales),
         sold,
       );
-    const told = news.map(({ id, version }) => ({
+    const told = (hasCatalogue ? products : news).map(({ id, version }) => ({
       ...{ model: 'assistant', key: id, source: version, copy: copies.get(id)?.version },
     }));
-    return [...(analytics > 0 ? sales() : []), ...(assistant > 0 ? told : [])];
+    return [...(analytics > 0 ? sales() : []), ...(assistant > 0 ? told : []), ...(hasCatalogue ? availability() : [])];
   }
 }
+
+interface ProductBody {
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly variants: readonly { readonly sku: string; readonly prices: readonly { readonly amountMinor: number }[] }[];
+}
+interface StoredProduct {
+  readonly id: string;
+  readonly version: number;
+  readonly body: ProductBody;
+}
+interface ToldProduct {
+  readonly product: ProductBody & Pick<StoredProduct, 'id' | 'version'>;
+}
+
+const pricesOf = ({ variants }: ProductBody): Record<string, number> =>
+  Object.fromEntries(variants.map(({ sku, prices }) => [sku, prices[0]?.amountMinor ?? 0]));
+
+const toldOf = ({ product }: ToldProduct): ProductEventFact => ({
+  ...{ productId: product.id, version: product.version, prices: pricesOf(product) },
+});
 
 interface TillSold {
   readonly data: TillSales;

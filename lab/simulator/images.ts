@@ -27,7 +27,7 @@ export async function prepareImages(): Promise<ReadonlyMap<string, Image>> {
 function warmPlan(): Plan {
   const drawn = drawPlan(warmSeed);
   const listeners = { notifications: 2, analytics: 2, assistant: 1 };
-  const storefront = { carts: 2, tills: 2 };
+  const storefront = { carts: 2, tills: 2, gateway: 2, users: 2, products: 2 };
   return {
     ...drawn,
     instances: { orders: 2, inventory: 2, payments: 2 },

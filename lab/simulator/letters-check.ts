@@ -8,7 +8,12 @@ const writtenAbout = new Set([
   'order.returned',
   'order.refunded',
   'order.fulfilled',
+  'user.refresh-token-reused',
 ]);
+
+/** Staff are told of their accounts by whoever made them staff. */
+const isWelcomed = ({ type, role }: { readonly type: string; readonly role?: string | null }): boolean =>
+  type === 'user.registered' && role === 'customer';
 
 /**
  * One letter about each event that a customer should hear of, and all of them reach the mail server. The log is the
@@ -19,7 +24,8 @@ export const lettersMatchEvents: Check = {
   size: (facts) => facts.letters.length,
   *find(facts) {
     if (!facts.followers.notifications) return;
-    const events = new Map(facts.log.map((event) => [event.eventId, event]));
+    const told = [...facts.log, ...facts.accountEvents];
+    const events = new Map(told.map((event) => [event.eventId, event]));
     const written = new Set<string>();
     const taken = new Set(facts.mails.map(({ messageId }) => messageId.split('@')[0]));
     for (const { id, eventId, template, status } of facts.letters) {
@@ -30,8 +36,10 @@ export const lettersMatchEvents: Check = {
       if (status !== 'sent') yield `${id} about ${eventId} is ${status}`;
       else if (!taken.has(id)) yield `${id} is noted as sent, and no mail server has it`;
     }
-    for (const { eventId, type } of events.values()) {
-      if (writtenAbout.has(type) && !written.has(eventId)) yield `nobody was told of ${type} ${eventId}`;
+    for (const event of events.values()) {
+      const { eventId, type } = event;
+      const isDue = writtenAbout.has(type) || isWelcomed(event);
+      if (isDue && !written.has(eventId)) yield `nobody was told of ${type} ${eventId}`;
     }
     yield* mailsAreKnown(facts);
     for (const eventId of facts.givenUp) yield `notifications gave up ${eventId}`;

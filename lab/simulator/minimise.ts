@@ -83,6 +83,11 @@ async function leaveKindsOut(best: () => Plan, attempt: (plan: Plan) => Promise<
     (plan) => ({ ...plan, listeners: { ...plan.listeners, assistant: 0 }, ...without(plan, 'ask'), news: [] }),
     (plan) => ({ ...plan, storefront: { ...plan.storefront, carts: 0 }, ...without(plan, 'shopping') }),
     (plan) => ({ ...plan, storefront: { ...plan.storefront, tills: 0 }, ...without(plan, 'till') }),
+    (plan) => ({
+      ...plan,
+      ...{ storefront: { ...plan.storefront, gateway: 0, users: 0 }, ...without(plan, 'session') },
+    }),
+    (plan) => ({ ...plan, storefront: { ...plan.storefront, products: 0 }, ...without(plan, 'reprice') }),
     (plan) => ({ ...plan, mail: calmMail }),
     (plan) => ({ ...plan, lateRepeats: false }),
     (plan) => ({ ...plan, skewMsMax: 0, databaseSkewMsMax: 0, driftPpmMax: 0 }),

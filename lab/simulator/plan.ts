@@ -15,8 +15,15 @@ export interface Plan {
   readonly readers: number;
   /** Services that follow the log. */
   readonly listeners: { readonly notifications: number; readonly analytics: number; readonly assistant: number };
-  /** Services that people come to besides orders. */
-  readonly storefront: { readonly carts: number; readonly tills: number };
+  /** What people come to besides orders, and by what. Where there is a gateway they come through it, and users knows them. */
+  readonly storefront: {
+    readonly carts: number;
+    readonly tills: number;
+    readonly gateway: number;
+    readonly users: number;
+    /** Without it names and prices come from this plan. */
+    readonly products: number;
+  };
   /** Some events can't be handled: they must end among the dead letters, and hold up only their own order. */
   readonly poison: boolean;
   /** Keys are used again after more than a minute, when all sweeps have run. */
@@ -80,7 +87,7 @@ export interface UnitsOfSku {
   readonly quantity: number;
 }
 
-/** What people do with carts, tills and the assistant. */
+/** What people do with carts, tills, the assistant, their accounts and the catalogue. */
 export type Errand = Timed &
   (
     | {
@@ -107,6 +114,21 @@ export type Errand = Timed &
         readonly handBack: UnitsOfSku | undefined;
       }
     | { readonly kind: 'ask'; readonly sku: string; readonly times: number }
+    | {
+        readonly kind: 'session';
+        readonly exchanges: number;
+        /** The same token from as many more tabs at the same moment. */
+        readonly twins: number;
+        /** Afterwards somebody comes with a token that was used up long ago. */
+        readonly stolen: boolean;
+      }
+    | {
+        readonly kind: 'reprice';
+        readonly sku: string;
+        /** People who change the same product at once, each so many times. */
+        readonly editors: number;
+        readonly times: number;
+      }
   );
 
 export type ErrandKind = Errand['kind'];
@@ -166,6 +188,8 @@ export const databaseNames = [
   'assistant',
   'carts',
   'tills',
+  'users',
+  'products',
 ] as const;
 export type DatabaseName = (typeof databaseNames)[number];
 
@@ -182,7 +206,7 @@ export function nodesOf(plan: Shape): string[] {
   const named = (service: string, count: number) => Array.from({ length: count }, (_, i) => `${service}-${i + 1}`);
   const { orders, inventory, payments } = plan.instances;
   const { notifications, analytics, assistant } = plan.listeners;
-  const { carts, tills } = plan.storefront;
+  const { carts, tills, gateway, users, products } = plan.storefront;
   return [
     ...named('orders', orders),
     ...named('inventory', inventory),
@@ -193,5 +217,8 @@ export function nodesOf(plan: Shape): string[] {
     ...named('assistant', assistant),
     ...named('carts', carts),
     ...named('tills', tills),
+    ...named('gateway', gateway),
+    ...named('users', users),
+    ...named('products', products),
   ];
 }

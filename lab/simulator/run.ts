@@ -67,9 +67,13 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     const nemesis = createNemesis({ simulation, network, nodes, databases, restart: shop.restart });
     const transport = network.transportOf(shoppers);
     const clientTransport = bug?.client?.(transport, simulation) ?? transport;
-    const workload = createWorkload({ simulation, shoppers, transport: clientTransport, history });
+    const { gateway, products } = plan.storefront;
+    const workload = createWorkload({
+      ...{ simulation, shoppers, transport: clientTransport, history },
+      hasDoor: gateway > 0,
+    });
     nemesis.plan(plan.nemesis);
-    workload.start(plan);
+    workload.start({ ...plan, makesProducts: products > 0 });
     await advanceWithRecoveries(simulation, plan, databases);
     nemesis.heal();
     sandbox.faults.set([]);

@@ -8,6 +8,10 @@ import { createMemoryJournal, createSandbox, type Sandbox } from '#services/paym
 import { type ComposedService, composeServices, serviceMigrations } from '../../cli/compose.ts';
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
+import { adminEmail, passwordOfAll } from './door/accounts.ts';
+import { createSimulatedGateway } from './door/gateway.ts';
+import { simulatedPasswords } from './door/passwords.ts';
+import { settleWebCryptoAtOnce } from './door/web-crypto.ts';
 import { type History, recordStockAnswers } from './history.ts';
 import { createMailServer, type MailServer } from './mail.ts';
 import { createNetwork, type Network } from './network.ts';
@@ -29,6 +33,8 @@ const testedServices = [
   'assistant',
   'carts',
   'tills',
+  'users',
+  'products',
 ] as const satisfies readonly ComposedService[];
 
 /** The databases of the shop under test: migrations as they are in production. */
@@ -88,6 +94,7 @@ export interface ShopOptions {
 }
 
 export async function createShop({ simulation, plan, images, hooks, history }: ShopOptions): Promise<Shop> {
+  settleWebCryptoAtOnce();
   const network = createNetwork(simulation, plan.network);
   const clocks = simulation.stream('clocks');
   const restarts = simulation.stream('restarts');
@@ -130,6 +137,11 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     const transport = recordStockAnswers(network.transportOf(incarnation), incarnation, simulation, history);
     return hooks.transport?.(transport, incarnation) ?? transport;
   };
+  /** What it carries is seen by the people whose requests these are. */
+  const gatewayTransportOf = (incarnation: Incarnation): Transport => {
+    const transport = network.transportOf(incarnation);
+    return hooks.transport?.(transport, incarnation) ?? transport;
+  };
   const server = {
     checkReplies: true,
     onServed({ request, problem }: Served) {
@@ -150,9 +162,6 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   sandbox.faults.set(plan.provider);
   const mail = createMailServer(simulation, plan.mail);
   const shoppers = unfailing('shoppers');
-  const catalogue = unfailing('catalogue');
-  network.serve(catalogue, createCatalogue(plan.stock));
-  network.place('products', ['catalogue']);
   const newsroom = createNewsroom(simulation, plan.news);
   if (plan.news.length > 0) openNewsroom();
 
@@ -187,7 +196,9 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
       transport: transportOf(incarnation),
       eventLog: logOf(incarnation),
       provider: hooks.provider?.(provider, incarnation) ?? provider,
-      keyEncryptionSecret: 'of no use to these services',
+      keyEncryptionSecret: 'a secret of this simulation',
+      passwords: simulatedPasswords,
+      admin: { email: adminEmail, password: passwordOfAll },
       mail: { mailer: hooks.mailer?.(mailer) ?? mailer },
       server,
     }).get(service);
@@ -204,6 +215,13 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     assistant: (incarnation) => program('assistant', incarnation),
     carts: (incarnation) => program('carts', incarnation),
     tills: (incarnation) => program('tills', incarnation),
+    users: (incarnation) => program('users', incarnation),
+    products: (incarnation) => program('products', incarnation),
+    gateway: (incarnation) =>
+      createSimulatedGateway({
+        ...{ simulation, incarnation },
+        ...{ transport: gatewayTransportOf(incarnation), events: tailOf(incarnation) },
+      }),
     reader(incarnation) {
       const { world } = incarnation;
       const database = databaseOf('log', incarnation);
@@ -222,8 +240,11 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     },
   };
 
+  const tailOf = (incarnation: Incarnation): EventLog =>
+    createPostgresLog({ database: databaseOf('log', incarnation), world: incarnation.world });
+
   function logOf(incarnation: Incarnation): EventLog {
-    const log = createPostgresLog({ database: databaseOf('log', incarnation), world: incarnation.world });
+    const log = tailOf(incarnation);
     const counted = countRedeliveries(log, serviceOf(incarnation.node), readUpTo, simulation.faults);
     return hooks.log?.(counted, incarnation) ?? counted;
   }
@@ -252,7 +273,11 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     });
   }
   const placesOf = (service: string) => [...nodes.keys()].filter((name) => name.startsWith(`${service}-`));
-  for (const service of testedServices) network.place(service, placesOf(service));
+  for (const service of [...testedServices, 'gateway']) network.place(service, placesOf(service));
+  if (plan.storefront.products === 0) {
+    network.serve(unfailing('catalogue'), createCatalogue(plan.stock));
+    network.place('products', ['catalogue']);
+  }
   for (const node of nodes.values()) node.start();
 
   return {
@@ -276,7 +301,7 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   };
 }
 
-/** Names and prices, from nowhere: the catalogue's own service is not under test. */
+/** Names and prices, from nowhere: for runs without the catalogue's own service. */
 function createCatalogue(stock: readonly StockPlan[]): ServiceServer {
   return {
     contract: productsContract,

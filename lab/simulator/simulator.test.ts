@@ -30,7 +30,7 @@ const cleanSeeds = 50;
 const seedsElsewhere = 20;
 const digests = new Map<number, string>();
 /** Runs of everything, and one in which a database server is killed: all of them elsewhere. */
-const sample = [3, 1, 5, 7];
+const sample = [3, 2, 5, 7];
 
 test(`seeds 1 to ${cleanSeeds} break no promise, and faults did happen`, { timeout: 600_000 }, async () => {
   const results: RunResult[] = [];
@@ -95,7 +95,7 @@ test('the same seed gives the same digest in another process, twice, with and wi
 
 test('a digest covers every table of every database', { timeout: 60_000 }, async () => {
   const listeners = { notifications: 1, analytics: 1, assistant: 1 };
-  const plan = { ...drawPlan(1), listeners, storefront: { carts: 1, tills: 1 } };
+  const plan = { ...drawPlan(1), listeners, storefront: { carts: 1, tills: 1, gateway: 1, users: 1, products: 1 } };
   const named = new Map<string, Set<string>>();
   const tables = new Map<string, Set<string>>();
   await runSeed({

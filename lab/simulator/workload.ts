@@ -2,10 +2,14 @@ import { assistant as assistantContract } from '#contracts/assistant';
 import { carts as cartsContract } from '#contracts/carts';
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { type Order, orders as ordersContract } from '#contracts/orders';
+import { type Product, products as productsContract } from '#contracts/products';
 import { tills as tillsContract } from '#contracts/tills';
+import { users as usersContract } from '#contracts/users';
 import { ClockSkewError, createHybridClock, createTextClock } from '#kit/clock';
 import { type CallContext, type Caller, type Client, createClient, isProblem } from '#kit/contract';
 import type { Transport } from '#kit/runtime';
+import { createAccounts } from './door/accounts.ts';
+import { throughDoor } from './door/wire.ts';
 import { createErrands, type ErrandBook, type ErrandServices } from './errands.ts';
 import type { History, Outcome } from './history.ts';
 import type { Incarnation } from './node.ts';
@@ -19,6 +23,8 @@ export interface Workload {
     readonly stock: readonly StockPlan[];
     readonly operations: readonly Operation[];
     readonly errands: readonly Errand[];
+    /** Products have to be made before anything can be sold. */
+    readonly makesProducts: boolean;
   }): void;
   /** What came of errands. */
   readonly errands: ErrandBook;
@@ -47,10 +53,16 @@ interface Services extends ErrandServices {
   readonly inventory: Client<typeof inventoryContract>;
 }
 
+const tokenRefused = 'gateway/token-refused';
+
+const isRefusedToken = (outcome: Outcome): boolean => 'problem' in outcome && outcome.problem === tokenRefused;
+
 function outcomeOfError(error: unknown): Outcome {
   // An answer from a machine whose clock is too far ahead is refused, as any of our own processes does.
   if (error instanceof ClockSkewError) return { problem: 'clock-skew', status: 503, final: false };
   if (!isProblem(error)) throw error;
+  // Nothing has happened, and with another token it may.
+  if (error.code === tokenRefused) return { problem: error.code, status: error.status, final: false };
   return { problem: error.code, status: error.status, final: error.retry === 'never' };
 }
 
@@ -61,6 +73,8 @@ const restMsMin = 50;
 const restMsMax = 1_500;
 /** Somebody who tries this often has found a shop that never answers; the liveness check will say so. */
 const attemptsMax = 200;
+/** Ids of what makes products, between those of the first goods and of errands. */
+const firstProduct = 15_000;
 
 const staff: Caller = { kind: 'staff', id: 'usr_staff' };
 const admin: Caller = { kind: 'admin', id: 'usr_admin' };
@@ -70,9 +84,11 @@ export interface WorkloadOptions {
   readonly shoppers: Incarnation;
   readonly transport: Transport;
   readonly history: History;
+  /** People come through a gateway: they need accounts, and show tokens. */
+  readonly hasDoor: boolean;
 }
 
-export function createWorkload({ simulation, shoppers, transport, history }: WorkloadOptions): Workload {
+export function createWorkload({ simulation, shoppers, history, hasDoor, ...options }: WorkloadOptions): Workload {
   const { world } = shoppers;
   /** As the gateway has one: whoever comes through it learns of everything that went through it before. */
   const logicalClock = createTextClock(createHybridClock({ clock: world.clock }));
@@ -82,6 +98,18 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
   const leftToPeople = new Set<string>();
   const repeats: { readonly call: Call; readonly caller: Caller }[] = [];
   let open = 0;
+  /** Products by SKU, where there is a catalogue. */
+  const products = new Map<string, Promise<string | undefined>>();
+  const transport = hasDoor
+    ? throughDoor(options.transport, (caller) => accounts.visitorOf(caller))
+    : options.transport;
+  const accounts = createAccounts({
+    simulation,
+    timers: world.timers,
+    users: createClient(usersContract, { transport, clock: world.clock }),
+    contextOf: (caller) => contextOf(caller, 0, callMsMax),
+  });
+  const knownAs = async (caller: Caller): Promise<Caller> => (hasDoor ? accounts.signedIn(caller) : caller);
 
   const contextOf = (caller: Caller, operation: number, waitMs: number): CallContext => ({
     caller,
@@ -107,10 +135,13 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
       carts: createClient(cartsContract, options),
       tills: createClient(tillsContract, options),
       assistant: createClient(assistantContract, options),
+      users: createClient(usersContract, options),
+      products: createClient(productsContract, options),
     };
   }
 
-  async function attempt(call: Call, caller: Caller): Promise<Outcome> {
+  async function attempt(call: Call, person: Caller): Promise<Outcome> {
+    const caller = await knownAs(person);
     const startMs = simulation.world.nowMs;
     const context = contextOf(caller, call.operation, between(patience, 500, callMsMax));
     let hlc: string | undefined;
@@ -120,6 +151,7 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     const outcome = await call.send(services, context, call.key).then(({ status, body }): Outcome => {
       return { status, body };
     }, outcomeOfError);
+    if (isRefusedToken(outcome)) accounts.refused(caller);
     const { operation, kind, key } = call;
     const session = `${operation}`;
     history.record({ session, operation, kind, key, startMs, endMs: simulation.world.nowMs, outcome, hlc });
@@ -146,7 +178,8 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     return undefined;
   }
 
-  const errands = createErrands({ simulation, world, persist });
+  const productOf = async (sku: string) => products.get(sku);
+  const errands = createErrands({ simulation, world, persist, knownAs, productOf });
 
   const isDecided = ({ status }: Reply) => status !== 202;
 
@@ -157,6 +190,7 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
 
   async function place(operation: Extract<Operation, { kind: 'place' }>): Promise<void> {
     const { id, customer, email, lines, method, twins } = operation;
+    for (const { sku } of lines) await productOf(sku);
     const caller: Caller = customer ? { kind: 'customer', id: customer } : { kind: 'anonymous', id: 'anonymous' };
     const body = { email, currency: 'EUR', lines: [...lines], payment: { method } };
     const callOf = (wanted: typeof body, kind: string): Call => ({
@@ -169,7 +203,10 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     const reply = await withTwins(twins, () => persist(call, caller, isDecided));
     if (reply) {
       repeats.push({ call, caller });
-      placed.set(id, { order: reply.body as Order, caller });
+      const order = reply.body as Order;
+      placed.set(id, { order, caller });
+      const customerId = customer ? (await knownAs(caller)).id : undefined;
+      errands.book.owners.push({ orderId: order.id, customerId });
     }
     if (operation.mismatch) {
       const other = { ...body, lines: body.lines.map((line) => ({ ...line, quantity: line.quantity + 1 })) };
@@ -277,6 +314,15 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
     if (reply) repeats.push({ call, caller: staff });
   }
 
+  async function makeProduct(id: number, { sku, unitPriceMinor }: StockPlan): Promise<string | undefined> {
+    const prices = [{ currency: 'EUR', amountMinor: unitPriceMinor }];
+    const body = { name: `Thing ${sku}`, status: 'active' as const, variants: [{ sku, options: {}, prices }] };
+    const key = `create-${id}`;
+    const send: Call['send'] = ({ products }, context) => products.create({ key, body }, context);
+    const reply = await persist({ operation: id, kind: 'product', key, send }, staff, isDecided);
+    return (reply?.body as Product | undefined)?.id;
+  }
+
   /** Someone who keeps an eye on what is left. */
   async function look(id: number, sku: string): Promise<void> {
     const send: Call['send'] = ({ inventory }, context) => inventory.availability({ query: { sku: [sku] } }, context);
@@ -315,7 +361,14 @@ export function createWorkload({ simulation, shoppers, transport, history }: Wor
       return open;
     },
     errands: errands.book,
-    start({ stock, operations, errands: wanted }) {
+    start({ stock, operations, errands: wanted, makesProducts }) {
+      if (makesProducts) {
+        for (const [i, one] of stock.entries()) {
+          const made = makeProduct(firstProduct + i, one);
+          products.set(one.sku, made);
+          run(made.then(() => {}));
+        }
+      }
       // The first goods come in like any others: over the network, while everything fails.
       for (const [i, { sku, quantity }] of stock.entries()) {
         run(changeStock(10_000 + i, 'receive', sku, quantity, 0));

@@ -2,6 +2,7 @@ import type { Transport } from '#kit/runtime';
 import type { Conditions } from '../conditions.ts';
 import type { Hooks } from '../shop.ts';
 import type { Simulation } from '../simulation.ts';
+import { doorBugs } from './door.ts';
 import { messagingBugs } from './messaging.ts';
 import { moneyBugs } from './money.ts';
 import { orderBugs } from './orders.ts';
@@ -26,7 +27,14 @@ export interface Bug {
 /** Each is found within this many seeds, counted from 1. */
 export const bugSeedsMax = 20;
 
-export const bugs: readonly Bug[] = [...stockBugs, ...moneyBugs, ...orderBugs, ...messagingBugs, ...storefrontBugs];
+export const bugs: readonly Bug[] = [
+  ...stockBugs,
+  ...moneyBugs,
+  ...orderBugs,
+  ...messagingBugs,
+  ...storefrontBugs,
+  ...doorBugs,
+];
 
 export function bugNamed(name: string): Bug | undefined {
   return bugs.find((bug) => bug.name === name);
