@@ -26,7 +26,7 @@ async function chaos(...args: string[]) {
   const { dataDir } = report;
   if (dataDir) onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   const again = `again: npx holdfast chaos ${args.join(' ')}`;
-  return { exitCode, report, folder: join(folder, `chaos-${args[0]}-${args[2]}`), again };
+  return { exitCode, report, folder: join(folder, `chaos-${args[0]?.replaceAll(',', '-')}-${args[2]}`), again };
 }
 
 const runJson = async (...args: string[]) => {
@@ -38,13 +38,21 @@ const runJson = async (...args: string[]) => {
 /** Minutes, for a machine that is busy with other things. */
 const timeout = 600_000;
 
-test('thirty seconds of kills, pauses, partitions, lost replies and wrong clocks break no promise', {
+/** Edge, balancers, two of what matters most: what the shop has, in as few processes as that takes. */
+const topology = 'lab/chaos/shop-in-small.json';
+
+test('thirty seconds of kills, pauses, partitions, lost replies, wrong clocks and lost identities break no promise', {
   timeout,
 }, async () => {
-  const { exitCode, report, folder, again } = await chaos('short', '--seed', '1', '--for', '30s');
+  const { exitCode, report, folder, again } = await chaos(
+    ...['short,mesh', '--seed', '1', '--for', '30s', '--topology', topology],
+  );
   expect(report.violations, again).toEqual([]);
   expect([exitCode, report.ok], again).toEqual([0, true]);
-  expect(Object.keys(report.faults).sort()).toEqual(['kill', 'lost-reply', 'partition', 'pause', 'skew']);
+  expect(Object.keys(report.faults).sort()).toEqual([
+    ...['expired-identity', 'kill', 'lost-reply', 'partition', 'pause', 'restart', 'revoked-identity', 'skew'],
+    'stale-discovery',
+  ]);
   for (const [name, { effects }] of Object.entries(report.faults)) expect(effects, name).toBeGreaterThan(0);
   const { accepted, confirmed, refused } = report.orders;
   expect(confirmed).toBeGreaterThan(0);
@@ -81,25 +89,39 @@ test('commits that were told and never made are found: by the run, and in the bo
   expect(answer.violations).not.toEqual([]);
 });
 
-/** The faults of strace are for runs of their own: several tracers at once are no fault that a machine has. */
-const tried = 'packet-loss,packet-partition,packet-reset,disk-full,wal-full,postgres-freeze';
-const privileged = chooseFaults(faults, tried, true);
-if ('mistake' in privileged) throw new Error(privileged.mistake);
-const allowed = privileged.faults.map(({ name }) => name);
+/** Faults that need root or a tool, and why those can't be tried that are not there. */
+function allowedOf(names: string) {
+  const chosen = chooseFaults(faults, names, true);
+  if ('mistake' in chosen) throw new Error(chosen.mistake);
+  for (const { fault, why } of chosen.skipped) test.skip(`${fault} is not tried here: ${why}`, () => {});
+  return chosen.faults.map(({ name }) => name);
+}
 
-test.skipIf(allowed.length === 0)(
-  `what only root may do breaks no promise either: ${allowed.join(', ')}`,
-  {
-    timeout,
-  },
-  async () => {
-    const { exitCode, report, again } = await chaos(
-      ...[allowed.join(','), '--seed', '1', '--for', '20s', '--topology', 'one-process'],
-    );
-    expect(report.violations, again).toEqual([]);
-    expect([exitCode, report.ok], again).toEqual([0, true]);
-    expect(Object.keys(report.faults).sort()).toEqual(allowed.toSorted());
-  },
+async function breakNothing(allowed: readonly string[], seed: number, duration: string) {
+  const { exitCode, report, again } = await chaos(
+    ...[allowed.join(','), '--seed', String(seed), '--for', duration, '--topology', 'one-process'],
+  );
+  expect(report.violations, again).toEqual([]);
+  expect([exitCode, report.ok], again).toEqual([0, true]);
+  expect(Object.keys(report.faults).sort()).toEqual(allowed.toSorted());
+  return report.faults;
+}
+
+const ofKernel = allowedOf('packet-loss,packet-partition,packet-reset,disk-full,wal-full,postgres-freeze');
+
+test.skipIf(ofKernel.length === 0)(
+  `what only root may do breaks no promise either: ${ofKernel.join(', ')}`,
+  { timeout },
+  async () => void (await breakNothing(ofKernel, 1, '20s')),
 );
 
-for (const { fault, why } of privileged.skipped) test.skip(`${fault} is not tried here: ${why}`, () => {});
+const inCalls = allowedOf('kill-in-commit,slow-fsync,fsync-error');
+
+test.skipIf(inCalls.length === 0)(
+  `nor do a disk and a death in the middle of a commit: ${inCalls.join(', ')}`,
+  { timeout },
+  async () => {
+    const felt = await breakNothing(inCalls, 1, '6s');
+    for (const name of inCalls) expect(felt[name]?.effects, name).toBeGreaterThan(0);
+  },
+);
