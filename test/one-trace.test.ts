@@ -139,7 +139,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
   const numbers = async () =>
     (await Promise.all(hosts.map(async (host) => (await ask(`http://${host}/metrics`, 'GET')).body))).join('\n');
   // What the relay has handed on is gone from the outbox with its next turn.
-  await vi.waitFor(
+  const shown = await vi.waitFor(
     async () => {
       const shown = await numbers();
       for (const series of [
@@ -152,6 +152,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
       ]) {
         expect(shown.includes(series), series).toBe(true);
       }
+      return shown;
     },
     { timeout: 30_000, interval: 100 },
   );
@@ -174,7 +175,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
   expect(findLines(kept, { anyOf: [correlationId] }).length).toBeGreaterThanOrEqual(mine().length);
 
   const files = globSync('**/*.ndjson', { cwd: kept }).map((file) => readFileSync(join(kept, file), 'utf8'));
-  const written = `${run.stderr()}${JSON.stringify(spans)}${text}${numbers}${files.join('')}`;
+  const written = `${run.stderr()}${JSON.stringify(spans)}${text}${shown}${files.join('')}`;
   expect(linesOf(written).length).toBeGreaterThan(30);
   for (const secret of [password, accessToken, refreshToken, 'cookiesecret', 'eyJ', ...cardNumbers]) {
     expect(written.includes(secret), `a log holds ${secret}`).toBe(false);
