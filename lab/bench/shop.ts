@@ -30,7 +30,7 @@ export async function benchShop(options: BenchOptions, onProgress: (line: string
     bars: [...(drilled?.bars ?? []), ...(overload?.bars ?? [])],
     ratios: {},
     runs: drills.map(({ name, requests, p50Ms, p99Ms }) => ({
-      ...{ name, clients: browsersDefault + buyers, perSec: requests, p50Ms, p99Ms },
+      ...{ name, clients: browsersOf(options) + buyers, perSec: requests, p50Ms, p99Ms },
     })),
     details: {
       ...{ ...details, overload: overload?.details },
@@ -38,6 +38,8 @@ export async function benchShop(options: BenchOptions, onProgress: (line: string
     },
   });
 }
+
+const browsersOf = ({ clients }: BenchOptions): number => clients?.[0] ?? browsersDefault;
 
 const isWanted = ({ only }: BenchOptions, name: string): boolean => only === undefined || name.includes(only);
 
@@ -65,7 +67,7 @@ async function strikeAll(
   say: (line: string) => void,
   onTraffic: (traffic: Traffic) => void,
 ): Promise<readonly Drill[]> {
-  const browsers = options.clients?.[0] ?? browsersDefault;
+  const browsers = browsersOf(options);
   const each = { shop, world: benchWorld, browsers, buyers, say, onTraffic, calmMs: calmTimes * options.measureMs };
   const drills: Drill[] = [];
   const perform = async (name: string, strike: () => Promise<void>) => {
@@ -77,7 +79,9 @@ async function strikeAll(
   };
   await drill('warm-up', each, async () => {});
   await perform(rollingName, () => shop.operate('/restart', { names: [], rolling: true }, say));
-  for (const name of await oneOfEach(shop)) await perform(`kill ${name}`, () => kill([name]));
+  for (const { name, isOnly } of await oneOfEach(shop)) {
+    await perform(isOnly ? `kill ${name}${onlyOne}` : `kill ${name}`, () => kill([name]));
+  }
   await perform(allProductsName, async () => {
     const { instances } = await shop.status();
     await kill(instances.filter(({ services }) => services.includes('products')).map(({ name }) => name));
@@ -87,11 +91,13 @@ async function strikeAll(
 
 const rollingName = 'rolling restart';
 const allProductsName = 'kill every products';
+/** Nobody can take over: what is asked of those who call it is a clear answer. */
+const onlyOne = ', the only one';
 
 function barsOf(drills: readonly Drill[], books: Books) {
   const rolling = drills.find(({ name }) => name === rollingName);
-  const last = drills.find(({ name }) => name === allProductsName);
-  const kills = drills.filter((each) => each !== rolling && each !== last);
+  const lasts = drills.filter(({ name }) => name === allProductsName || name.endsWith(onlyOne));
+  const kills = drills.filter((each) => each !== rolling && !lasts.includes(each));
   const worst = (value: (each: Drill) => number) => Math.max(...kills.map(value));
   const none = { limit: 1, unit: '', rule: 'below' } as const;
   const bars = [
@@ -111,18 +117,20 @@ function barsOf(drills: readonly Drill[], books: Books) {
       barOf({ name: 'back to normal after a kill, at worst', value: backMs, unit: 'ms', rule: 'below', limit: 5_000 }),
     );
   }
-  if (last) bars.push(barOf({ ...none, name: 'unclear answers without any products', value: last.unclear }));
+  if (lasts.length > 0) {
+    const value = lasts.reduce((sum, { unclear }) => sum + unclear, 0);
+    bars.push(barOf({ ...none, name: 'unclear answers while a service has no instance', value }));
+  }
   return bars;
 }
 
 /** Of each kind of process the last one; the provider is somebody else's. */
-async function oneOfEach(shop: ShopSystem): Promise<string[]> {
+async function oneOfEach(shop: ShopSystem): Promise<{ readonly name: string; readonly isOnly: boolean }[]> {
   const { instances } = await shop.status();
   const kinds = Map.groupBy(instances, ({ services }) => services.join());
   return [...kinds.values()]
-    .map((all) => all.at(-1))
-    .filter((each) => each !== undefined && !each.services.includes('payment-sandbox'))
-    .map((each) => each?.name ?? '');
+    .filter((all) => !all.some(({ services }) => services.includes('payment-sandbox')))
+    .map((all) => ({ name: all.at(-1)?.name ?? '', isOnly: all.length === 1 }));
 }
 
 const wellWithinMs = 120_000;
