@@ -8,6 +8,8 @@ import { countRefusals, meshTargets } from './mesh.ts';
 
 /** As long as any certificate of the mesh lives. */
 const keptMs = 3_600_000;
+/** Digits of a serial number, for people. */
+const serialShown = 8;
 
 export const revokedIdentity: Fault = {
   name: 'revoked-identity',
@@ -22,7 +24,7 @@ export const revokedIdentity: Fault = {
     const refusals = countRefusals(rig, target, serial);
     await revoke(rig, serial);
     return {
-      detail: serial,
+      detail: `${serial.slice(0, serialShown)}…`,
       effects: refusals,
       // Its next start has a new key, and a new certificate. It may have renewed by itself before.
       heal: () => void endProcess(process?.serial === serial ? process.pid : undefined),

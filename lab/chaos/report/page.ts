@@ -113,11 +113,16 @@ function timeTable(faults: readonly FaultRecord[]): string {
     right((fault.startMs / 1_000).toFixed(1)),
     { text: fault.fault, class: `name ${fault.class}` },
     fault.target,
-    fault.failed === undefined ? { text: fault.detail, class: 'soft' } : { text: fault.failed, class: 'failed' },
+    fault.failed === undefined
+      ? { text: fault.detail, class: 'soft does' }
+      : { text: fault.failed, class: 'failed does' },
     right(((fault.endMs - fault.startMs) / 1_000).toFixed(1)),
     fault.effects,
   ]);
-  return tableOf([right('at s'), 'fault', 'target', 'detail', right('for s'), right('effects')], rows);
+  return tableOf(
+    [right('at s'), 'fault', 'target', { text: 'detail', class: 'does' }, right('for s'), right('effects')],
+    rows,
+  );
 }
 
 const right = (text: string): Cell => ({ text, class: 'number' });

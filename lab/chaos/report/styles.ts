@@ -49,4 +49,5 @@ tr:last-child td { border-bottom: 0 } td.number, th.number { text-align: right; 
 td.name { white-space: nowrap; font-weight: 550 } td.soft { color: var(--soft) } td.failed { color: var(--bad) }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 0 32px; align-items: start }
 .tick { color: var(--ok); font-weight: 700; margin-right: 6px } footer { margin-top: 36px; color: var(--soft) }
+@media (max-width: 760px) { table { font-size: 13px } th, td { padding-right: 8px } }
 `;
