@@ -41,6 +41,13 @@ export function instantOf(text: string): number | undefined {
   return Number(day) <= daysOfMonth ? ms : undefined;
 }
 
+/** The same of a request, at `pointer`; anything else there is bad input. */
+export function timeAt(pointer: string, text: string): number {
+  const ms = instantOf(text);
+  if (ms === undefined) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
+  return ms;
+}
+
 export const Address = closed({
   name: Type.String({ minLength: 1, maxLength: 200 }),
   line1: Type.String({ minLength: 1, maxLength: 200 }),

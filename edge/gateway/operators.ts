@@ -1,3 +1,4 @@
+import { timeAt } from '#contracts/common';
 import {
   type ActiveFault,
   type EventView,
@@ -11,7 +12,7 @@ import {
   type SpanView,
   type SystemView,
 } from '#contracts/operators';
-import { type Handlers, implement, invalidInput, type ServiceServer } from '#kit/contract';
+import { type Handlers, implement, type ServiceServer } from '#kit/contract';
 import { type EventLog, type LogRecord, partitionOf } from '#kit/messaging';
 import type { Clock } from '#kit/runtime';
 import type { SpanRecord, TraceFilter, TraceSummary } from '#kit/telemetry';
@@ -107,7 +108,7 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
       return { status: 200, body: { traceId, spans: spans.map(spanView) } };
     },
     async logs({ query: { limit = logLinesDefault, to, ...rest } }) {
-      const toMs = to === undefined ? undefined : timeOf('to', to);
+      const toMs = to === undefined ? undefined : timeAt('query:to', to);
       const { items, complete } = await known().logs({ ...rest, limit, ...(toMs === undefined ? {} : { toMs }) });
       return { status: 200, body: { items: [...items], complete } };
     },
@@ -132,18 +133,12 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
     async events({ params: { topic }, query: { key, from } }) {
       const { log, topics } = known();
       if (!topics.includes(topic)) throw operatorsProblems['unknown-topic']({ detail: topic });
-      const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : timeOf('from', from);
+      const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : timeAt('query:from', from);
       const { found, complete } = await findEvents(log, topic, key, fromMs);
       return { status: 200, body: { items: found.map(eventView), complete } };
     },
   };
   return implement(operators, handlers, { clock });
-}
-
-function timeOf(name: string, text: string): number {
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
-  return ms;
 }
 
 /** Events that are looked through for one answer. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Static } from 'typebox';
-import { decodeCursor, encodeCursor } from '#contracts/common';
+import { decodeCursor, encodeCursor, timeAt } from '#contracts/common';
 import { gateway, gatewayProblems } from '#contracts/gateway';
 import { operators } from '#contracts/operators';
 import {
@@ -8,7 +8,6 @@ import {
   describeProblems,
   type Handlers,
   implement,
-  invalidInput,
   type OperationDescription,
   openApi,
   type ProblemDescription,
@@ -80,10 +79,13 @@ const auditLimitDefault = 20;
 
 async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
   const { limit = auditLimitDefault, actor, operation, target, cursor } = query;
-  const times = { from: timeOf('from', query.from), to: timeOf('to', query.to) };
+  const [from, to] = (['from', 'to'] as const).map((name) => {
+    const text = query[name];
+    return text === undefined ? undefined : new Date(timeAt(`query:${name}`, text));
+  });
   const [before] = cursor === undefined ? [] : (decodeCursor(cursor) ?? ['none']);
   if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
-  const wanted = { actor, operation, target, ...times, before: before as number | undefined };
+  const wanted = { actor, operation, target, from, to, before: before as number | undefined };
   const found = await audit.list({ ...wanted, limit: limit + 1 });
   const items = found.slice(0, limit).map(({ at, actorKind, actorId, sessionId, ...rest }) => ({
     ...rest,
@@ -92,14 +94,6 @@ async function auditPage(audit: Audit, query: Static<typeof gateway.operations.a
   }));
   const last = items.at(-1);
   return { items, ...(found.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) };
-}
-
-function timeOf(name: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()))
-    throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
-  return time;
 }
 
 function problemPages(contracts: readonly ServiceContract[]) {

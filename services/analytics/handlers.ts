@@ -1,5 +1,5 @@
 import { type analytics, analyticsProblems } from '#contracts/analytics';
-import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type Handlers, invalidInput } from '#kit/contract';
 import { PositionOutOfLog, type Subscription } from '#kit/messaging';
 import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
@@ -37,8 +37,8 @@ export function createHandlers(options: {
     query: { from?: string; to?: string },
     partMs: number,
   ): { from: string; to: string; lengthMs: number } {
-    const toMs = query.to === undefined ? clock.now() : timeOf('to', query.to);
-    const fromMs = query.from === undefined ? toMs - rangeMsDefault : timeOf('from', query.from);
+    const toMs = query.to === undefined ? clock.now() : timeAt('query:to', query.to);
+    const fromMs = query.from === undefined ? toMs - rangeMsDefault : timeAt('query:from', query.from);
     if (fromMs > toMs) throw invalidInput([{ pointer: 'query:from', detail: 'must not be after to' }]);
     const from = Math.floor(fromMs / partMs) * partMs;
     const to = Math.ceil(toMs / partMs) * partMs;
@@ -88,10 +88,4 @@ export function createHandlers(options: {
     ...deadLetterHandlers('analytics', subscription.deadLetters),
     ...lagHandlers(subscription),
   };
-}
-
-function timeOf(name: string, text: string): number {
-  const ms = instantOf(text);
-  if (ms === undefined) throw invalidInput([{ pointer: `query:${name}`, detail: 'is not an RFC 3339 time' }]);
-  return ms;
 }

@@ -1,4 +1,4 @@
-import { foreignCursor, instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { foreignCursor, instantOf, pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import {
   type Hold,
   type inventory,
@@ -8,7 +8,7 @@ import {
   type ShareChange,
   type StockTaken,
 } from '#contracts/inventory';
-import { type Handlers, invalidInput } from '#kit/contract';
+import type { Handlers } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
@@ -147,9 +147,7 @@ const stockTakeReason = 'stock-take';
 
 function remarksOf(body: { readonly reason?: string; readonly note?: string; readonly occurredAt?: string }): Remarks {
   const { reason = null, note = null, occurredAt } = body;
-  const occurredAtMs = occurredAt === undefined ? null : instantOf(occurredAt);
-  if (occurredAtMs === undefined) throw invalidInput([{ pointer: '/occurredAt', detail: 'is not an RFC 3339 time' }]);
-  return { reason, note, occurredAtMs };
+  return { reason, note, occurredAtMs: occurredAt === undefined ? null : timeAt('/occurredAt', occurredAt) };
 }
 
 function holdView({ orderId, holder, lines, createdAt, expiresAt }: OpenHoldRow) {

@@ -1,6 +1,6 @@
-import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
-import { type CallContext, contractProblems, type Handlers, invalidInput, waitUntilMs } from '#kit/contract';
+import { type CallContext, contractProblems, type Handlers, waitUntilMs } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
@@ -118,7 +118,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       shipments: null,
       scope: body.channel === 'import' ? importScope : scopeOf(context, email),
       businessKey: idempotencyKey,
-      placedAtMs: body.placedAt === undefined ? clock.now() : timeOf(body.placedAt, '/placedAt'),
+      placedAtMs: body.placedAt === undefined ? clock.now() : timeAt('/placedAt', body.placedAt),
       decidedAtMs: null,
       hlc: null,
     };
@@ -178,7 +178,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     if (body.occurredAt !== undefined && !isStaff(context) && context.caller.kind !== 'service') {
       throw ordersProblems['not-permitted']({ detail: 'occurredAt is for staff' });
     }
-    const atMs = body.occurredAt === undefined ? clock.now() : timeOf(body.occurredAt, '/occurredAt');
+    const atMs = body.occurredAt === undefined ? clock.now() : timeAt('/occurredAt', body.occurredAt);
     const occurredAt = new Date(atMs).toISOString();
     return { changeId, key: context.idempotencyKey ?? '', reason: body.reason ?? '', occurredAt };
   }
@@ -314,12 +314,6 @@ function scopeOf({ caller }: CallContext, guestSecret: string): string {
 
 function originOf({ correlationId, step, traceparent }: CallContext): Origin {
   return { correlationId, step, ...(traceparent === undefined ? {} : { traceparent }) };
-}
-
-function timeOf(text: string, pointer: string): number {
-  const ms = instantOf(text);
-  if (ms === undefined) throw invalidInput([{ pointer, detail: 'is not an RFC 3339 time' }]);
-  return ms;
 }
 
 async function* allOrders(database: Database, channel: string | null): AsyncIterable<unknown> {

@@ -1,6 +1,6 @@
-import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type WebhookDelivery, type WebhookEndpoint, type webhooks, webhooksProblems } from '#contracts/webhooks';
-import { type CallContext, checkIfMatch, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { type CallContext, checkIfMatch, contractProblems, type Handlers } from '#kit/contract';
 import type { Subscription } from '#kit/messaging';
 import { deadLetterHandlers } from '#kit/messaging/operations';
 import type { Database, Transaction, World } from '#kit/runtime';
@@ -125,8 +125,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof webhook
       return { status: 202, body: deliveryView(existing(row)) };
     },
     async replayFailed({ params: { endpointId }, body }) {
-      const sinceMs = instantOf(body.since);
-      if (sinceMs === undefined) throw invalidInput([{ pointer: '/since', detail: 'is not an RFC 3339 time' }]);
+      const sinceMs = timeAt('/since', body.since);
       const found = await database.transaction(async (tx) => {
         await enabled(tx, endpointId);
         const failed = await readFailedSince(tx, endpointId, new Date(sinceMs), replayMax + 1);
