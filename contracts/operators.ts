@@ -114,7 +114,8 @@ const FaultKind = Type.Union([
     description: 'Every call to it takes 1.5 seconds longer; among several processes every packet is late',
   }),
   Type.Literal('cut-off', {
-    description: 'No other process reaches it and it reaches none; connections stay and nothing comes. Its database stays',
+    description:
+      'No other process reaches it and it reaches none; connections stay and nothing comes. Its database stays',
   }),
   Type.Literal('drop-replies', { description: 'Half of the calls are done, and no answer ever comes' }),
   Type.Literal('skewed', {

@@ -38,7 +38,13 @@ test('without anything in front the gateway is the first, even where a service c
 test('a way that passes a column goes between its services, never behind one', () => {
   const { nodes, edges } = topologyOf({
     from: undefined,
-    to: view([['gateway', 'orders'], ['gateway', 'users'], ['gateway', 'stock'], ['orders', 'stock'], ['users', 'stock']]),
+    to: view([
+      ['gateway', 'orders'],
+      ['gateway', 'users'],
+      ['gateway', 'stock'],
+      ['orders', 'stock'],
+      ['users', 'stock'],
+    ]),
   });
   const far = edges.find(({ from, to }) => from.name === 'gateway' && to.name === 'stock');
   expect(far?.via).toHaveLength(1);
