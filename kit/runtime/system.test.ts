@@ -25,6 +25,17 @@ test('a sleep ends when its time has come', async () => {
   expect(isOver).toBe(true);
 });
 
+test('what was due a moment ago is due next, and nobody is warned of it', async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error) => warnings.push(name);
+  process.on('warning', onWarning);
+  await new Promise<void>((resolve) => systemTimers.after(-2.5, resolve));
+  // Warnings are told a turn later.
+  await new Promise<void>((resolve) => systemTimers.soon(resolve));
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+});
+
 test('a sleep that is called off rejects at once with the reason and leaves no timer', async () => {
   const world = createVirtualWorld({ seed: 1 });
   const abort = new AbortController();

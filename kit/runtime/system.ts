@@ -19,7 +19,8 @@ const delayMsMax = 2 ** 31 - 1;
 
 export const systemTimers: Timers = {
   after(delayMs, task) {
-    const timer = setTimeout(task, Math.min(delayMs, delayMsMax));
+    // What is due already, as what is left of a deadline may be, is due next; Node would warn of a delay below zero.
+    const timer = setTimeout(task, Math.min(Math.max(delayMs, 0), delayMsMax));
     return () => clearTimeout(timer);
   },
   every(periodMs, task) {
