@@ -1,7 +1,6 @@
 import type { Clock } from '#kit/runtime';
-import type { Telemetry } from '#kit/telemetry';
+import { measureCalls, type Telemetry } from '#kit/telemetry';
 import { isProviderError, type PaymentProvider } from '#services/payments/provider';
-import { measureCalls } from './observe.ts';
 
 /** Counts calls to the payment provider beside those between services. A refusal is an answer, and no failure. */
 export function observeProvider(
@@ -22,7 +21,7 @@ export function observeProvider(
         outcome = !isProviderError(error) ? 'failed' : error.outcome === 'refused' ? '4xx' : 'unavailable';
         throw error;
       } finally {
-        measure(`${name} ${operation} ${outcome}`, clock.monotonicMs() - startMs);
+        measure(name, operation, outcome, clock.monotonicMs() - startMs);
       }
     };
   }

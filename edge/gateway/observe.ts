@@ -1,6 +1,6 @@
 import { type Arrival, type HttpRoute, headerNames, type Responded } from '#kit/contract';
 import type { Random, Request } from '#kit/runtime';
-import type { Span, Telemetry } from '#kit/telemetry';
+import { measureActive, measureServed, type Span, type Telemetry } from '#kit/telemetry';
 
 /** What the door shows of each request: the root of its trace, its rate, errors and duration. */
 export interface DoorTelemetry {
@@ -15,33 +15,11 @@ export interface DoorTelemetry {
 const housekeeping: ReadonlySet<string> = new Set(['gateway', 'operators']);
 
 export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
-  const labels = ['service', 'operation', 'status'] as const;
-  const requests = telemetry.counter({ name: 'holdfast_requests_total', help: 'Requests served.', labels });
-  const durations = telemetry.histogram({
-    name: 'holdfast_request_duration_seconds',
-    help: 'Time from a request to its reply.',
-    labels,
-  });
+  const measure = measureServed(telemetry);
   let active = 0;
-  telemetry.gauge(
-    { name: 'holdfast_requests_active', help: 'Requests that are being served.', labels: ['service'] },
-    () => [{ labels: { service: 'gateway' }, value: active }],
-  );
+  measureActive(telemetry, 'gateway', () => active);
   const admittedAt = new WeakSet<Arrival>();
   const spans = new WeakMap<Request, Span>();
-  const series = new Map<string, { count: { add(): void }; seconds: { observe(value: number): void } }>();
-
-  /** As many as there are routes and status classes. */
-  function seriesOf(operation: string, status: string) {
-    const key = `${operation} ${status}`;
-    let known = series.get(key);
-    if (!known) {
-      const of = { service: 'gateway', operation, status };
-      known = { count: requests.series(of), seconds: durations.series(of) };
-      series.set(key, known);
-    }
-    return known;
-  }
 
   return {
     begin(arrival, given) {
@@ -60,9 +38,7 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
     responded({ arrival, request, status, durationMs, aborted }) {
       const { route } = arrival;
       if (admittedAt.delete(arrival)) active--;
-      const measured = seriesOf(route ? `${route.service}.${route.name}` : 'none', `${Math.floor(status / 100)}xx`);
-      measured.count.add();
-      measured.seconds.observe(durationMs / 1_000);
+      measure('gateway', route ? `${route.service}.${route.name}` : 'none', status, durationMs);
       const span = request && spans.get(request);
       if (!span) return;
       span.set('service', 'gateway');

@@ -10,6 +10,7 @@ export type * from './port.ts';
 export { formatPretty, type PrettyLine } from './pretty.ts';
 export { addProcessMetrics } from './process-metrics.ts';
 export { prometheusContentType } from './prometheus.ts';
+export { measureActive, measureCalls, measureServed, statusClassOf } from './rates.ts';
 export { isSecretName, redactFields, redactText } from './redact.ts';
 export { renderTrace, type SpanStore, type TraceFilter, type TraceSummary } from './span-store.ts';
 export { createTail, type LineFilter, parseLine, processFolders, readLines } from './store/read.ts';
