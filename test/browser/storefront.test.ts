@@ -265,6 +265,9 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await page.getByRole('article').first().waitFor();
     await page.keyboard.press('/');
     await page.keyboard.type('capstan');
+    // The page before shows the product too, and goes.
+    await page.getByRole('heading', { name: '“capstan”' }).waitFor();
+    await page.getByText('1 product', { exact: true }).waitFor();
     const link = page.getByRole('link', { name: 'Capstan belay device' });
     await link.waitFor();
     await link.focus();
