@@ -3,7 +3,7 @@ import { ordersProblems } from '#contracts/orders';
 import { completeKeys } from '#kit/idempotency';
 import type { Transaction } from '#kit/runtime';
 import type { SagaDefinition, SagaRecord } from '#kit/saga';
-import type { Publishing } from './commands.ts';
+import { eventDraft, type Publishing } from './commands.ts';
 import { type Change, changeOf, eventOf, finishChange, type OrderRecord } from './model.ts';
 import { type ChangeOrderInput, causeOf, type PlaceOrderInput } from './sagas.ts';
 import { lockOrders, updateOrders } from './store.ts';
@@ -85,8 +85,5 @@ export async function recordAbandoned(
   await completeKeys(tx, [{ ...claim, result: { status: 200, body: viewOf(next) } }]);
   if (!isBack) return;
   const data = eventOf(next, { refundMinor: 0, ...changeOf(next, changeId) });
-  const { businessKey } = next;
-  await publish(tx, [
-    { id: `evt_${saga.id}`, type: 'order.returned', key: orderId, data, businessKey, context: causeOf(origin), hlc },
-  ]);
+  await publish(tx, [{ ...eventDraft('order.returned', next, causeOf(origin)), id: `evt_${saga.id}`, data, hlc }]);
 }

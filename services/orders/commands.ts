@@ -76,8 +76,8 @@ interface Replay {
   readonly body: unknown;
 }
 
-export type Claiming = Extract<Command, { claim: Claim; kind: 'place' | 'start-change' | 'fulfil' }>;
-type Progressing = Extract<Command, { saga: SagaRecord; kind: 'progress' | 'decide' | 'finish-change' }>;
+export type Claiming = Extract<Command, { kind: 'place' | 'start-change' | 'fulfil' }>;
+type Progressing = Exclude<Command, Claiming>;
 
 export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
 
@@ -114,18 +114,12 @@ export async function applyCommands(
 
 /** Reads and locks what the commands are decided on, and claims their keys. */
 async function readStanding(tx: Transaction, commands: readonly Command[]): Promise<Standing> {
-  const claiming = commands.filter((command): command is Claiming => isClaiming(command));
-  const progressing = commands.filter((command): command is Progressing => !isClaiming(command));
+  const claiming = commands.filter(isClaiming);
+  const progressing = commands.filter(isProgressing);
   // Sent together: what turns out not to be needed costs less than another round trip.
   const [claims, holds, orders, imported] = await Promise.all([
-    claimKeys(
-      tx,
-      claiming.map((command) => command.claim),
-    ),
-    writeSagas(
-      tx,
-      progressing.map((command) => command.saga),
-    ),
+    claimKeys(tx, claimsOf(claiming)),
+    writeSagas(tx, sagasOf(progressing)),
     lockOrders(tx, ordersToLock(commands)),
     findImported(tx, importsToLookUp(claiming)),
   ]);
@@ -275,14 +269,14 @@ async function decideAndWrite(
   // A change that was refused must leave no claim behind, so that its key may be used again once the cause is gone: the
   // batch fails, and the writer narrows it down until the culprit stands alone.
   const refused = verdicts.find(
-    (verdict, i) => 'error' in verdict && claims.get(commands[i] as Claiming)?.state === 'claimed',
+    (verdict, i) => 'error' in verdict && claims.get(commands[i] as Command)?.state === 'claimed',
   );
   if (refused && 'error' in refused) throw refused.error;
 
   const changed = [...current.values()].filter((order) => before.get(order.id) !== order);
   const writes = [
-    isRecalled ? claimNewKeys(tx, claimsOf(commands)) : undefined,
-    isRecalled ? writeOwnSagas(tx, sagasOf(commands)) : undefined,
+    isRecalled ? claimNewKeys(tx, claimsOf(commands.filter(isClaiming))) : undefined,
+    isRecalled ? writeOwnSagas(tx, sagasOf(commands.filter(isProgressing))) : undefined,
     insertOrders(tx, newOrders),
     isRecalled ? decideOrders(tx, changed) : updateOrders(tx, changed),
     updateShipments(
@@ -298,15 +292,15 @@ async function decideAndWrite(
   return verdicts;
 }
 
-function isClaiming({ kind }: Command): boolean {
-  return kind === 'place' || kind === 'start-change' || kind === 'fulfil';
+function isClaiming(command: Command): command is Claiming {
+  return command.kind === 'place' || command.kind === 'start-change' || command.kind === 'fulfil';
 }
 
-const claimsOf = (commands: readonly Command[]) =>
-  commands.flatMap((command) => (isClaiming(command) ? [(command as Claiming).claim] : []));
+const isProgressing = (command: Command): command is Progressing => !isClaiming(command);
 
-const sagasOf = (commands: readonly Command[]) =>
-  commands.flatMap((command) => (isClaiming(command) ? [] : [(command as Progressing).saga]));
+const claimsOf = (commands: readonly Claiming[]) => commands.map(({ claim }) => claim);
+
+const sagasOf = (commands: readonly Progressing[]) => commands.map(({ saga }) => saga);
 
 function importsToLookUp(claiming: readonly Claiming[]): string[] {
   return claiming.flatMap((command) =>
@@ -320,7 +314,7 @@ function ordersToLock(commands: readonly Command[]): string[] {
 }
 
 /** One event of a kind an order, ever: its id is made from the two, so a repeat of the transaction makes no second one. */
-function eventDraft(type: string, order: OrderRecord, context: EventCause): EventDraft {
+export function eventDraft(type: string, order: OrderRecord, context: EventCause): EventDraft {
   return {
     id: `evt_${type}_${order.id}`,
     type,

@@ -32,9 +32,10 @@ export function createOrderRecall(): OrderRecall {
 
   const isNew = (name: string) => used.get(name) === undefined && !used.isDoubted(name);
 
-  function namesOf(command: Command): string[] {
-    if (command.kind === 'place') return [keyOf(command)];
-    return command.kind === 'progress' || command.kind === 'decide' ? [command.saga.id] : [];
+  /** The key or the saga of a command; undefined: it is never recalled. */
+  function nameOf(command: Command): string | undefined {
+    if (command.kind === 'place') return keyOf(command);
+    return command.kind === 'progress' || command.kind === 'decide' ? command.saga.id : undefined;
   }
 
   return {
@@ -44,7 +45,7 @@ export function createOrderRecall(): OrderRecall {
       const progress = new Map<Command, SagaWrite>();
       const known: OrderRecord[] = [];
       for (const command of commands) {
-        const [name] = namesOf(command);
+        const name = nameOf(command);
         if (name === undefined || names.has(name) || !isNew(name)) return undefined;
         names.add(name);
         if (command.kind === 'place') claims.set(command, { state: 'claimed' });
@@ -64,7 +65,10 @@ export function createOrderRecall(): OrderRecall {
       if ('saga' in result) orders.keep(result.order.id, result.order);
     },
     doubt(commands) {
-      for (const command of commands) for (const name of namesOf(command)) used.doubt(name);
+      for (const command of commands) {
+        const name = nameOf(command);
+        if (name !== undefined) used.doubt(name);
+      }
     },
   };
 }
