@@ -116,6 +116,15 @@ export function unitsOf(lines: readonly { readonly sku: string; readonly quantit
 export const sumOf = (tenders: readonly Tender[]): number =>
   tenders.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
+/** What each card of a sale has paid, or has got back: by its number, in the order in which they were asked. */
+export function cardSums(tenders: readonly Tender[]): Map<number, number> {
+  const sums = new Map<number, number>();
+  for (const { kind, amountMinor, card = 1 } of tenders) {
+    if (kind === 'card') sums.set(card, (sums.get(card) ?? 0) + amountMinor);
+  }
+  return new Map([...sums].sort(([a], [b]) => a - b));
+}
+
 export function kindSum(all: readonly { readonly tenders: readonly Tender[] }[], kind: Tender['kind']): number {
   return sumOf(all.flatMap(({ tenders }) => tenders.filter((tender) => tender.kind === kind)));
 }

@@ -59,9 +59,17 @@ export type Till = Static<typeof Till>;
 
 const EnrolmentCode = Type.String({ pattern: '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$' });
 
+/** A sale may be paid by several cards. Each is asked under a number of its own, and a number is never asked for another. */
+const CardNumber = Type.Integer({
+  minimum: 1,
+  maximum: 999,
+  description: 'Which card of the sale, counted by the till as it asks for them. Left out: the first',
+});
+
 export const Tender = closed({
   kind: Type.Union([Type.Literal('cash'), Type.Literal('card')]),
   amountMinor: amount,
+  card: Type.Optional(CardNumber),
 });
 export type Tender = Static<typeof Tender>;
 
@@ -135,7 +143,9 @@ export const Conflict = closed({
     Type.Literal('tender-differs', { description: 'What was kept or given back is not the total' }),
     Type.Literal('unknown-sale', { description: 'A return of a sale that is not known here' }),
     Type.Literal('not-sold', { description: 'More came back than was sold' }),
-    Type.Literal('card-not-charged', { description: 'A card payment that the provider knows nothing of' }),
+    Type.Literal('card-not-charged', {
+      description: 'A card payment, or what goes back to a card, that the provider has not made',
+    }),
     Type.Literal('after-close', { description: 'In a session that was closed before, or never opened' }),
   ]),
   detail: Type.String(),
@@ -169,6 +179,7 @@ export const Sale = closed({
   tenders: Type.Array(Tender),
   returned: Type.Array(closed({ sku: Sku, quantity: Quantity })),
   refundedMinor: AmountMinor,
+  refunds: Type.Array(Tender, { description: 'What went back, and which way' }),
 });
 export type Sale = Static<typeof Sale>;
 
@@ -226,7 +237,7 @@ export const tillsProblems = problemTable('tills', {
   },
   'sale-made': {
     status: 409,
-    title: 'This sale was made',
+    title: 'This sale was made, and paid with this card',
     category: 'conflict',
     retry: 'never',
     hint: 'Money of a sale that was made goes back with a return.',
@@ -351,12 +362,13 @@ export const tills = defineService({
     charge: {
       method: 'POST',
       path: '/tills/charges',
-      summary: 'Takes a card payment for a sale, at most once for each sale. A lost answer: ask again.',
+      summary: 'Takes a card payment for a sale, at most once for each of its cards. A lost answer: ask again.',
       ...device,
       body: closed({
         saleId: SaleId,
         amountMinor: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
         method: PaymentMethod,
+        card: Type.Optional(CardNumber),
       }),
       responses: { 200: closed({ saleId: SaleId, chargedMinor: AmountMinor }) },
       problems: ['tills/device-refused'],
@@ -365,9 +377,10 @@ export const tills = defineService({
     voidCharge: {
       method: 'POST',
       path: '/tills/charges/{saleId}/void',
-      summary: 'Makes sure that the card of a sale that is not made is not charged, or gets its money back.',
+      summary: 'Makes sure that a card that no made sale was paid with is not charged, or gets its money back.',
       ...device,
       params: closed({ saleId: SaleId }),
+      query: closed({ card: Type.Optional(CardNumber) }),
       responses: { 200: closed({ saleId: SaleId }) },
       problems: ['tills/device-refused', 'tills/sale-made'],
       deadlineMs: 10_000,

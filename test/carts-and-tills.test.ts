@@ -60,7 +60,7 @@ test('a guest fills a cart, signs in, uses a code and pays exactly the total tha
   await conserved();
 });
 
-test('a till sells its share, and what it tells twice is sold once', async () => {
+test('a till sells its share, to several cards; what it tells twice is sold, charged and given back once', async () => {
   const made = await shop.ask('POST', '/tills', {
     token: admin,
     key: 'till',
@@ -89,8 +89,15 @@ test('a till sells its share, and what it tells twice is sold once', async () =>
   expect(pack).toMatchObject({ lastSeq: 0, share: [{ sku, onHand: 5 }] });
   expect(pack.rules.taxes.length).toBeGreaterThan(0);
   const saleId = `sal_${'0'.repeat(25)}1`;
-  const charged = await device('/tills/charges', { saleId, amountMinor: 2_000, method: 'pm_card_visa' });
-  expect(charged).toMatchObject({ chargedMinor: 2_000 });
+  const booksBefore = (await shop.ask('GET', '/payments/books', { token: admin })).body.totals[0];
+  const pay = (card: number, amountMinor: number, method = 'pm_card_visa') =>
+    device('/tills/charges', { saleId, amountMinor, method, card });
+  expect(await pay(1, 1_200)).toMatchObject({ chargedMinor: 1_200 });
+  expect(await pay(2, 800, 'pm_card_chargeDeclinedInsufficientFunds')).toMatchObject({ code: 'payments/declined' });
+  const third = await Promise.all([pay(3, 500), pay(3, 500)]);
+  expect(third).toMatchObject([{ chargedMinor: 500 }, { chargedMinor: 500 }]);
+  for (const _ of [1, 2]) await device(`/tills/charges/${saleId}/void?card=3`, {});
+  expect(await pay(4, 800, 'pm_card_mastercard')).toMatchObject({ chargedMinor: 800 });
   const common = { sessionId: `tse_${'0'.repeat(25)}1`, at: '2030-01-01T10:00:00Z' };
   const entries = [
     { ...common, seq: 1, kind: 'open', cashier: 'Ada', floatMinor: 5_000 },
@@ -102,14 +109,33 @@ test('a till sells its share, and what it tells twice is sold once', async () =>
       lines: [{ sku, name: 'Rope', quantity: 2, unitPriceMinor: 1_000 }],
       discounts: [],
       totalMinor: 2_000,
-      tenders: [{ kind: 'card', amountMinor: 2_000 }],
+      tenders: [
+        { kind: 'card', amountMinor: 1_200, card: 1 },
+        { kind: 'card', amountMinor: 800, card: 4 },
+      ],
+    },
+    {
+      ...common,
+      seq: 3,
+      kind: 'return',
+      returnId: `tre_${'0'.repeat(25)}1`,
+      saleId,
+      lines: [{ sku, quantity: 1, sellable: true }],
+      tenders: [
+        { kind: 'card', amountMinor: 300, card: 1 },
+        { kind: 'card', amountMinor: 700, card: 4 },
+      ],
     },
   ];
   for (const _ of [1, 2]) {
-    expect(await device('/tills/journal', { entries })).toMatchObject({ lastSeq: 2, conflicts: [] });
+    expect(await device('/tills/journal', { entries })).toMatchObject({ lastSeq: 3, conflicts: [] });
   }
   const levels = await shop.ask('GET', `/inventory/levels?holder=${tillId}`, { token: admin });
-  expect(levels.body.items).toMatchObject([{ onHand: 3, sold: 2 }]);
+  expect(levels.body.items).toMatchObject([{ onHand: 4, sold: 1 }]);
+  // Three cards were charged once each, one of them got all of it back before the sale was made.
+  const books = (await shop.ask('GET', '/payments/books', { token: admin })).body.totals[0];
+  expect(books.capturedMinor - booksBefore.capturedMinor).toBe(2_500);
+  expect(books.refundedMinor - booksBefore.refundedMinor).toBe(1_500);
   await conserved();
 });
 

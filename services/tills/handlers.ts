@@ -4,7 +4,7 @@ import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/com
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import type { products } from '#contracts/products';
-import { reportOf, unitsOf } from '#contracts/till-journal';
+import { cardSums, reportOf, unitsOf } from '#contracts/till-journal';
 import { type Report, type SaleEntry, type Till, type tills, tillsProblems } from '#contracts/tills';
 import { type CallContext, type Client, contractProblems, type Handlers, invalidInput } from '#kit/contract';
 import { claimKeys, completeKeys, fingerprintOf } from '#kit/idempotency';
@@ -175,21 +175,24 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     },
     charge: async ({ body }, context) => {
       const { till } = await ofDevice(context);
-      const { saleId, amountMinor, method } = body;
-      const orderId = paymentIdOf(saleId);
+      const { saleId, amountMinor, method, card } = body;
+      const orderId = paymentIdOf(saleId, card);
       const wanted = { orderId, amountMinor, currency: till.currency, method };
-      await payments.authorize({ key: `${saleId}:authorize`, body: wanted }, asTills(context));
+      await payments.authorize({ key: `${orderId}:authorize`, body: wanted }, asTills(context));
       const { body: payment } = await payments.capture(
-        { key: `${saleId}:capture`, params: { orderId } },
+        { key: `${orderId}:capture`, params: { orderId } },
         asTills(context),
       );
       return { status: 200, body: { saleId, chargedMinor: payment.capturedMinor } };
     },
-    voidCharge: async ({ params }, context) => {
+    voidCharge: async ({ params, query }, context) => {
       await ofDevice(context);
       const { saleId } = params;
-      if ((await readSales(database, [saleId])).length > 0) throw tillsProblems['sale-made']();
-      await payments.void({ key: `${saleId}:void`, params: { orderId: paymentIdOf(saleId) } }, asTills(context));
+      const { card = 1 } = query;
+      const [sale] = await readSales(database, [saleId]);
+      if (sale && cardSums((sale.body as SaleEntry).tenders).has(card)) throw tillsProblems['sale-made']();
+      const orderId = paymentIdOf(saleId, card);
+      await payments.void({ key: `${orderId}:void`, params: { orderId } }, asTills(context));
       return { status: 200, body: { saleId } };
     },
     record: async ({ body }, context) => {

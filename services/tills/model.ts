@@ -71,6 +71,7 @@ export function judgeReturn(
 export function saleView(record: EntryRecord, returns: readonly ReturnEntry[], cashier: string | undefined): Sale {
   const sale = record.body as SaleEntry;
   const returned = [...unitsOf(returns.flatMap(({ lines }) => lines))].map(([sku, quantity]) => ({ sku, quantity }));
+  const refunds = returns.flatMap(({ tenders }) => tenders);
   return {
     saleId: sale.saleId,
     tillId: record.tillId,
@@ -81,6 +82,7 @@ export function saleView(record: EntryRecord, returns: readonly ReturnEntry[], c
     totalMinor: sale.totalMinor,
     tenders: [...sale.tenders],
     returned,
-    refundedMinor: returns.reduce((sum, entry) => sum + sumOf(entry.tenders), 0),
+    refundedMinor: sumOf(refunds),
+    refunds,
   };
 }

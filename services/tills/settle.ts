@@ -1,6 +1,7 @@
+import { hash } from 'node:crypto';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
-import { kindSum } from '#contracts/till-journal';
+import { cardSums } from '#contracts/till-journal';
 import type { ReturnEntry, SaleEntry } from '#contracts/tills';
 import { type CallContext, type Client, isProblem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
@@ -13,8 +14,21 @@ export interface SettleOptions {
   readonly payments: Client<typeof payments>;
 }
 
-/** A payment belongs to an order; that of a sale bears the same 26 characters. */
-export const paymentIdOf = (saleId: string): string => `ord_${saleId.slice('sal_'.length)}`;
+const idLetters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const idLength = 26;
+
+/**
+ * A payment belongs to an order. That of a sale's first card bears the sale's own 26 characters; those of its other cards
+ * 26 made from them and the number (130 bits of SHA-256), so that a device can name no payment but those of its sales.
+ */
+export function paymentIdOf(saleId: string, card = 1): string {
+  if (card === 1) return `ord_${saleId.slice('sal_'.length)}`;
+  const letters = [...hash('sha256', `${saleId} ${card}`, 'buffer').subarray(0, idLength)];
+  return `ord_${letters.map((byte) => idLetters[byte % idLetters.length]).join('')}`;
+}
+
+/** A card's part of a return. The first keeps the name that it had when it was the only one. */
+const refundIdOf = (returnId: string, card: number): string => (card === 1 ? returnId : `${returnId}-${card}`);
 
 const entriesMax = 200;
 
@@ -51,18 +65,22 @@ export function createSettlement({ database, inventory, payments }: SettleOption
       const detail = `${first.wanted} of ${first.sku} were sold, the till had ${first.available}`;
       found.push({ kind: 'share-exceeded', detail, data: { shortages: body.shortages } });
     }
-    const cardMinor = kindSum([sale], 'card');
-    return cardMinor > 0 ? [...found, ...(await checkCharge(sale.saleId, cardMinor, context))] : found;
+    const wrong: string[] = [];
+    for (const [card, amountMinor] of cardSums(sale.tenders)) {
+      const charged = await chargedOf(paymentIdOf(sale.saleId, card), context);
+      if (charged === amountMinor) continue;
+      wrong.push(`${amountMinor} by card ${card}, the provider has taken ${charged ?? 'nothing'}`);
+    }
+    return [...found, ...notCharged(wrong)];
   }
 
-  async function checkCharge(saleId: string, cardMinor: number, context: CallContext): Promise<Found[]> {
+  /** Undefined when nothing is known of it. */
+  async function chargedOf(orderId: string, context: CallContext): Promise<number | undefined> {
     const charged = await orRefused(async () => {
-      const { body } = await payments.get({ params: { orderId: paymentIdOf(saleId) } }, context);
+      const { body } = await payments.get({ params: { orderId } }, context);
       return body.capturedMinor;
     });
-    if (charged === cardMinor) return [];
-    const detail = `${cardMinor} by card, the provider has taken ${typeof charged === 'number' ? charged : 'nothing'}`;
-    return [{ kind: 'card-not-charged', detail }];
+    return typeof charged === 'number' ? charged : undefined;
   }
 
   async function settleReturn(here: string, entry: ReturnEntry, context: CallContext): Promise<Found[]> {
@@ -86,19 +104,24 @@ export function createSettlement({ database, inventory, payments }: SettleOption
         found.push({ kind: 'share-exceeded', detail: `what came back stays in the books of ${holder}: ${handed}` });
       }
     }
-    const cardMinor = kindSum([entry], 'card');
-    if (cardMinor === 0) return found;
-    const refunded = await orRefused(() =>
-      payments.refund(
-        { params: { orderId: paymentIdOf(saleId) }, body: { refundId: returnId, amountMinor: cardMinor } },
-        context,
-      ),
-    );
-    return typeof refunded === 'string' ? [...found, { kind: 'card-not-charged', detail: refunded }] : found;
+    // Each part by itself: a card that takes nothing back keeps no other from its money.
+    const refused: string[] = [];
+    for (const [card, amountMinor] of cardSums(entry.tenders)) {
+      const body = { refundId: refundIdOf(returnId, card), amountMinor };
+      const refunded = await orRefused(() =>
+        payments.refund({ params: { orderId: paymentIdOf(saleId, card) }, body }, context),
+      );
+      if (typeof refunded === 'string') refused.push(`${amountMinor} to card ${card}: ${refunded}`);
+    }
+    return [...found, ...notCharged(refused)];
   }
 
   return { settleTill };
 }
+
+/** One finding for all cards: one of a kind is noted for an entry. */
+const notCharged = (details: readonly string[]): Found[] =>
+  details.length > 0 ? [{ kind: 'card-not-charged', detail: details.join('; ') }] : [];
 
 /** What was refused for good is a finding, not a reason to ask again. */
 async function orRefused<T>(work: () => Promise<T>): Promise<T | string> {

@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import type { PricingRules } from '#contracts/carts';
 import { inventory as inventoryContract } from '#contracts/inventory';
+import { paymentsProblems } from '#contracts/payments';
 import { type CallContext, contractProblems, createClient, createLocalTransport } from '#kit/contract';
 import { openTestDatabase, quietWorld as world } from '#kit/messaging/testing';
 import { type Database, type Reply, systemTimers } from '#kit/runtime';
@@ -26,6 +27,8 @@ const neighbours = {
   captured: new Map<string, number>(),
   voided: new Set<string>(),
   refunds: new Map<string, number>(),
+  /** Payments that take nothing back. */
+  shut: new Set<string>(),
 };
 
 let database: Database;
@@ -74,7 +77,7 @@ beforeAll(async () => {
 });
 
 function paymentsFake() {
-  const { captured, refunds, voided } = neighbours;
+  const { captured, refunds, shut, voided } = neighbours;
   const view = (orderId: string) => ({ status: 200, body: { orderId, capturedMinor: captured.get(orderId) ?? 0 } });
   return {
     authorize: async ({ body }: { body: { orderId: string; amountMinor: number; method: string } }) => {
@@ -90,7 +93,14 @@ function paymentsFake() {
       if (!captured.has(params.orderId)) throw contractProblems['not-found']();
       return view(params.orderId);
     },
-    refund: async ({ body }: { body: { refundId: string; amountMinor: number } }) => {
+    refund: async ({
+      params,
+      body,
+    }: {
+      params: { orderId: string };
+      body: { refundId: string; amountMinor: number };
+    }) => {
+      if (shut.has(params.orderId)) throw paymentsProblems['not-captured']();
       refunds.set(body.refundId, body.amountMinor);
       return { status: 200, body: {} };
     },
@@ -200,6 +210,7 @@ async function isConserved(): Promise<void> {
 
 beforeEach(async () => {
   told = [];
+  neighbours.voided.clear();
   Object.assign(neighbours, { cartsUp: true, inventoryUp: true, beforeTransfer: async () => {} });
   await inventory.receive({ key: id('rcp'), body: { lines: [{ sku: 'ROPE', quantity: 100 }] } }, asStaff());
 });
@@ -341,13 +352,77 @@ test('a card is charged once for each sale, and refunded with the return', async
   expect(neighbours.refunds.get(returned.returnId)).toBe(1_000);
 });
 
+test('a sale is paid by several cards, each charged once, and what comes back goes back by their parts', async () => {
+  const till = await newTill(9);
+  const headers = { 'till-key': till.key };
+  const saleId = id('sal');
+  const charge = (card: number, amountMinor: number) =>
+    call('charge', { headers, body: { saleId, amountMinor, method: 'pm_card_visa', card } });
+  const before = neighbours.captured.size;
+  await Promise.all([charge(1, 1_500), charge(2, 500), charge(2, 500), charge(4, 700)]);
+  expect(neighbours.captured.size - before).toBe(3);
+
+  const voidCard = (card: number) =>
+    tills.server.handle(
+      { service: 'tills', operation: 'voidCharge', params: { saleId }, query: { card: String(card) }, headers },
+      new AbortController().signal,
+    );
+  expect(await voidCard(2)).toMatchObject({ status: 200 });
+  const tenders = [
+    { kind: 'card', amountMinor: 1_500, card: 1 },
+    { kind: 'cash', amountMinor: 800 },
+    { kind: 'card', amountMinor: 700, card: 4 },
+  ];
+  expect((await till.record(open(1), sale(2, 3, { saleId, tenders }))).body.conflicts).toEqual([]);
+  // Of the sale that was made now, the card that was taken out before may still be called off, the others may not.
+  expect(await voidCard(2)).toMatchObject({ status: 200 });
+  for (const card of [1, 4]) expect(await voidCard(card)).toMatchObject({ status: 409 });
+  expect([...neighbours.voided].filter((one) => neighbours.captured.get(one) === 500)).toHaveLength(1);
+
+  const back = [
+    { kind: 'card', amountMinor: 1_500, card: 1 },
+    { kind: 'card', amountMinor: 500, card: 4 },
+  ];
+  const returned = giveBack(3, saleId, 2, { tenders: back });
+  expect((await till.record(returned)).body.conflicts).toEqual([]);
+  expect([neighbours.refunds.get(returned.returnId), neighbours.refunds.get(`${returned.returnId}-4`)]).toEqual([
+    1_500, 500,
+  ]);
+  const known = await call('getSale', { params: { saleId } });
+  expect(known.body).toMatchObject({ refundedMinor: 2_000, refunds: back });
+});
+
+test('a card that was not charged, and one that takes nothing back, are named among those of their sale', async () => {
+  const till = await newTill(9);
+  const headers = { 'till-key': till.key };
+  const saleId = id('sal');
+  const body = { saleId, amountMinor: 600, method: 'pm_card_visa', card: 2 };
+  await call('charge', { headers, body });
+  const tenders = [1, 2, 3].map((card) => ({ kind: 'card', amountMinor: card === 1 ? 1_000 : 600, card }));
+  const made = sale(2, 2, { saleId, totalMinor: 2_200, tenders });
+  const told = await till.record(open(1), made);
+  expect(told.body.conflicts.find(({ kind }: { kind: string }) => kind === 'card-not-charged').detail).toBe(
+    '1000 by card 1, the provider has taken nothing; 600 by card 3, the provider has taken nothing',
+  );
+  for (const orderId of neighbours.captured.keys()) neighbours.shut.add(orderId);
+  const returned = giveBack(3, saleId, 1, {
+    tenders: [
+      { kind: 'card', amountMinor: 400, card: 3 },
+      { kind: 'card', amountMinor: 600, card: 2 },
+    ],
+  });
+  const refused = (await till.record(returned)).body.conflicts;
+  expect(refused).toMatchObject([{ kind: 'card-not-charged', detail: expect.stringMatching(/^600 to card 2: /) }]);
+  expect(neighbours.refunds.get(`${returned.returnId}-3`)).toBe(400);
+});
+
 test('the card of a sale that is not made gets its money back, that of a sale that was made does not', async () => {
   const till = await newTill(5);
   const headers = { 'till-key': till.key };
   const lost = id('sal');
   expect(await call('voidCharge', { headers, params: { saleId: lost } })).toMatchObject({ status: 200 });
   expect([...neighbours.voided]).toEqual([`ord_${lost.slice('sal_'.length)}`]);
-  const made = sale(2, 1);
+  const made = sale(2, 1, { tenders: [{ kind: 'card', amountMinor: 1_000 }] });
   await till.record(open(1), made);
   expect(await call('voidCharge', { headers, params: { saleId: made.saleId } })).toMatchObject({
     status: 409,

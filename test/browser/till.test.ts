@@ -249,7 +249,7 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     await page.getByRole('button', { name: 'Return something' }).click();
     await page.getByRole('button', { name: /^One more of/ }).click();
     await page.getByRole('button', { name: 'Give back €119.00' }).click();
-    await page.getByText('€119.00 goes back to the card').waitFor();
+    await page.getByText('Goes back: €119.00 to the card').waitFor();
     await untold(page, 0);
 
     await page.getByRole('link', { name: 'Drawer' }).click();
@@ -284,6 +284,87 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
       .toMatchObject([{ key: 'till', orders: 6, grossMinor: 101_690, refundedMinor: 11_900, returnedUnits: 1 }]);
     const { totals } = await ask('GET', '/payments/books');
     expect(totals).toMatchObject([{ currency: 'EUR', capturedMinor: rope.priceMinor, refundedMinor: rope.priceMinor }]);
+  });
+
+  test('a sale is paid with two cards and cash: one refused, one given back, one whose answers are lost', async () => {
+    const { tillId, code } = await makeTill('Split', { [rope.sku]: 5 });
+    const before = (await ask('GET', '/payments/books')).totals[0] ?? { capturedMinor: 0, refundedMinor: 0 };
+    const cable = await layCable(shop.origin);
+    const device = createDevice();
+    cables.push(cable);
+    devices.push(device);
+    const { page, picture } = await begin(device);
+    await page.goto(`${cable.origin}/till`);
+    await enrol(page, code);
+    await scan(page, rope.sku);
+    await scan(page, rope.sku);
+    await page.getByRole('button', { name: /^Pay/ }).click();
+    const dialog = page.getByRole('dialog', { name: 'Pay' });
+    const amount = page.getByLabel('Amount, or part of it');
+    const due = (text: string) => dialog.locator('.due').getByText(text).waitFor();
+    const card = async (digits: string, name = 'Test card, Visa') => {
+      await page.getByLabel(/At the sandbox/).selectOption({ label: name });
+      await amount.fill('');
+      await amount.pressSequentially(digits);
+      await page.getByRole('button', { name: /^Card/ }).click();
+    };
+
+    await card('10000');
+    await due('€138.00');
+    await card('5000', 'Test card without funds');
+    await page.getByText('The card was declined').waitFor();
+    await due('€138.00');
+    // Charged, but the answer is lost; asked again it is the same charge.
+    cable.loseNextReply();
+    await card('8000', 'Test card, Mastercard');
+    await page.getByText('It is not known whether the card was charged').waitFor();
+    await cable.plugIn();
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    await due('€58.00');
+    await picture('till-test-cards');
+    // Given back, but the answer is lost: it counts for nothing at once, and gets its money once.
+    cable.loseNextReply();
+    await page.getByRole('button', { name: 'Give back €80.00, Card 2' }).click();
+    await page.getByText('A card payment of €80.00 is being taken back').waitFor();
+    await picture('till-test-card-called-off');
+    await cable.plugIn();
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    await due('€138.00');
+    await amount.pressSequentially('3800');
+    await page.getByRole('button', { name: 'Cash €38.00' }).click();
+    await due('€100.00');
+    await card('10000');
+    await page.getByRole('button', { name: 'Next customer' }).waitFor();
+    await picture('till-test-cards-sold');
+    await page.getByRole('button', { name: 'Next customer' }).click();
+    await untold(page, 0);
+    const captured = async () => {
+      const { totals } = await ask('GET', '/payments/books');
+      const { capturedMinor, refundedMinor } = totals[0];
+      return [capturedMinor - before.capturedMinor, refundedMinor - before.refundedMinor];
+    };
+    expect(await captured()).toEqual([28_000, 8_000]);
+
+    // Both ropes come back, one after the other: to each card what it has paid, the rest in cash.
+    await page.getByRole('link', { name: 'Sales', exact: true }).click();
+    await page.getByRole('link', { name: /2 cards and cash/ }).click();
+    await page.getByRole('button', { name: 'Return something' }).click();
+    const back = async (sum: string, words: string) => {
+      await page.getByRole('button', { name: /^One more of/ }).click();
+      await page.getByText(words, { exact: true }).waitFor();
+      await page.getByRole('button', { name: `Give back ${sum}` }).click();
+      await page.getByText(`Goes back: ${words}`).waitFor();
+      await untold(page, 0);
+    };
+    await back('€119.00', '€100.00 to card 1, €19.00 to card 2');
+    await picture('till-test-cards-returned');
+    await back('€119.00', '€81.00 to card 2, €38.00 in cash');
+    expect(await captured()).toEqual([28_000, 28_000]);
+    const { items } = await ask('GET', `/tills/${tillId}/sessions`);
+    expect(items).toMatchObject([{ sales: 1, returns: 2, salesMinor: 23_800, refundsMinor: 23_800, cardMinor: 0 }]);
+    const { items: conflicts } = await ask('GET', '/tills/conflicts');
+    expect(conflicts.filter((one: { tillId: string }) => one.tillId === tillId)).toEqual([]);
+    await device.throwAway();
   });
 
   test('another device takes a till’s place; the first, enrolled again, tells what it had kept under numbers of its own', async () => {

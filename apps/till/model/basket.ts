@@ -11,10 +11,20 @@ export interface Draft {
   readonly discounts: readonly Discount[];
   /** What was taken already. */
   readonly tenders: readonly Tender[];
-  /** A card payment that was asked for and whose end is not known. */
-  readonly charge?: { readonly amountMinor: number; readonly method: string };
+  /** Cards that were asked: the next one has the next number, and a number is never used again. */
+  readonly cardsAsked?: number;
+  /** A card payment that was asked for, or is being taken back, and whose end is not known. */
+  readonly charge?: Charge;
   /** Cash that was handed over for the last tender of cash. */
   readonly givenMinor?: number;
+}
+
+export interface Charge {
+  readonly card?: number;
+  readonly amountMinor: number;
+  readonly method: string;
+  /** It is to be undone: it counts for nothing any more, and is never asked for again. */
+  readonly isCalledOff?: true;
 }
 
 /** Bounds of the contract. */
@@ -67,6 +77,43 @@ export function removeDiscount(draft: Draft, index: number): Draft {
 
 export const paidMinor = ({ tenders }: Pick<Draft, 'tenders'>): number =>
   tenders.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+
+/** Cash is one sum, each card a part of its own. Nothing given is no part. */
+export function takeTender(draft: Draft, tender: Tender): Draft {
+  if (tender.amountMinor <= 0) return draft;
+  const before = tender.kind === 'cash' ? draft.tenders.find(({ kind }) => kind === 'cash') : undefined;
+  if (!before) return { ...draft, tenders: [...draft.tenders, tender] };
+  const sum = { ...before, amountMinor: before.amountMinor + tender.amountMinor };
+  return { ...draft, tenders: draft.tenders.map((each) => (each === before ? sum : each)) };
+}
+
+/** The next card, asked for this much: under a number that none of the sale has had, however its payment ended. */
+export function askCard(draft: Draft, amountMinor: number, method: string): Draft {
+  const card = (draft.cardsAsked ?? 0) + 1;
+  return { ...draft, cardsAsked: card, charge: { card, amountMinor, method } };
+}
+
+/** The card that was asked has paid. */
+export function cardPaid(draft: Draft): Draft {
+  const { charge, ...rest } = draft;
+  if (!charge) return draft;
+  const { amountMinor, card } = charge;
+  return takeTender(rest, { kind: 'card', amountMinor, ...(card === undefined ? {} : { card }) });
+}
+
+/** From here on the card counts for nothing, whether the one that was asked or one that has paid. */
+export function callOffCard(draft: Draft, card = 1): Draft {
+  if (draft.charge) return { ...draft, charge: { ...draft.charge, isCalledOff: true } };
+  const isIt = (tender: Tender) => tender.kind === 'card' && (tender.card ?? 1) === card;
+  const paid = draft.tenders.find(isIt);
+  if (!paid) return draft;
+  const charge: Charge = { card, amountMinor: paid.amountMinor, method: '', isCalledOff: true };
+  return { ...draft, charge, tenders: draft.tenders.filter((each) => !isIt(each)) };
+}
+
+export function withoutCharge({ charge, ...rest }: Draft): Draft {
+  return rest;
+}
 
 /** Whether money has changed hands, or may have: what is in the basket then stays as it is. */
 export const isBeingPaid = ({ tenders, charge }: Draft): boolean => tenders.length > 0 || charge !== undefined;

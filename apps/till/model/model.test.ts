@@ -1,17 +1,31 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { CatalogueItem } from '#contracts/tills';
-import { saleTotals } from '../../../contracts/till-journal.ts';
+import type { CatalogueItem, Tender } from '#contracts/tills';
+import { cardSums, kindSum, saleTotals, sumOf } from '../../../contracts/till-journal.ts';
 import { barsOf } from './bars.ts';
-import { addDiscount, type Draft, emptyDraft, putLine, quantityOf } from './basket.ts';
+import {
+  addDiscount,
+  askCard,
+  callOffCard,
+  cardPaid,
+  type Draft,
+  emptyDraft,
+  isBeingPaid,
+  paidMinor,
+  putLine,
+  quantityOf,
+  takeTender,
+  withoutCharge,
+} from './basket.ts';
 import { likelyAmounts, piecesOf, takeCash } from './cash.ts';
 import { readCode } from './codes.ts';
 import { findItems } from './find.ts';
 import { newId, numberOf, saleOf } from './ids.ts';
 import { heldBackBy, passedMs } from './limits.ts';
 import { saleRows } from './receipt.ts';
-import { refundOf, returnable, waysBack } from './return.ts';
+import { partsBack, refundOf, returnable } from './return.ts';
 import { createWedge, gapMsMax } from './wedge.ts';
+import { backName, tenderName } from './words.ts';
 
 const chance = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const saleId = fc.tuple(fc.integer({ min: 0, max: 2 ** 48 - 1 }), chance).map(([ms, bytes]) => newId('sal', ms, bytes));
@@ -185,7 +199,7 @@ test('whatever is brought back in whatever parts, what goes back sums to what wa
           ...parts.map(([i, n]) => [draft.lines[i % draft.lines.length]?.sku as string, n] as const),
           ...everything,
         ]) {
-          const known = returnable(totals, [], back, 0);
+          const known = returnable(totals, [], back, []);
           const quantity = Math.min(wish, known.lines.find((line) => line.sku === sku)?.left ?? 0);
           if (quantity === 0) continue;
           refunded += refundOf(known, [{ sku, quantity }]) as number;
@@ -193,7 +207,7 @@ test('whatever is brought back in whatever parts, what goes back sums to what wa
         }
         expect(refunded).toBe(totals.totalMinor);
         expect(
-          refundOf(returnable(totals, [], back, 0), [{ sku: draft.lines[0]?.sku as string, quantity: 1 }]),
+          refundOf(returnable(totals, [], back, []), [{ sku: draft.lines[0]?.sku as string, quantity: 1 }]),
         ).toBeUndefined();
       },
     ),
@@ -212,19 +226,76 @@ test('a discount on a line goes with the line', () => {
   expect(answer).toMatchObject({ ok: true, draft: { lines: [{ sku: 'B' }], discounts: [] } });
 });
 
-test('money goes back to a card as far as the card has paid', () => {
-  const totals = saleTotals(
-    { lines: [{ sku: 'A', name: 'A', quantity: 1, unitPriceMinor: 1_000 }], discounts: [] },
-    till,
-    rules,
+const part = fc.integer({ min: 0, max: 5_000 });
+
+test('in however many parts goods come back, no card gets more than it has paid, and the parts sum to what goes back', () => {
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 5 }), part, fc.array(part, { maxLength: 12 }), (cards, cash, wishes) => {
+      const paid: Tender[] = [
+        ...cards.map((amountMinor, i) => ({ kind: 'card' as const, amountMinor, card: i * 2 + 1 })),
+        { kind: 'cash', amountMinor: cash },
+      ];
+      const totals = saleTotals({ lines: [], discounts: [] }, till, rules);
+      const refunds: Tender[] = [];
+      let left = sumOf(paid);
+      for (const wish of [...wishes, left]) {
+        const refundMinor = Math.min(wish, left);
+        const parts = partsBack(returnable(totals, paid, [], refunds), refundMinor);
+        expect(sumOf(parts)).toBe(refundMinor);
+        refunds.push(...parts);
+        left -= refundMinor;
+      }
+      expect([...cardSums(refunds)]).toEqual([...cardSums(paid)].filter(([, amountMinor]) => amountMinor > 0));
+      expect(kindSum([{ tenders: refunds }], 'cash')).toBe(cash);
+    }),
   );
-  const split = [
-    { kind: 'card' as const, amountMinor: 600 },
-    { kind: 'cash' as const, amountMinor: 400 },
-  ];
-  expect(waysBack(returnable(totals, split, [], 0), 600)).toEqual(['card', 'cash']);
-  expect(waysBack(returnable(totals, split, [], 0), 1_000)).toEqual(['cash']);
-  expect(waysBack(returnable(totals, split, [], 600), 100)).toEqual(['cash']);
+});
+
+const oneCard = fc.record({
+  amountMinor: fc.integer({ min: 1, max: 5_000 }),
+  ends: fc.constantFrom('paid', 'declined', 'called off', 'paid and given back'),
+});
+
+test('however cards end, each has a number of its own, and only those that have paid count', () => {
+  fc.assert(
+    fc.property(fc.array(oneCard, { maxLength: 20 }), (cards) => {
+      let draft: Draft = takeTender(emptyDraft('sal_1'), { kind: 'cash', amountMinor: 700 });
+      const numbers: (number | undefined)[] = [];
+      for (const { amountMinor, ends } of cards) {
+        draft = askCard(draft, amountMinor, 'pm_card_visa');
+        numbers.push(draft.charge?.card);
+        if (ends.startsWith('paid')) draft = cardPaid(draft);
+        const before = paidMinor(draft);
+        if (ends === 'paid and given back') {
+          draft = callOffCard(draft, numbers.at(-1));
+          expect(paidMinor(draft)).toBe(before - amountMinor);
+        } else if (ends === 'called off') draft = callOffCard(draft);
+        if (ends !== 'paid') {
+          expect(isBeingPaid(draft)).toBe(true);
+          draft = withoutCharge(draft);
+        }
+      }
+      expect(numbers).toEqual(cards.map((_, i) => i + 1));
+      const paid = cards.flatMap(({ ends, amountMinor }, i) => (ends === 'paid' ? [[i + 1, amountMinor]] : []));
+      expect([...cardSums(draft.tenders)]).toEqual(paid);
+      expect(kindSum([draft as { tenders: Tender[] }], 'cash')).toBe(700);
+    }),
+  );
+});
+
+test('cards are told apart by name where there are several', () => {
+  const [visa, other, cash] = [
+    { kind: 'card', amountMinor: 600, card: 1 },
+    { kind: 'card', amountMinor: 300, card: 3 },
+    { kind: 'cash', amountMinor: 100 },
+  ] as const;
+  expect([visa, other, cash].map((one) => tenderName([visa, other, cash], one))).toEqual(['Card 1', 'Card 2', 'Cash']);
+  expect(tenderName([cash, other], other)).toBe('Card');
+  expect([visa, other, cash].map((one) => backName([visa, other, cash], one))).toEqual([
+    'to card 1',
+    'to card 2',
+    'in cash',
+  ]);
 });
 
 test('goods are found by parts of words, without accents, quick keys first', () => {

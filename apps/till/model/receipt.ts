@@ -1,6 +1,7 @@
 import type { Report, ReturnEntry, SaleEntry, Till } from '#contracts/tills';
 import type { Totals } from '#contracts/totals';
 import { numberOf } from './ids.ts';
+import { tenderName } from './words.ts';
 
 /** What stands on paper, row by row: the screen, the browser’s print and the receipt printer show the same rows. */
 export type Row =
@@ -53,9 +54,10 @@ export function saleRows({ till, cashier, entry, totals, givenMinor }: SaleRecei
       .filter(({ included }) => included)
       .map((tax) => pair(`of it ${taxText(tax)}`, money(tax.amountMinor))),
     rule,
-    ...entry.tenders.map(({ kind, amountMinor }) =>
-      kind === 'card' ? pair('Card', money(amountMinor)) : pair('Cash', money(givenMinor ?? amountMinor)),
-    ),
+    ...entry.tenders.map((tender) => {
+      const isCash = tender.kind === 'cash';
+      return pair(tenderName(entry.tenders, tender), money((isCash ? givenMinor : undefined) ?? tender.amountMinor));
+    }),
     ...(givenMinor !== undefined && givenMinor > cash ? [pair('Change', money(givenMinor - cash))] : []),
     { kind: 'bars', digits: numberOf(entry.saleId) },
     text('Bring this receipt to return something.', 'small'),

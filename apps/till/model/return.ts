@@ -1,7 +1,7 @@
 import type { Tender } from '#contracts/tills';
 import type { Totals } from '#contracts/totals';
 import { paidFor } from '../../../contracts/pricing.ts';
-import { refundsFor, unitsOf } from '../../../contracts/till-journal.ts';
+import { cardSums, refundsFor, unitsOf } from '../../../contracts/till-journal.ts';
 
 /** What somebody brings back of a line. */
 export interface Wanted {
@@ -22,14 +22,21 @@ export interface Returnable {
     readonly left: number;
     readonly paidMinor: number;
   }[];
-  /** What a card has paid and has not got back. */
-  readonly cardLeftMinor: number;
+  /** How it was paid. */
+  readonly tenders: readonly Tender[];
+  /** What each card has paid and has not got back, by its number. */
+  readonly cardsLeft: ReadonlyMap<number, number>;
 }
 
-export function returnable(totals: Totals, tenders: readonly Tender[], back: Units, cardBackMinor: number): Returnable {
+export function returnable(
+  totals: Totals,
+  tenders: readonly Tender[],
+  back: Units,
+  refunds: readonly Tender[],
+): Returnable {
   const returned = unitsOf(back);
   const bought = unitsOf(totals.lines);
-  const card = tenders.reduce((sum, { kind, amountMinor }) => sum + (kind === 'card' ? amountMinor : 0), 0);
+  const gone = cardSums(refunds);
   return {
     totals,
     back: returned,
@@ -43,7 +50,8 @@ export function returnable(totals: Totals, tenders: readonly Tender[], back: Uni
         paidMinor: lines.reduce((sum, line) => sum + paidFor(line), 0),
       };
     }),
-    cardLeftMinor: card - cardBackMinor,
+    tenders,
+    cardsLeft: new Map([...cardSums(tenders)].map(([card, paid]) => [card, Math.max(0, paid - (gone.get(card) ?? 0))])),
   };
 }
 
@@ -57,7 +65,13 @@ export function refundOf({ totals, back }: Returnable, lines: Units): number | u
   return sum;
 }
 
-/** The card first where it has paid so much; cash always. */
-export function waysBack({ cardLeftMinor }: Returnable, refundMinor: number): Tender['kind'][] {
-  return cardLeftMinor > 0 && cardLeftMinor >= refundMinor ? ['card', 'cash'] : ['cash'];
+/** The way it came: to each card up to what it has paid, in the order in which they were charged; the rest in cash. */
+export function partsBack({ cardsLeft }: Returnable, refundMinor: number): Tender[] {
+  let rest = refundMinor;
+  const parts = [...cardsLeft].flatMap(([card, left]): Tender[] => {
+    const amountMinor = Math.min(left, rest);
+    rest -= amountMinor;
+    return amountMinor > 0 ? [{ kind: 'card', amountMinor, card }] : [];
+  });
+  return rest > 0 ? [...parts, { kind: 'cash', amountMinor: rest }] : parts;
 }

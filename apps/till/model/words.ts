@@ -1,11 +1,13 @@
-import type { Conflict, JournalEntry } from '#contracts/tills';
+import type { Conflict, JournalEntry, Tender } from '#contracts/tills';
 
 /** What an entry of the journal is, for people. */
 export function wordOf(entry: JournalEntry): string {
   switch (entry.kind) {
     case 'sale': {
       const units = entry.lines.reduce((sum, { quantity }) => sum + quantity, 0);
-      const how = entry.tenders.map(({ kind }) => kind).join(' and ');
+      const cards = entry.tenders.filter(({ kind }) => kind === 'card').length;
+      const kinds = [...new Set(entry.tenders.map(({ kind }) => kind))];
+      const how = kinds.map((kind) => (kind === 'card' && cards > 1 ? `${cards} cards` : kind)).join(' and ');
       return `Sale of ${units}${how === '' ? '' : `, ${how}`}${entry.offline ? ', offline' : ''}`;
     }
     case 'return':
@@ -20,12 +22,34 @@ export function wordOf(entry: JournalEntry): string {
 }
 
 /** What staff should know, and do. */
+const isCard = (card: number) => (tender: Tender) => tender.kind === 'card' && (tender.card ?? 1) === card;
+
+/** Which of the cards that have paid it is, from 1; undefined where it was the only one. */
+function placeOf(paid: readonly Tender[], card = 1): number | undefined {
+  const cards = paid.filter(({ kind }) => kind === 'card');
+  return cards.length > 1 ? cards.findIndex(isCard(card)) + 1 : undefined;
+}
+
+/** How a part of a sale was paid. `paid`: all its parts. */
+export function tenderName(paid: readonly Tender[], { kind, card }: Tender): string {
+  const place = placeOf(paid, card);
+  if (kind === 'cash') return 'Cash';
+  return place === undefined ? 'Card' : `Card ${place}`;
+}
+
+/** Where a part of a return goes. `paid`: how the sale was paid. */
+export function backName(paid: readonly Tender[], { kind, card }: Tender): string {
+  const place = placeOf(paid, card);
+  if (kind === 'cash') return 'in cash';
+  return place === undefined ? 'to the card' : `to card ${place}`;
+}
+
 export const conflictWords: Readonly<Record<Conflict['kind'], string>> = {
   'share-exceeded': 'More was sold than this till had. Count the shelf; staff correct the stock.',
   'total-differs': 'The shop comes to another total. A tax or rule may have changed meanwhile.',
   'tender-differs': 'What was taken or given back is not the total.',
   'unknown-sale': 'The sale that this return is of is not known to the shop.',
   'not-sold': 'More came back than was sold, or it came back twice.',
-  'card-not-charged': 'The card provider knows nothing of this payment.',
+  'card-not-charged': 'The card provider has not taken, or not given back, what this says.',
   'after-close': 'It belongs to a session that was closed.',
 };

@@ -10,9 +10,6 @@ import { shop } from './shop.svelte.ts';
 
 export type SaleFound = Returnable;
 
-const cardOf = (tenders: readonly Tender[]): number =>
-  tenders.reduce((sum, { kind, amountMinor }) => sum + (kind === 'card' ? amountMinor : 0), 0);
-
 /**
  * The sale of a receipt: as the shop knows it, since it may have been returned elsewhere; while that can’t be asked, or has
  * not been told of it, as this device knows it. Undefined when neither does.
@@ -23,8 +20,7 @@ export async function findSale(saleId: string): Promise<SaleFound | undefined> {
   if (shop.isOnline && !untold) {
     try {
       const { body } = await api.tills.getSale({ params: { saleId } });
-      // Money that went back to a card is known to its till alone: all of what went back counts against it.
-      return returnable(body.totals, body.tenders, body.returned, Math.min(body.refundedMinor, cardOf(body.tenders)));
+      return returnable(body.totals, body.tenders, body.returned, body.refunds);
     } catch (error) {
       if (isApiProblem(error, 'tills/not-found')) return undefined;
       if (!here) throw error;
@@ -37,20 +33,19 @@ export async function findSale(saleId: string): Promise<SaleFound | undefined> {
   }
   const { entry, totals } = here.sale;
   const back = here.returns.flatMap(({ lines }) => lines);
-  const cardBack = cardOf(here.returns.flatMap(({ tenders }) => tenders));
-  return returnable(totals as Totals, (entry as SaleEntry).tenders, back, cardBack);
+  const refunds = here.returns.flatMap(({ tenders }) => tenders);
+  return returnable(totals as Totals, (entry as SaleEntry).tenders, back, refunds);
 }
 
 /** Writes the return down. Stock and card hear of it with the journal. */
 export async function takeBack(
   saleId: string,
   lines: readonly { readonly sku: string; readonly quantity: number; readonly sellable: boolean }[],
-  tender: Tender,
+  tenders: readonly Tender[],
 ): Promise<void> {
   const sessionId = sale.session?.sessionId;
   if (sessionId === undefined) throw new Error('a return needs an open drawer');
   const at = new Date().toISOString();
-  const tenders = tender.amountMinor > 0 ? [tender] : [];
   await writeEntry(shop.database, shop.till, {
     kind: 'return',
     sessionId,
@@ -58,7 +53,7 @@ export async function takeBack(
     returnId: fresh('tre'),
     saleId,
     lines: [...lines],
-    tenders,
+    tenders: [...tenders],
   });
   await told();
 }

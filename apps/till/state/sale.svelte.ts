@@ -1,8 +1,22 @@
 import { isApiProblem } from '#api';
-import type { CatalogueItem, Tender } from '#contracts/tills';
+import type { CatalogueItem } from '#contracts/tills';
 import type { Totals } from '#contracts/totals';
 import { saleTotals } from '../../../contracts/till-journal.ts';
-import { type Draft, emptyDraft, isBeingPaid, type Put, paidMinor, putLine, quantityOf } from '../model/basket.ts';
+import {
+  askCard,
+  type Charge,
+  callOffCard,
+  cardPaid,
+  type Draft,
+  emptyDraft,
+  isBeingPaid,
+  type Put,
+  paidMinor,
+  putLine,
+  quantityOf,
+  takeTender,
+  withoutCharge,
+} from '../model/basket.ts';
 import { takeCash } from '../model/cash.ts';
 import { chanceBytes, newId } from '../model/ids.ts';
 import { heldBackBy } from '../model/limits.ts';
@@ -93,16 +107,8 @@ export function heldBack(): 'amount' | 'age' | undefined {
 /** Takes cash. When it covers what is due, the sale is finished and the rest is change. */
 export async function payCash(givenMinor: number): Promise<void> {
   const { keptMinor } = takeCash(sale.dueMinor, givenMinor);
-  await take({ kind: 'cash', amountMinor: keptMinor }, givenMinor);
-}
-
-async function take(tender: Tender, givenMinor?: number): Promise<void> {
-  const before = draft.tenders.find(({ kind }) => kind === tender.kind);
-  const sum = { ...tender, amountMinor: tender.amountMinor + (before?.amountMinor ?? 0) };
-  const tenders = [...draft.tenders.filter(({ kind }) => kind !== tender.kind), sum];
-  const { charge, ...rest } = draft;
-  const cash = givenMinor === undefined ? {} : { givenMinor: givenMinor + (rest.givenMinor ?? 0) };
-  await setDraft({ ...rest, ...cash, tenders: tenders.filter(({ amountMinor }) => amountMinor > 0) });
+  const given = { ...draft, givenMinor: givenMinor + (draft.givenMinor ?? 0) };
+  await setDraft(takeTender(given, { kind: 'cash', amountMinor: keptMinor }));
   if (sale.dueMinor === 0) await finish();
 }
 
@@ -141,33 +147,40 @@ export async function finish(): Promise<void> {
 export type Charged = 'done' | 'declined' | 'unknown';
 
 /**
- * Charges a card. That it was asked for is on the device first, and the sale’s id names the charge, so asking again after
- * a lost answer, or after the power came back, is the same charge.
+ * Charges a card: one of as many as the customer likes. That it was asked for is on the device first, and sale and number
+ * name the charge, so asking again after a lost answer, or after the power came back, is the same charge.
  */
 export async function payCard(amountMinor: number, method: string): Promise<{ how: Charged; why?: string }> {
-  const charge = draft.charge ?? { amountMinor, method };
-  await setDraft({ ...draft, charge });
+  if (!draft.charge) await setDraft(askCard(draft, amountMinor, method));
   const { saleId } = draft;
+  const { isCalledOff, ...charge } = draft.charge as Charge;
+  if (isCalledOff) throw new Error('a card that is being called off is not asked again');
   try {
     const { body } = await api.tills.charge({ body: { saleId, ...charge } });
     if (body.chargedMinor !== charge.amountMinor) return { how: 'unknown', why: 'The payment was called off.' };
-    await take({ kind: 'card', amountMinor: charge.amountMinor });
-    return { how: 'done' };
+    await setDraft(cardPaid(draft));
   } catch (error) {
     if (!isApiProblem(error)) throw error;
     if (error.code !== 'payments/declined') return { how: 'unknown', why: error.message };
-    // Nothing was taken, and never will be under this id: another card is another charge.
-    const { charge: refused, ...rest } = draft;
-    await setDraft({ ...rest, saleId: fresh('sal') });
+    // Nothing was taken, and never will be under this number: another card is another charge.
+    await setDraft(withoutCharge(draft));
     return { how: 'declined', why: error.message };
   }
+  if (sale.dueMinor === 0) await finish();
+  return { how: 'done' };
 }
 
-/** Makes sure that the card is not charged, or gets its money back; then the basket can be changed again. */
-export async function undoCard(): Promise<void> {
-  await api.tills.voidCharge({ params: { saleId: draft.saleId } });
-  const { charge, ...rest } = draft;
-  await setDraft({ ...rest, saleId: fresh('sal'), tenders: rest.tenders.filter(({ kind }) => kind !== 'card') });
+/**
+ * Makes sure that a card is not charged, or gets its money back: the one that was asked, or else the one of this number.
+ * It counts for nothing from the moment that this is written down, so a lost answer can’t leave it in a sale that it
+ * has not paid.
+ */
+export async function undoCard(card?: number): Promise<void> {
+  await setDraft(callOffCard(draft, card));
+  if (!draft.charge) return;
+  const { saleId, charge } = draft;
+  await api.tills.voidCharge({ params: { saleId }, query: { card: charge.card } });
+  await setDraft(withoutCharge(draft));
 }
 
 /** Puts the basket aside under a name, for as long as it takes. */
