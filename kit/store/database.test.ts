@@ -351,7 +351,9 @@ test('a statement sent after its transaction has ended is refused', async () => 
 
 test('statements and lock waits are cut short by the server', async () => {
   const database = open({ statementTimeoutMs: 50, lockTimeoutMs: 30 });
-  await expect(database.query('select pg_sleep(5)')).rejects.toMatchObject({ code: '57014' });
+  const tooSlow = { name: 'DatabaseUnavailable', retry: { afterMs: 500 }, cause: { code: '57014' } };
+  await expect(database.query('select pg_sleep(5)')).rejects.toMatchObject(tooSlow);
+  await expect(database.transaction((tx) => tx.query('select pg_sleep(5)'))).rejects.toMatchObject(tooSlow);
   await admin.query('insert into item (id) values (1)');
   await admin.query('begin');
   await admin.query('select from item where id = 1 for update');

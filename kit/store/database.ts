@@ -112,7 +112,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       // It was on its way, and commits by itself: nobody knows whether it did.
       if (isConnectionLoss(error) || isExhausted(error)) throw new CommitOutcomeUnknown(name, error, 'statement');
       if (isLockTimeout(error)) throw new StoreOverloaded(`${name}: a lock`, error);
-      throw error;
+      throw isStopped(error) ? new DatabaseUnavailable(name, error) : error;
     } finally {
       stopCancelling?.();
       // Nobody waits for what it may still be doing, and a late cancel request must not meet its next user.
@@ -177,7 +177,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       if (connection.lost) throw new DatabaseUnavailable(name, error);
       const reason = reasonOf(error, failure);
       if (isLockTimeout(reason)) throw new StoreOverloaded(`${name}: a lock`, reason);
-      throw isExhausted(reason) ? new DatabaseUnavailable(name, reason) : reason;
+      throw isExhausted(reason) || isStopped(reason) ? new DatabaseUnavailable(name, reason) : reason;
     } finally {
       stopCancelling?.();
       // A late cancel request must not meet the next user of the connection.

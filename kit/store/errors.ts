@@ -12,7 +12,7 @@ export class CommitOutcomeUnknown extends Error {
   }
 }
 
-/** The database can't be reached, is starting or shutting down, or has no room (disk, memory). Nothing was done. */
+/** The database can't be reached, is starting or shutting down, too slow, or has no room (disk, memory). Nothing was done. */
 export class DatabaseUnavailable extends Error {
   readonly category = 'unavailable';
   readonly retry = { afterMs: 500 };
@@ -79,6 +79,11 @@ export function isConnectionLoss(error: unknown): boolean {
   return /connection (terminated|error|timeout)|not queryable|timeout exceeded when trying to connect|client was closed/i.test(
     message,
   );
+}
+
+/** The server stopped a statement, as a rule after `statementTimeoutMs`: 57014. Nothing of it is done. */
+export function isStopped(error: unknown): boolean {
+  return sqlState(error) === '57014';
 }
 
 /** Others held a row for longer than `lockTimeoutMs`: 55P03. */
