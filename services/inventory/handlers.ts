@@ -11,7 +11,7 @@ import {
 import type { Handlers } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database } from '#kit/runtime';
-import type { BatchWriter } from '#kit/store';
+import { type BatchWriter, readInParts } from '#kit/store';
 import { readAlarms, setAlarm } from './alarms.ts';
 import { type Command, type CommandResult, holdExpiryMsDefault } from './commands.ts';
 import { outOfStock } from './model.ts';
@@ -19,7 +19,6 @@ import type { ShareCommand } from './shares.ts';
 import {
   exportMovements,
   type LevelRow,
-  type MovementPosition,
   type MovementRow,
   type OpenHoldRow,
   type Remarks,
@@ -30,8 +29,6 @@ import {
   readTotals,
   readViolations,
 } from './store.ts';
-
-const exportPageSize = 1000;
 
 export function createHandlers(
   database: Database,
@@ -68,19 +65,27 @@ export function createHandlers(
       return { status: 200, body: { reference: body.returnId, stock: [...stock] } };
     },
     receive: async ({ body }, { idempotencyKey = '' }) => {
-      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
-      const command = { kind: 'receive', ...claim, ...remarksOf(body), lines: body.lines } as const;
+      const command = {
+        kind: 'receive',
+        ...claimOf(idempotencyKey, body),
+        ...remarksOf(body),
+        lines: body.lines,
+      } as const;
       return { status: 201, body: await changed(command) };
     },
     adjust: async ({ body }, { idempotencyKey = '' }) => {
-      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
-      const command = { kind: 'adjust', ...claim, ...remarksOf(body), changes: body.lines } as const;
+      const command = {
+        kind: 'adjust',
+        ...claimOf(idempotencyKey, body),
+        ...remarksOf(body),
+        changes: body.lines,
+      } as const;
       return { status: 201, body: await changed(command) };
     },
     takeStock: async ({ body }, { idempotencyKey = '' }) => {
-      const claim = { scope: changeScope, key: idempotencyKey, fingerprint: fingerprintOf(body) };
       const remarks = { ...remarksOf(body), reason: stockTakeReason };
-      return { status: 201, body: await changed({ kind: 'take-stock', ...claim, ...remarks, lines: body.lines }) };
+      const command = { kind: 'take-stock', ...claimOf(idempotencyKey, body), ...remarks, lines: body.lines } as const;
+      return { status: 201, body: await changed(command) };
     },
     transfer: async ({ body }, { idempotencyKey: reference = '' }) => {
       if (body.from === body.to) throw inventoryProblems['same-holder']();
@@ -114,7 +119,7 @@ export function createHandlers(
       const rows = await readLevels(database, after, limit + 1, sku, of);
       return { status: 200, body: pageFrom(rows, limit, (row) => [row.sku, row.holder]) };
     },
-    exportLevels: async () => ({ status: 200, body: exportLevels(database) }),
+    exportLevels: async () => ({ status: 200, body: allLevels(database) }),
     movements: async ({ query }) => {
       const { limit = pageSizeDefault, cursor, sku } = query;
       const before = positionOf(cursor, 'number', 'text') ?? null;
@@ -141,7 +146,7 @@ export function createHandlers(
 }
 
 /** Receipts and adjustments are the shop's, whoever of its staff books them; their keys are the references of movements. */
-const changeScope = 'stock';
+const claimOf = (key: string, body: unknown) => ({ scope: 'stock', key, fingerprint: fingerprintOf(body) });
 /** Of the movements that a stock-take makes. */
 const stockTakeReason = 'stock-take';
 
@@ -170,24 +175,13 @@ function movementView({ at, reason, note, occurredAt, ...row }: MovementRow): Mo
   };
 }
 
-async function* exportLevels(database: Database): AsyncIterable<LevelRow> {
-  let after: readonly [string, string] = ['', ''];
-  for (;;) {
-    const rows = await readLevels(database, after, exportPageSize, null);
-    yield* rows;
-    const last = rows.at(-1);
-    if (!last || rows.length < exportPageSize) return;
-    after = [last.sku, last.holder];
-  }
+function allLevels(database: Database): AsyncIterable<LevelRow> {
+  return readInParts((last, limit) => readLevels(database, last ? [last.sku, last.holder] : ['', ''], limit, null));
 }
 
 async function* allMovements(database: Database, kinds: readonly MovementKind[] | null): AsyncIterable<Movement> {
-  let after: MovementPosition = ['', '', 0];
-  for (;;) {
-    const rows = await exportMovements(database, kinds, after, exportPageSize);
-    for (const row of rows) yield movementView(row);
-    const last = rows.at(-1);
-    if (!last || rows.length < exportPageSize) return;
-    after = [last.holder, last.sku, last.version];
-  }
+  const rows = readInParts<MovementRow>((last, limit) =>
+    exportMovements(database, kinds, last ? [last.holder, last.sku, last.version] : ['', '', 0], limit),
+  );
+  for await (const row of rows) yield movementView(row);
 }

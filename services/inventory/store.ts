@@ -405,13 +405,10 @@ export async function readMovements(
   return rows;
 }
 
-/** Where a page of the journal ended: holder, SKU and version. */
-export type MovementPosition = readonly [string, string, number];
-
 export async function exportMovements(
   database: Queryable,
   kinds: readonly MovementKind[] | null,
-  after: MovementPosition,
+  after: readonly [holder: string, sku: string, version: number],
   limit: number,
 ): Promise<readonly MovementRow[]> {
   const { rows } = await database.query<MovementRow>(

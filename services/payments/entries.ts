@@ -3,7 +3,7 @@ import { type Entry, type EntryInput, paymentsProblems } from '#contracts/paymen
 import { invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, Queryable, Transaction } from '#kit/runtime';
-import { type BatchWriter, Overtaken, type Verdict } from '#kit/store';
+import { type BatchWriter, Overtaken, readInParts, type Verdict } from '#kit/store';
 
 /** Money that belongs to no order: one command a request, booked whole or not at all. */
 export interface BookCommand {
@@ -116,18 +116,10 @@ const totalsSql = `
     select currency, 0, 0, sum(total_minor), 0, count(*) from book_entry group by currency) as each
   group by currency order by currency`;
 
-const exportPageSize = 1000;
-
 export function createEntryHandlers(database: Database, writer: BatchWriter<BookCommand, BookResult>) {
   async function* allEntries(): AsyncIterable<Entry> {
-    let after = '';
-    for (;;) {
-      const rows = await readEntries(database, after, exportPageSize);
-      for (const row of rows) yield viewOf(row);
-      const last = rows.at(-1);
-      if (!last || rows.length < exportPageSize) return;
-      after = last.key;
-    }
+    const rows = readInParts<KeptEntry>((last, limit) => readEntries(database, last?.key ?? '', limit));
+    for await (const row of rows) yield viewOf(row);
   }
 
   return {

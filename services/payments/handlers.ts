@@ -1,7 +1,7 @@
 import { type Payment, type payments, paymentsProblems } from '#contracts/payments';
 import { type CallContext, contractProblems, type Handlers, type Problem } from '#kit/contract';
 import type { Database, Logger } from '#kit/runtime';
-import type { BatchWriter } from '#kit/store';
+import { type BatchWriter, readInParts } from '#kit/store';
 import type { Authorizations } from './authorizations.ts';
 import type { Command, CommandResult } from './commands.ts';
 import { type BookCommand, type BookResult, createEntryHandlers } from './entries.ts';
@@ -14,7 +14,7 @@ import {
   type ProviderGuard,
   type ProviderPayment,
 } from './provider/index.ts';
-import { readPayment, readPayments } from './store.ts';
+import { type ExportRow, readPayment, readPayments } from './store.ts';
 
 export interface HandlerOptions {
   readonly database: Database;
@@ -32,7 +32,6 @@ export interface HandlerOptions {
 
 /** The provider forgets keys after a day: an older call is looked up before it is repeated. */
 const keyAgeMsMax = 20 * 3600 * 1000;
-const exportPageSize = 1000;
 
 /**
  * Around every movement of money: the intention is committed, the provider is called with a key made from the order,
@@ -299,13 +298,16 @@ function providerProblem(error: ProviderError): Problem {
   return paymentsProblems['provider-unavailable']({ detail, cause: error, ...advice });
 }
 
+/** ISO 4217: no currency is involved. Of a payment that was called off before it was asked for. */
+const noCurrency = 'XXX';
+
 function viewOf(payment: PaymentRecord): Payment {
   const { orderId, status, amountMinor, currency, capturedMinor, refundedMinor, providerRef, decline } = payment;
   return {
     orderId,
     status,
     amountMinor,
-    currency: currency || 'XXX',
+    currency: currency || noCurrency,
     capturedMinor,
     refundedMinor,
     ...(providerRef === null ? {} : { providerRef }),
@@ -327,12 +329,7 @@ function providerViewOf(payment: ProviderPayment) {
 }
 
 async function* exportPayments(database: Database): AsyncIterable<unknown> {
-  let after = '';
-  for (;;) {
-    const rows = await readPayments(database, after, exportPageSize);
-    for (const row of rows) yield { ...row, currency: row.currency || 'XXX', createdAt: row.createdAt.toISOString() };
-    const last = rows.at(-1);
-    if (!last || rows.length < exportPageSize) return;
-    after = last.orderId;
+  for await (const row of readInParts<ExportRow>((last, limit) => readPayments(database, last?.orderId ?? '', limit))) {
+    yield { ...row, currency: row.currency || noCurrency, createdAt: row.createdAt.toISOString() };
   }
 }

@@ -1,5 +1,6 @@
 import type { Label, Product, ProductStatus } from '#contracts/products';
 import type { Queryable } from '#kit/runtime';
+import { readInParts } from '#kit/store';
 import { type ProductRow, productOf } from './rows.ts';
 
 const columns = 'id, version, body, created_at, updated_at';
@@ -19,18 +20,13 @@ const exportSql = `
 /** Products held in memory at a time while all are read: two megabytes or so. */
 const exportRowsMax = 200;
 
-/**
- * All products, oldest first, in as many short reads as it takes: a reader that is slow holds no transaction open. Each
- * product is as it was when its turn came.
- */
+/** All products, oldest first, each as it was when its turn came. */
 export async function* allProducts(database: Queryable, status: ProductStatus | null): AsyncGenerator<Product> {
-  let after = '';
-  while (true) {
-    const { rows } = await database.query<ProductRow>(exportSql, [after, status, exportRowsMax]);
-    for (const row of rows) yield productOf(row);
-    if (rows.length < exportRowsMax) return;
-    after = (rows.at(-1) as ProductRow).id;
-  }
+  const rows = readInParts<ProductRow>(
+    async (last, limit) => (await database.query<ProductRow>(exportSql, [last?.id ?? '', status, limit])).rows,
+    exportRowsMax,
+  );
+  for await (const row of rows) yield productOf(row);
 }
 
 const resolveSql = `
