@@ -9,6 +9,7 @@ import {
   isExhausted,
   isLockTimeout,
   isStalePlan,
+  isStopped,
   isTransient,
   StoreOverloaded,
   sqlState,
