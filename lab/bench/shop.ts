@@ -6,15 +6,19 @@ import type { BenchOptions } from './options.ts';
 import { barOf, openReport, type Report, rounded } from './report.ts';
 import { benchWorld } from './server.ts';
 import { auditBooks, type Books } from './shop/books.ts';
-import { type Drill, drill } from './shop/drills.ts';
+import { type Drill, drill, perSecOf } from './shop/drills.ts';
 import { runLoad } from './shop/overload.ts';
 import { type ShopSystem, startShopSystem } from './shop/system.ts';
-import type { Traffic } from './shop/traffic.ts';
+import type { Pace, Seen, Traffic } from './shop/traffic.ts';
 
 const browsersDefault = 12;
 const buyers = 4;
 /** A drill needs this many times the length of a measurement before and after the blow. */
 const calmTimes = 3;
+/** Programs that have just started are slow until they have been compiled: so much longer than a drill clients warm them up. */
+const warmTimes = 2;
+/** Of what clients get answered who never pause. A shop that is asked for all it can do has nothing left to start a process with. */
+const loadShare = 0.5;
 
 /**
  * What a shop of many processes does while its parts are restarted and killed, and one of a single process when it is asked
@@ -29,8 +33,8 @@ export async function benchShop(options: BenchOptions, onProgress: (line: string
   return finish({
     bars: [...(drilled?.bars ?? []), ...(overload?.bars ?? [])],
     ratios: {},
-    runs: drills.map(({ name, requests, p50Ms, p99Ms }) => ({
-      ...{ name, clients: browsersOf(options) + buyers, perSec: requests, p50Ms, p99Ms },
+    runs: drills.map(({ name, perSec, p50Ms, p99Ms }) => ({
+      ...{ name, clients: browsersOf(options) + buyers, perSec, p50Ms, p99Ms },
     })),
     details: {
       ...{ ...details, overload: overload?.details },
@@ -68,7 +72,10 @@ async function strikeAll(
   onTraffic: (traffic: Traffic) => void,
 ): Promise<readonly Drill[]> {
   const browsers = browsersOf(options);
-  const each = { shop, world: benchWorld, browsers, buyers, say, onTraffic, calmMs: calmTimes * options.measureMs };
+  const calmMs = calmTimes * options.measureMs;
+  const unpaced = { shop, world: benchWorld, browsers, buyers, say, onTraffic };
+  const warm = await drill('warm-up', { ...unpaced, calmMs: warmTimes * calmMs }, async () => {});
+  const each = { ...unpaced, calmMs, pace: paceAfter(warm, calmMs, browsers) };
   const drills: Drill[] = [];
   const perform = async (name: string, strike: () => Promise<void>) => {
     if (isWanted(options, name)) drills.push(await drill(name, each, strike));
@@ -77,7 +84,6 @@ async function strikeAll(
     await Promise.all(names.map((process) => shop.operate('/kill', { process })));
     await untilWell(shop);
   };
-  await drill('warm-up', each, async () => {});
   await perform(rollingName, () => shop.operate('/restart', { names: [], rolling: true }, say));
   for (const { name, isOnly } of await oneOfEach(shop)) {
     await perform(isOnly ? `kill ${name}${onlyOne}` : `kill ${name}`, () => kill([name]));
@@ -87,6 +93,18 @@ async function strikeAll(
     await kill(instances.filter(({ services }) => services.includes('products')).map(({ name }) => name));
   });
   return drills;
+}
+
+/** How far apart clients ask when all that they get answered is to be `loadShare` of what it lately was. */
+function paceAfter({ traffic: { seen } }: Drill, latelyMs: number, browsers: number): Pace {
+  const endMs = seen.at(-1)?.startMs ?? 0;
+  const lately = seen.filter(({ startMs }) => startMs > endMs - latelyMs);
+  const apartMs = (kind: Seen['kind'], clients: number) => {
+    const perSec = perSecOf(lately.filter((each) => each.kind === kind));
+    if (perSec === 0) throw new Error(`the shop answered no ${kind} while it was warmed up`);
+    return (clients * 1_000) / (perSec * loadShare);
+  };
+  return { readMs: apartMs('read', browsers), checkoutMs: apartMs('checkout', buyers) };
 }
 
 const rollingName = 'rolling restart';
@@ -111,7 +129,7 @@ function barsOf(drills: readonly Drill[], books: Books) {
   }
   if (kills.length > 0) {
     const failed = rounded(100 * worst(({ readsFailedShare }) => readsFailedShare), 3);
-    const backMs = worst(({ backToNormalMs = 0 }) => backToNormalMs);
+    const backMs = worst(({ backToNormalMs }) => backToNormalMs);
     bars.push(
       barOf({ name: 'failed reads when one is killed, at worst', value: failed, unit: '%', rule: 'below', limit: 0.1 }),
       barOf({ name: 'back to normal after a kill, at worst', value: backMs, unit: 'ms', rule: 'below', limit: 5_000 }),

@@ -1,21 +1,25 @@
 import type { World } from '#kit/runtime';
 import type { ShopSystem } from './system.ts';
-import { type Seen, startTraffic, type Traffic } from './traffic.ts';
+import { type Pace, type Seen, startTraffic, type Traffic } from './traffic.ts';
 
 /** What a drill has shown. */
 export interface Drill {
   readonly name: string;
   readonly traffic: Traffic;
   readonly requests: number;
+  /** While clients worked. */
+  readonly perSec: number;
   readonly readsFailed: number;
   readonly readsFailedShare: number;
+  /** Reads that were asked once more, as their connection had ended; those that failed again are among the failed. */
+  readonly readsAgain: number;
   readonly checkoutsFailed: number;
   /** Failures that did not say what they were. */
   readonly unclear: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** From the blow until reads are as quick as before, by seconds; undefined: nothing was struck. */
-  readonly backToNormalMs?: number;
+  /** From the blow until reads are as quick as before, by seconds. */
+  readonly backToNormalMs: number;
   /** The commonest reasons of failures. */
   readonly reasons: readonly string[];
 }
@@ -27,12 +31,14 @@ export interface DrillOptions {
   readonly calmMs: number;
   readonly browsers: number;
   readonly buyers: number;
+  /** Default: clients do not pause. */
+  readonly pace?: Pace;
   readonly say: (line: string) => void;
   /** Told of what clients did, also in a drill that is done once more. Default: nobody is. */
   readonly onTraffic?: (traffic: Traffic) => void;
 }
 
-const pauseMs = 20;
+const noPause: Pace = { readMs: 0, checkoutMs: 0 };
 const attemptsMax = 4;
 let drills = 0;
 
@@ -41,12 +47,12 @@ let drills = 0;
  * then everybody's time-outs passed at once, which says nothing about the blow.
  */
 export async function drill(name: string, options: DrillOptions, strike: () => Promise<void>): Promise<Drill> {
-  const { shop, world, calmMs, browsers, buyers, say, onTraffic } = options;
+  const { shop, world, calmMs, browsers, buyers, pace = noPause, say, onTraffic } = options;
   for (let attempt = 1; ; attempt++) {
     drills += 1;
     const seed = `drill-${drills}-${world.ids.next('run')}`;
     const standstill = watchStandstill(world);
-    const traffic = startTraffic({ origin: shop.origin, seed, browsers, buyers, pauseMs });
+    const traffic = startTraffic({ origin: shop.origin, seed, browsers, buyers, pace });
     await world.timers.sleep(calmMs);
     const blowMs = performance.now();
     await strike();
@@ -55,9 +61,7 @@ export async function drill(name: string, options: DrillOptions, strike: () => P
     onTraffic?.(traffic);
     const longestMs = standstill.end();
     const result = judge(name, traffic, blowMs);
-    say(
-      `${name}: ${result.requests} requests, failed reads ${result.readsFailed}, failed checkouts ${result.checkoutsFailed}, p99 ${result.p99Ms} ms`,
-    );
+    say(`${name}: ${sentenceOf(result)}`);
     if (longestMs < standstillMs || attempt >= attemptsMax) return result;
     say(`${name}: the machine stood still for ${Math.round(longestMs)} ms, so once more`);
     await world.timers.sleep(settleMs);
@@ -88,6 +92,13 @@ function watchStandstill({ timers }: World): { end(): number } {
   };
 }
 
+function sentenceOf(drill: Drill): string {
+  const { requests, perSec, readsFailed, checkoutsFailed, readsAgain, p99Ms, backToNormalMs } = drill;
+  const failed = `failed reads ${readsFailed}, failed checkouts ${checkoutsFailed}`;
+  const again = readsAgain > 0 ? `, asked once more ${readsAgain}` : '';
+  return `${requests} requests, ${perSec}/s, ${failed}${again}, p99 ${p99Ms} ms, normal after ${backToNormalMs} ms`;
+}
+
 const isFailed = ({ status }: Seen): boolean => status === 0 || status >= 500 || status === 429;
 
 export function judge(name: string, traffic: Traffic, blowMs: number): Drill {
@@ -96,15 +107,16 @@ export function judge(name: string, traffic: Traffic, blowMs: number): Drill {
   const reads = seen.filter(({ kind }) => kind === 'read');
   const readsFailed = failed.filter(({ kind }) => kind === 'read').length;
   const reasons = Map.groupBy(failed, ({ kind, status, why }) => `${kind} ${status} ${why ?? ''}`);
-  const backMs = backToNormal(reads, blowMs);
   return {
     ...{ name, traffic, requests: seen.length, readsFailed },
+    perSec: Math.round(perSecOf(seen)),
     readsFailedShare: readsFailed / Math.max(1, reads.length),
+    readsAgain: reads.filter(({ isAgain }) => isAgain).length,
     checkoutsFailed: failed.length - readsFailed,
     unclear: failed.filter(({ isClear }) => !isClear).length,
     p50Ms: percentile(reads, 0.5),
     p99Ms: percentile(reads, 0.99),
-    ...(backMs === undefined ? {} : { backToNormalMs: backMs }),
+    backToNormalMs: backToNormal(reads, blowMs),
     reasons: [...reasons]
       .sort(([, a], [, b]) => b.length - a.length)
       .slice(0, 5)
@@ -112,21 +124,30 @@ export function judge(name: string, traffic: Traffic, blowMs: number): Drill {
   };
 }
 
-const windowMs = 500;
-/** A p99 of so few requests jumps about: what is within this factor of the calm one is normal. */
+/** Of requests, from the start of the first to the start of the last. */
+export function perSecOf(seen: readonly Seen[]): number {
+  const starts = seen.map(({ startMs }) => startMs);
+  const tookMs = starts.reduce((a, b) => Math.max(a, b), 0) - starts.reduce((a, b) => Math.min(a, b), Infinity);
+  return seen.length < 2 ? 0 : ((seen.length - 1) * 1_000) / tookMs;
+}
+
+const windowMs = 1_000;
+/** A p99 of so few requests jumps about: what is within this factor of the calm one is normal, or what was seen in the calm. */
 const tolerance = 2;
 const toleranceMs = 50;
 
 /** When the last window ends in which reads failed or were slower than before the blow. */
-function backToNormal(reads: readonly Seen[], blowMs: number): number | undefined {
-  const calm = reads.filter(({ startMs }) => startMs < blowMs);
-  const limitMs = Math.max(percentile(calm, 0.99) * tolerance, percentile(calm, 0.99) + toleranceMs);
-  const windows = Map.groupBy(
-    reads.filter(({ startMs }) => startMs >= blowMs),
-    ({ startMs }) => Math.floor((startMs - blowMs) / windowMs),
+function backToNormal(reads: readonly Seen[], blowMs: number): number {
+  const windows = Map.groupBy(reads, ({ startMs }) => Math.floor((startMs - blowMs) / windowMs));
+  const all = [...windows].map(([at, each]) => ({ at, p99Ms: percentile(each, 0.99), isFailed: each.some(isFailed) }));
+  const calmMs = percentile(
+    reads.filter(({ startMs }) => startMs < blowMs),
+    0.99,
   );
-  const bad = [...windows].filter(([, all]) => all.some(isFailed) || percentile(all, 0.99) > limitMs).map(([at]) => at);
-  return bad.length === 0 ? 0 : (Math.max(...bad) + 1) * windowMs;
+  const worstCalmMs = all.filter(({ at }) => at < 0).reduce((worst, { p99Ms }) => Math.max(worst, p99Ms), 0);
+  const limitMs = Math.max(calmMs * tolerance, calmMs + toleranceMs, worstCalmMs);
+  const bad = all.filter((each) => each.at >= 0 && (each.isFailed || each.p99Ms > limitMs));
+  return bad.reduce((last, { at }) => Math.max(last, (at + 1) * windowMs), 0);
 }
 
 export function percentile(all: readonly Seen[], share: number): number {

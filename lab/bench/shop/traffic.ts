@@ -11,6 +11,14 @@ export interface Seen {
   readonly why?: string;
   /** A failure that says what it is: a problem document, or a sentence, with the time to come back. */
   readonly isClear: boolean;
+  /** Its connection ended without an answer, so it was asked once more, as browsers do. */
+  readonly isAgain?: true;
+}
+
+/** From the start of one request of a client to the start of its next, unless that takes longer; 0: without a pause. */
+export interface Pace {
+  readonly readMs: number;
+  readonly checkoutMs: number;
 }
 
 export interface TrafficOptions {
@@ -18,8 +26,7 @@ export interface TrafficOptions {
   readonly seed: string;
   readonly browsers: number;
   readonly buyers: number;
-  /** Between two requests of a client. */
-  readonly pauseMs: number;
+  readonly pace: Pace;
 }
 
 export interface Traffic {
@@ -38,9 +45,15 @@ const reads = ['/products?limit=10', '/products/skerry-dynamic-rope', '/inventor
 const timeoutMs = 12_000;
 const againAfterMs = 200;
 const againForMs = 60_000;
+/** What undici and the system call it. */
+const lostConnection: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-/** Clients who read and buy in closed loops until they are stopped. A buyer who is told nothing asks again under the same key. */
-export function startTraffic({ origin, seed, browsers, buyers, pauseMs }: TrafficOptions): Traffic {
+/**
+ * Clients who read and buy, each the next when the one before was answered, until they are stopped. A buyer who is told nothing
+ * asks again under the same key. A read whose connection ends without an answer is asked once more on another (RFC 9110,
+ * section 9.2.2): whoever was connected to a process that is killed sees that, and no browser shows it.
+ */
+export function startTraffic({ origin, seed, browsers, buyers, pace }: TrafficOptions): Traffic {
   const agent = new Agent({ connections: browsers + buyers, pipelining: 1 });
   const seen: Seen[] = [];
   const told = new Map<string, Set<string>>();
@@ -50,37 +63,47 @@ export function startTraffic({ origin, seed, browsers, buyers, pauseMs }: Traffi
 
   async function ask(kind: Seen['kind'], path: string, init: object): Promise<{ status: number; text: string }> {
     const startMs = performance.now();
-    try {
-      const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
-      const reply = await send(`${origin}${path}`, { dispatcher: agent, ...timeouts, ...init });
-      const text = await reply.body.text();
-      const { statusCode: status, headers } = reply;
-      const isClear = text.length > 0 && (status < 500 || headers['retry-after'] !== undefined || isProblem(text));
-      const tookMs = performance.now() - startMs;
-      seen.push({ kind, startMs, tookMs, status, isClear, ...(status >= 400 ? { why: text.slice(0, 300) } : {}) });
-      return { status, text };
-    } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      const tookMs = performance.now() - startMs;
-      seen.push({ kind, startMs, tookMs, status: 0, isClear: false, why: `${code ?? ''} ${message}` });
-      return { status: 0, text: '' };
+    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+    for (let tries = 1; ; tries++) {
+      const again = tries > 1 ? ({ isAgain: true } as const) : {};
+      try {
+        const reply = await send(`${origin}${path}`, { dispatcher: agent, ...timeouts, ...init });
+        const text = await reply.body.text();
+        const { statusCode: status, headers } = reply;
+        const isClear = text.length > 0 && (status < 500 || headers['retry-after'] !== undefined || isProblem(text));
+        const tookMs = performance.now() - startMs;
+        const why = status >= 400 ? { why: text.slice(0, 300) } : {};
+        seen.push({ kind, startMs, tookMs, status, isClear, ...why, ...again });
+        return { status, text };
+      } catch (error) {
+        const { code = '', message } = error as { code?: string; message: string };
+        if (kind === 'read' && tries === 1 && lostConnection.has(code)) continue;
+        const tookMs = performance.now() - startMs;
+        seen.push({ kind, startMs, tookMs, status: 0, isClear: false, why: `${code} ${message}`, ...again });
+        return { status: 0, text: '' };
+      }
     }
   }
 
+  /** Waits until a client's next request is due, which may be at once. */
+  const untilDue = (startMs: number, paceMs: number) => sleep(Math.max(0, startMs + paceMs - performance.now()));
+
   async function browse(client: number): Promise<void> {
     for (let turn = client; !isOver; turn++) {
+      const startMs = performance.now();
       await ask('read', reads[turn % reads.length] as string, {});
-      await sleep(pauseMs);
+      await untilDue(startMs, pace.readMs);
     }
   }
 
   async function buy(client: number): Promise<void> {
     while (!isOver) {
+      const startMs = performance.now();
       count += 1;
       const key = `${seed}-${client}-${count}`;
       asked.add(key);
       await order(key, skus[count % skus.length] as string);
-      await sleep(pauseMs);
+      await untilDue(startMs, pace.checkoutMs);
     }
   }
 
