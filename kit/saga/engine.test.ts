@@ -283,6 +283,35 @@ test('a compensation that is refused leaves the saga stuck on its way back, and 
   expect(await abandonSaga(database, id, 2, 'ops', 'again')).toBe(false);
 });
 
+test('a saga that is stuck on its way back can be ended: one step stays as it is, the rest is undone, and it is listed for people', async () => {
+  const { lines, step } = diary();
+  const refused: string[] = [];
+  const definition = defineSaga({
+    name: 'ended-back',
+    version: 1,
+    steps: [
+      step('a'),
+      { ...step('b'), compensate: () => Promise.reject(never) },
+      step('c', () => Promise.reject(never)),
+    ],
+    async onRefused(_context, { reason }, progress) {
+      refused.push(reason);
+      await recordEffect(database, 'refused', progress);
+    },
+  });
+  const { id, run } = await begin(await start(definition, { leaseMs: 200 }), definition);
+  const { cause } = (await run) as SagaRecord;
+  expect(await abandonSaga(database, id, turningPointOf(definition), 'ops', 'paid back by hand')).toBe(true);
+  await eventually(async () => (await inspectSaga(database, id))?.status).toBe('abandoned');
+  expect(lines).toEqual(['a', 'b', 'c', 'undo a']);
+  expect(refused).toEqual([cause?.reason]);
+  const listed = await listSagas(database, { status: 'abandoned', limit: 100 });
+  expect(listed.map((saga) => saga.id)).toContain(id);
+  const left = { step: 'b', event: 'abandoned', detail: 'by ops: paid back by hand' };
+  expect((await inspectSaga(database, id))?.journal).toContainEqual(expect.objectContaining(left));
+  expect(await resumeSaga(database, id, 'ops')).toBe(false);
+});
+
 test('a saga abandoned past its pivot is closed with the reason, for people to settle', async () => {
   const { lines, step } = diary();
   const definition = defineSaga({

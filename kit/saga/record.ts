@@ -4,6 +4,7 @@ export type SagaStatus = 'running' | 'compensating' | 'completed' | 'refused' | 
 
 /** One line of a saga's history. Times are of the instance that wrote it: for people, never for order. */
 export interface JournalEntry {
+  /** Empty where it is about the saga as a whole. */
   readonly step: string;
   readonly event: 'done' | 'refused' | 'failed' | 'compensated' | 'taken-over' | 'gave-up' | 'resumed' | 'abandoned';
   readonly at: number;
@@ -36,7 +37,10 @@ export interface SagaRecord {
   readonly wakeAfterMs?: number;
 }
 
-/** A saga's history keeps its newest entries: a step that fails for days must not grow its row for days. */
+/**
+ * A saga's history keeps its newest entries, and what people left undone: a step that fails for days must not grow its row
+ * for days.
+ */
 export const journalEntriesMax = 64;
 
 /**
@@ -126,8 +130,15 @@ export function stepCompensated(record: SagaRecord, entry: JournalEntry | undefi
   };
 }
 
+/** The end of the way back. Where people gave a compensation up not all is undone: it stays listed for them. */
 export function refusedFor(record: SagaRecord): SagaRecord {
-  return { ...record, revision: movedOn(record), status: 'refused' };
+  const status = record.journal.some(isLeftUndone) ? 'abandoned' : 'refused';
+  return { ...record, revision: movedOn(record), status };
+}
+
+/** People gave up the compensation of a step: the entry that says so names it. */
+function isLeftUndone({ event, step }: JournalEntry): boolean {
+  return event === 'abandoned' && step !== '';
 }
 
 /** Stops until people have looked. The entry that says why stays the last one of the journal until then. */
@@ -162,5 +173,7 @@ export function asleep(record: SagaRecord, stepName: string, delayMs: number): S
 
 export function journalWith(record: SagaRecord, entry: JournalEntry): readonly JournalEntry[] {
   const journal = [...record.journal, entry];
-  return journal.length > journalEntriesMax ? journal.slice(-journalEntriesMax) : journal;
+  if (journal.length <= journalEntriesMax) return journal;
+  const older = journal.length - journalEntriesMax;
+  return journal.filter((entry, i) => i >= older || isLeftUndone(entry));
 }

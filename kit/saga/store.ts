@@ -269,7 +269,7 @@ interface Advice {
   readonly status: SagaStatus;
   readonly step: number;
   readonly cause?: Refusal;
-  readonly entry: Pick<JournalEntry, 'event' | 'detail'>;
+  readonly entry: Pick<JournalEntry, 'event' | 'detail'> & Partial<Pick<JournalEntry, 'step'>>;
 }
 
 /** How often advice is thought over when the saga moves meanwhile. */
@@ -313,7 +313,8 @@ export function resumeSaga(database: Database, id: string, who: string): Promise
 /**
  * Gives a saga up. Up to `turningPoint` (see `turningPointOf`) it turns round and compensates; past it nothing can be
  * undone, so it is closed as `abandoned` with the reason, for people to settle, together with what `onAbandoned` writes;
- * where that throws the saga stays as it was. False when it had ended already.
+ * where that throws the saga stays as it was. One that is stuck because a compensation was refused leaves that one step as
+ * it is, undoes the others, records its refusal and ends as `abandoned` too. False when it had ended already.
  */
 export function abandonSaga(
   database: Database,
@@ -325,12 +326,18 @@ export function abandonSaga(
 ): Promise<boolean> {
   const decide = (saga: SagaRecord): Advice | undefined => {
     if (isEnded(saga)) return undefined;
+    const cause = { reason: 'abandoned', detail: reason };
+    const entry = { event: 'abandoned', detail: `by ${who}: ${reason}` } as const;
+    const last = saga.journal.at(-1);
+    if (saga.status === 'stuck' && last?.stuckWhile === 'compensating') {
+      return { status: 'compensating', step: saga.step - 1, cause, entry: { ...entry, step: last.step } };
+    }
     return {
       status: saga.step > turningPoint ? 'abandoned' : 'compensating',
       // Its owner may be further than the record, which is written behind: all that can be undone is undone.
       step: saga.status === 'running' ? Math.max(saga.step, turningPoint) : saga.step,
-      cause: { reason: 'abandoned', detail: reason },
-      entry: { event: 'abandoned', detail: `by ${who}: ${reason}` },
+      cause,
+      entry,
     };
   };
   return advise(database, id, decide, onAbandoned);
