@@ -15,6 +15,7 @@ import {
   implement,
   isProblem,
   openApi,
+  problemReply,
   problemTable,
   toProblem,
   waitUntilMs,
@@ -208,6 +209,14 @@ test('Retry-After is the advice in whole seconds, rounded up', async () => {
     staff.signal,
   );
   expect(reply.headers['retry-after']).toBe('2');
+});
+
+test('who is told that something is away or late is told when to come back, also where its outcome is unknown', () => {
+  const waitOf = (error: unknown) => problemReply(toProblem(error)).headers['retry-after'];
+  expect(waitOf(contractProblems.timeout())).toBe('1');
+  expect(waitOf({ category: 'unavailable', retry: 'same-key' })).toBe('1');
+  expect(waitOf(contractProblems.internal())).toBeUndefined();
+  expect(waitOf(contractProblems['not-found']())).toBeUndefined();
 });
 
 test('a handler that breaks its own contract is found out when replies are checked', async () => {

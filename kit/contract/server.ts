@@ -99,9 +99,18 @@ export function implement<C extends ServiceContract>(
   };
 }
 
+/** A second gives whatever is late a chance to be there again. */
+const retryAfterSecDefault = 1;
+
+function retryAfterSec({ retry, status }: Problem): number | undefined {
+  if (typeof retry === 'object') return Math.ceil(retry.afterMs / 1000);
+  return retry === 'same-key' && (status === 503 || status === 504) ? retryAfterSecDefault : undefined;
+}
+
 export function problemReply(problem: Problem, correlationId?: string): Reply {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
-  if (typeof problem.retry === 'object') headers['retry-after'] = String(Math.ceil(problem.retry.afterMs / 1000));
+  const waitSec = retryAfterSec(problem);
+  if (waitSec !== undefined) headers['retry-after'] = String(waitSec);
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   Object.assign(headers, problem.headers);
   const body = correlationId ? { ...problem.toJSON(), correlationId } : problem.toJSON();

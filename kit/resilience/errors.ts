@@ -86,7 +86,7 @@ export function deadlineExceeded(detail: string): RefusalError {
       title: 'It took longer than the caller can wait',
       category: 'timeout',
       retry: 'same-key',
-      hint: 'The effect is unknown: repeat with the same idempotency key.',
+      hint: 'The effect is unknown: repeat the same request, with the same Idempotency-Key where it has one.',
     },
     detail,
   );
