@@ -66,8 +66,7 @@ export function createHandlers(options: {
       const { currency, cursor, limit = pageSizeDefault } = query;
       const { from, to } = rangeOf(query, dayMs);
       const lag = await lagEvents();
-      const [grossMinor, sku] = positionOf(cursor, 'number', 'text') ?? [];
-      const after = grossMinor === undefined || sku === undefined ? undefined : { grossMinor, sku };
+      const after = positionOf(cursor, 'number', 'text');
       const rows = await readProducts(until(signal, database), { currency, from, to }, after, limit + 1);
       const page = pageFrom(rows, limit, (row) => [row.grossMinor, row.sku]);
       return { status: 200, body: { from, to, ...page, lagEvents: lag } };

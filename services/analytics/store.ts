@@ -1,4 +1,5 @@
 import type { Queryable, Transaction } from '#kit/runtime';
+import { allWritten } from '#kit/store';
 import type { Facts } from './model.ts';
 
 /** Rows in the order of their key everywhere, so that two members can't deadlock. */
@@ -72,7 +73,7 @@ export async function addFacts(tx: Transaction, { hours, products, names }: Fact
       ]),
     );
   }
-  await Promise.all(added);
+  await allWritten(added);
 }
 
 export async function forgetFacts(tx: Transaction): Promise<void> {
@@ -164,10 +165,10 @@ export interface ProductTotals {
 export async function readProducts(
   database: Queryable,
   filter: { readonly currency: string; readonly from: string; readonly to: string },
-  after: { readonly grossMinor: number; readonly sku: string } | undefined,
+  after: readonly [grossMinor: number, sku: string] | undefined,
   limit: number,
 ): Promise<readonly ProductTotals[]> {
   const { currency, from, to } = filter;
-  const values = [currency, from, to, after?.grossMinor ?? null, after?.sku ?? null, limit];
-  return (await database.query<ProductTotals>(productsSql, values)).rows;
+  const [grossMinor, sku] = after ?? [null, null];
+  return (await database.query<ProductTotals>(productsSql, [currency, from, to, grossMinor, sku, limit])).rows;
 }
