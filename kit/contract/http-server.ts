@@ -331,10 +331,9 @@ function sendReply(outgoing: FastifyReply, reply: Reply): FastifyReply {
 function wireProblem(error: unknown): Problem {
   if (isProblem(error)) return error;
   const { code, message } = error as { code?: string; message?: string };
+  // Of a content type that is none of ours its message says no more than our title.
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return contractProblems['unsupported-media-type']();
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return contractProblems['body-too-large']();
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return contractProblems['unsupported-media-type']({ ...(message ? { detail: message } : {}) });
-  }
   if (code?.startsWith('FST_ERR_CTP')) {
     return contractProblems['malformed-json']({ ...(message ? { detail: message } : {}) });
   }

@@ -193,7 +193,7 @@ export const contractProblems = problemTable('contract', {
     title: 'This is not a valid HTTP request',
     category: 'input',
     retry: 'never',
-    hint: 'Send HTTP/1.1 with a Host header.',
+    hint: 'Send HTTP/1.1 with a Host header, and a path whose special characters are percent-encoded UTF-8.',
   },
   'head-too-large': {
     status: 431,
