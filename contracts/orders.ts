@@ -276,7 +276,7 @@ export const ordersProblems = problemTable('orders', {
     title: 'The saga is not in a state that permits this',
     category: 'conflict',
     retry: 'never',
-    hint: 'Only stuck sagas can be resumed, only sagas that have not ended can be abandoned, and changes of an order only once they are stuck.',
+    hint: 'Only stuck sagas can be resumed, only sagas that have not ended can be abandoned, and those that only go forward (an order past its pivot, a change of one) only once they are stuck.',
   },
 });
 
@@ -527,7 +527,7 @@ export const orders = defineService({
       method: 'POST',
       path: '/orders/sagas/{sagaId}/abandon',
       summary:
-        'Gives a saga up: it compensates, or past its pivot is closed for people to settle. A change of an order can be given up once it is stuck; what did not happen of it is free again.',
+        'Gives a saga up: it compensates. An order past its pivot and a change of one can be given up once they are stuck, and are closed for people to settle; what did not happen of a change is free again.',
       access: ['admin', 'service'],
       params: closed({ sagaId: Type.String({ maxLength: 100 }) }),
       body: closed({ reason: Type.String({ minLength: 1, maxLength: 500 }) }),

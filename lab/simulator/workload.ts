@@ -38,8 +38,6 @@ export type Reply = { readonly status: number; readonly body: unknown };
 
 export interface Call {
   readonly operation: number;
-  /** What it is about, where that is known. */
-  readonly orderId?: string;
   readonly kind: string;
   readonly key?: string;
   readonly send: (services: Services, context: CallContext, key: string | undefined) => Promise<Reply>;
@@ -94,8 +92,6 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
   const logicalClock = createTextClock(createHybridClock({ clock: world.clock }));
   const patience = simulation.stream('shoppers');
   const placed = new Map<number, { readonly order: Order; readonly caller: Caller }>();
-  /** Orders that were given up after they had been confirmed: what is still asked of them waits for people. */
-  const leftToPeople = new Set<string>();
   const repeats: { readonly call: Call; readonly caller: Caller }[] = [];
   let open = 0;
   /** Products by SKU, where there is a catalogue. */
@@ -171,7 +167,6 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
       if ('problem' in outcome) {
         if (outcome.final) return undefined;
       } else if (isEnd(outcome)) return outcome;
-      if (call.orderId !== undefined && leftToPeople.has(call.orderId)) return undefined;
       await rest();
     }
     simulation.violate('everything ends', `operation ${call.operation} (${call.kind}) has no end`);
@@ -246,7 +241,7 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
       return;
     }
     const key = `${kind}-${id}`;
-    const call: Call = { operation: id, orderId, kind, key, send: sendChange(operation, order) };
+    const call: Call = { operation: id, kind, key, send: sendChange(operation, order) };
     const who = kind === 'cancel' ? caller : staff;
     const reply = await withTwins(twins, () => persist(call, who, isDecided));
     if (reply) repeats.push({ call, caller: who });
@@ -268,7 +263,10 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
     return ({ orders }, context, key = '') => orders.refund({ key, params, body: { amountMinor } }, context);
   }
 
-  /** Someone gives up on the newest order under way: the saga has to turn round from wherever it is. */
+  /**
+   * Someone gives up on the newest order under way, and looks what became of it: the saga has to turn round from wherever
+   * it is, and past its pivot it may not be given up.
+   */
   async function abandon({ id }: Extract<Operation, { of: number }>): Promise<void> {
     const saga = await sagaUnderWay(id);
     if (!saga) return;
@@ -283,8 +281,7 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
       kind: 'saga',
       send: ({ orders }, context) => orders.inspectSaga({ params }, context),
     };
-    const seen = await persist(call, admin, isDecided);
-    if ((seen?.body as { status?: string } | undefined)?.status === 'abandoned') leftToPeople.add(saga.id);
+    await persist(call, admin, isDecided);
   }
 
   /** Orders are quick: it may take a few looks to see one under way. */

@@ -43,7 +43,10 @@ let database: Database;
 let orders: ReturnType<typeof createOrders>;
 let told: EventDraft[] = [];
 /** What the others refuse. */
-const refuses = { restock: false, refund: false, void: false };
+const refuses = { restock: false, refund: false, void: false, capture: false };
+/** Payments does not answer captures. */
+let isCaptureLost = false;
+let isCaptured = false;
 let keys = 0;
 
 beforeAll(async () => {
@@ -54,13 +57,24 @@ beforeAll(async () => {
     return done();
   };
   const restock = refusing('restock', () => inventoryProblems['not-sold']());
-  const refund = refusing('refund', () => paymentsProblems['not-captured']());
+  const refund = refusing('refund', () => paymentsProblems[isCaptured ? 'not-captured' : 'capture-pending']());
   const voiding = refusing('void', () => paymentsProblems['provider-refused']());
+  const capture = refusing('capture', () => paymentsProblems['provider-refused']());
   orders = createOrders({
     world,
     database,
     inventory: { hold: done, commit: done, release: done, restock } as never,
-    payments: { authorize: done, capture: done, void: voiding, refund } as never,
+    payments: {
+      authorize: done,
+      void: voiding,
+      refund,
+      async capture() {
+        if (isCaptureLost) throw paymentsProblems['provider-unavailable']();
+        const reply = await capture();
+        isCaptured = true;
+        return reply;
+      },
+    } as never,
     priceOf: async (skus) => new Map(skus.map((sku) => [sku, { name: sku, unitPriceMinor: 500 }])),
     publish: async (_tx, events) => void told.push(...events),
     server: { checkReplies: true },
@@ -74,7 +88,9 @@ afterAll(async () => {
 });
 beforeEach(() => {
   told = [];
-  Object.assign(refuses, { restock: false, refund: false, void: false });
+  Object.assign(refuses, { restock: false, refund: false, void: false, capture: false });
+  isCaptured = false;
+  isCaptureLost = false;
 });
 
 function call(operation: string, params: Record<string, string>, body?: unknown, key?: string): Promise<AnyReply> {
@@ -153,4 +169,37 @@ test('a refund or a cancellation that is given up leaves the order as it was bef
   await call('abandonSaga', await stuck(cancelId), reason);
   expect((await call('get', order)).body).toMatchObject({ state: 'confirmed' });
   expect((await call('get', order)).body.cancellation).toBeUndefined();
+});
+
+test('an order is not given up while nobody knows whether its capture has happened', async () => {
+  isCaptureLost = true;
+  const order = await placed();
+  const saga = { sagaId: order.orderId };
+  const refused = await call('abandonSaga', saga, reason);
+  expect(refused).toMatchObject({
+    status: 409,
+    body: { detail: 'capture is under way, and place-order ends by itself' },
+  });
+  isCaptureLost = false;
+  await until(async () => (await call('inspectSaga', saga)).body.status === 'completed');
+});
+
+test('an order whose capture was refused can be given up, and then a return of it does not wait for its money', async () => {
+  refuses.capture = true;
+  const order = await placed();
+  await call('abandonSaga', await stuck(order.orderId), reason);
+  expect((await call('get', order)).body.state).toBe('confirmed');
+
+  refuses.refund = true;
+  await call('return', order, wanted);
+  const [{ returnId }] = (await call('get', order)).body.returns;
+  const saga = await stuck(returnId);
+  const { cause, journal } = (await call('inspectSaga', saga)).body;
+  expect(cause).toMatchObject({
+    reason: 'payments/capture-pending',
+    detail: expect.stringContaining(`saga ${order.orderId} was abandoned`),
+  });
+  expect(journal.at(-1)).toMatchObject({ step: 'refund', event: 'failed', attempts: 1 });
+  await call('abandonSaga', saga, reason);
+  expect((await call('get', order)).body.returns).toMatchObject([{ state: 'done', refundMinor: 0 }]);
 });

@@ -60,7 +60,9 @@ function withoutMoney(order: OrderRecord, returnId: string): OrderRecord {
 
 /**
  * Records in the order that a saga of it was given up, in the transaction that closes the saga: the change, the answer to
- * whoever repeats the request, and the event where goods are back.
+ * whoever repeats the request, and the event where goods are back. Throws unless the saga is stuck: what is under way ends
+ * by itself, and until then nobody knows what has happened. Whoever settled a capture by hand whose answer was lost would
+ * charge a customer twice.
  */
 export async function recordAbandoned(
   tx: Transaction,
@@ -68,16 +70,19 @@ export async function recordAbandoned(
   saga: SagaRecord,
   definition: SagaDefinition<never>,
 ): Promise<void> {
+  const step = definition.steps[saga.step]?.name ?? '';
+  if (saga.status !== 'stuck') {
+    throw ordersProblems['saga-not-possible']({
+      detail: `${step} is under way, and ${saga.definition} ends by itself`,
+    });
+  }
   const input = saga.input as ChangeOrderInput | PlaceOrderInput;
   // An order past its pivot is confirmed, whatever becomes of its saga.
   if (!('changeId' in input)) return;
   const { orderId, changeId, claim, origin } = input;
-  if (saga.status !== 'stuck') {
-    throw ordersProblems['saga-not-possible']({ detail: `the ${input.kind} is under way, and ends by itself` });
-  }
   const [order] = await lockOrders(tx, [orderId]);
   if (!order) throw ordersProblems['not-found']();
-  const abandoned = abandonChange(order, input, definition.steps[saga.step]?.name ?? '');
+  const abandoned = abandonChange(order, input, step);
   const isBack = abandoned.returns.some((entry) => entry.returnId === changeId && entry.state === 'done');
   const hlc = isBack ? logicalClock?.tick(order.hlc ?? undefined) : undefined;
   const next = hlc === undefined ? abandoned : { ...abandoned, hlc };

@@ -4,7 +4,14 @@ import type { payments } from '#contracts/payments';
 import { type Client, implement, type ServerOptions, type ServiceServer } from '#kit/contract';
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import type { Cancel, Component, Database, World } from '#kit/runtime';
-import { createSagaEngine, type JournalEntry, type SagaEngine, type SagaRecord, sagaMigrations } from '#kit/saga';
+import {
+  createSagaEngine,
+  inspectSaga,
+  type JournalEntry,
+  type SagaEngine,
+  type SagaRecord,
+  sagaMigrations,
+} from '#kit/saga';
 import { type BatchWriter, createBatchWriter, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { createAnswers } from './answers.ts';
@@ -89,6 +96,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
       const result = await submit({ kind: 'finish-change', saga, orderId, change, refundMinor, claim, cause });
       answers.settle(changeId, 'order' in result ? result.order : undefined);
     },
+    isAbandoned: async (sagaId) => (await inspectSaga(database, sagaId))?.status === 'abandoned',
   });
   const sagas = traceSagas(telemetry, definitions);
   const measureStep = measureSteps(telemetry, () => engine.active);

@@ -17,14 +17,15 @@ const input: ChangeOrderInput = {
   origin: { correlationId: 'test', step: 0 },
 };
 
-/** The refund step, where payments answers every refund with `problem`. */
-function refundStep(problem: Error): RemoteStep<ChangeOrderInput> {
+/** The refund step, where payments answers every refund with `problem`, and people gave up the sagas `abandoned`. */
+function refundStep(problem: Error, abandoned: readonly string[] = []): RemoteStep<ChangeOrderInput> {
   const sagas = defineOrderSagas({
     clock: { now: () => 0, monotonicMs: () => 0 },
     inventory: {} as Client<typeof inventory>,
     payments: { refund: () => Promise.reject(problem) } as unknown as Client<typeof payments>,
     decide: async () => {},
     finish: async () => {},
+    isAbandoned: async (sagaId) => abandoned.includes(sagaId),
   });
   return sagas.refundOrder.steps[0] as RemoteStep<ChangeOrderInput>;
 }
@@ -48,6 +49,18 @@ test('a refund waits for a capture that is under way, and says after a while whi
     refused: {
       reason: 'payments/capture-pending',
       detail: `the payment is authorized: see that saga ${orderId} captures it (resume it), then resume ref_1`,
+    },
+  });
+});
+
+test('a refund does not wait for a capture that people gave up', async () => {
+  const pending = paymentsProblems['capture-pending']({ detail: 'the payment is authorized' });
+  expect(await refundStep(pending, [orderId]).run(attempt(1))).toEqual({
+    refused: {
+      reason: 'payments/capture-pending',
+      detail:
+        `the payment is authorized: nobody takes it any more, saga ${orderId} was abandoned. ` +
+        'Give back by hand what came by hand, then abandon ref_1',
     },
   });
 });

@@ -55,6 +55,8 @@ export interface OrderSagaOptions {
   readonly decide: (input: PlaceOrderInput, decision: Decision, progress: SagaRecord) => Promise<void>;
   /** Commits the end of a change with the saga's progress. */
   readonly finish: (input: ChangeOrderInput, progress: SagaRecord) => Promise<void>;
+  /** Whether people gave a saga up: it will never go on. */
+  readonly isAbandoned: (sagaId: string) => Promise<boolean>;
 }
 
 /** A quarter of an hour, as long as a step before a pivot is given: pauses grow to 10 s and are half as long on average. */
@@ -63,7 +65,9 @@ const captureAttemptsMax = 200;
 const done = (result?: unknown): StepOutcome => ({ done: result });
 
 /** The workflows of an order, as data. What each step does to others it does by calls that can be repeated. */
-export function defineOrderSagas({ clock, inventory, payments, decide, finish }: OrderSagaOptions): OrderSagas {
+export function defineOrderSagas(options: OrderSagaOptions): OrderSagas {
+  const { clock, inventory, payments, decide, finish, isAbandoned } = options;
+
   function contextFor(step: StepContext<{ readonly origin: Origin }>): CallContext {
     const { correlationId, step: hop, traceparent } = step.input.origin;
     return {
@@ -148,7 +152,8 @@ export function defineOrderSagas({ clock, inventory, payments, decide, finish }:
 
   /**
    * Money that a step gives back. A payment that is not captured yet will be: the refund waits for it, but not for ever.
-   * Money that is not there is a refusal at once. Either way the saga is stuck then, with a reason that people can act on.
+   * Money that is not there, or that nobody will take any more, is a refusal at once. Either way the saga is stuck then,
+   * with a reason that people can act on.
    */
   async function giveBack(step: StepContext<ChangeOrderInput>): Promise<StepOutcome> {
     const { orderId, changeId, refundMinor } = step.input;
@@ -158,12 +163,25 @@ export function defineOrderSagas({ clock, inventory, payments, decide, finish }:
       await payments.refund({ key: step.key, params: { orderId }, body }, contextFor(step));
       return done();
     } catch (error) {
-      const waited =
-        isProblem(error) && error.code === 'payments/capture-pending' && step.attempt >= captureAttemptsMax;
-      if (!waited) throw error;
-      const detail = `${error.detail}: see that saga ${orderId} captures it (resume it), then resume ${step.sagaId}`;
-      return { refused: { reason: error.code, detail } };
+      if (!isProblem(error) || error.code !== 'payments/capture-pending') throw error;
+      const advice = await adviceOnCapture(step);
+      if (advice === undefined) throw error;
+      return { refused: { reason: error.code, detail: `${error.detail}: ${advice}` } };
     }
+  }
+
+  /** What people have to do before money that is not captured can be given back; undefined: nothing, it is on its way. */
+  async function adviceOnCapture({
+    sagaId,
+    attempt,
+    input,
+  }: StepContext<ChangeOrderInput>): Promise<string | undefined> {
+    const { orderId } = input;
+    if (await isAbandoned(orderId)) {
+      return `nobody takes it any more, saga ${orderId} was abandoned. Give back by hand what came by hand, then abandon ${sagaId}`;
+    }
+    if (attempt < captureAttemptsMax) return undefined;
+    return `see that saga ${orderId} captures it (resume it), then resume ${sagaId}`;
   }
 
   const finishStep = {

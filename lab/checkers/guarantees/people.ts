@@ -5,10 +5,7 @@ export const paidStates: ReadonlySet<string> = new Set(['confirmed', 'fulfilled'
 /** States of an order that nobody has decided. */
 export const openStates: ReadonlySet<string> = new Set(['received', 'held', 'authorized']);
 
-/**
- * Orders that an operator gave up after they were confirmed: money and changes of them are for people to settle. Refunds
- * wait for a capture that will not come.
- */
+/** Orders of which a step was refused that could not be done without, and then given up: what is left is for people to settle. */
 export function leftToPeople({ sagas = [] }: Evidence): Set<string> {
   return new Set(sagas.flatMap(({ status, orderId }) => (status === 'abandoned' && orderId ? [orderId] : [])));
 }
