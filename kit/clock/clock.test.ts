@@ -23,15 +23,20 @@ const nodeCount = 4;
 function movableClock(startMs = baseMs) {
   let wallMs = startMs;
   let elapsedMs = 0;
+  let reachedMs = startMs;
   const clock: Clock = { now: () => wallMs, monotonicMs: () => elapsedMs };
   return {
     clock,
+    /** What it would show, had it never been set back. */
+    reachedMs: () => reachedMs,
     pass(ms: number) {
       wallMs += ms;
       elapsedMs += ms;
+      reachedMs += ms;
     },
     set(ms: number) {
       wallMs = ms;
+      reachedMs = Math.max(reachedMs, ms);
     },
   };
 }
@@ -203,6 +208,70 @@ test('hybrid clock: it never goes back when the physical clock does, and follows
   expect(alarms).toEqual([{ kind: 'local-jump', byMs: -3_600_000 }]);
 });
 
+/** The messages that processes of one machine refuse, all of which look at their clock before it is set. */
+function refusedOnOneMachine(steps: readonly Step[], createClock: (clock: Clock) => HybridClock): string[] {
+  const { clock, pass, set } = movableClock();
+  const clocks = Array.from({ length: nodeCount }, () => createClock(clock));
+  const refused: string[] = [];
+  for (const s of steps) {
+    if (s.kind === 'pass') pass(s.ms);
+    else if (s.kind === 'local') clocks[s.node]?.tick();
+    else if (s.kind === 'message') {
+      const sent = (clocks[s.from] as HybridClock).tick();
+      try {
+        clocks[s.to]?.receive(sent);
+      } catch {
+        refused.push(`${s.from} to ${s.to}`);
+      }
+    } else {
+      for (const hlc of clocks) hlc.tick();
+      set(clock.now() + s.byMs);
+    }
+  }
+  return refused;
+}
+
+test('hybrid clock: processes of one machine never refuse one another, however its clock is set', () => {
+  fc.assert(
+    fc.property(schedules, (steps) => {
+      expect(refusedOnOneMachine(steps, (clock) => createHybridClock({ clock, skewMsMax }))).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('that check fails for a clock that judges by what the wall clock says now', () => {
+  const byTheWall = (clock: Clock): HybridClock => {
+    const hlc = createHybridClock({ clock, skewMsMax });
+    const receive = (remote: HybridTimestamp) => {
+      if (remote.wallMs > clock.now() + skewMsMax) throw new ClockSkewError(remote.wallMs - clock.now(), skewMsMax);
+      return hlc.receive(remote);
+    };
+    return { ...hlc, receive };
+  };
+  const steps: Step[] = [
+    { kind: 'jump', node: 0, byMs: -3_600_000 },
+    { kind: 'message', from: 0, to: 0 },
+    { kind: 'message', from: 0, to: 1 },
+  ];
+  expect(refusedOnOneMachine(steps, byTheWall)).toEqual(['0 to 0', '0 to 1']);
+});
+
+test('hybrid clock: when a clock that was set back has caught up, peers are judged by it again', () => {
+  const physical = movableClock();
+  const hlc = createHybridClock({ clock: physical.clock, skewMsMax });
+  physical.set(baseMs - 10_000);
+  physical.pass(2_000);
+  const reachedMs = baseMs + 2_000;
+  expect(hlc.receive({ wallMs: reachedMs + skewMsMax, counter: 0 }).wallMs).toBe(reachedMs + skewMsMax);
+  expect(() => hlc.receive({ wallMs: reachedMs + skewMsMax + 1, counter: 0 })).toThrow(
+    expect.objectContaining({ aheadMs: 10_501, retry: { afterMs: 10_001 } }),
+  );
+  physical.pass(10_001);
+  expect(hlc.receive({ wallMs: reachedMs + skewMsMax + 1, counter: 0 }).wallMs).toBe(reachedMs + skewMsMax + 1);
+  expect(() => hlc.receive({ wallMs: reachedMs + skewMsMax + 2, counter: 0 })).toThrow(ClockSkewError);
+});
+
 test('hybrid clock: a full counter carries into the milliseconds', () => {
   const physical = movableClock();
   const hlc = createHybridClock({ clock: physical.clock });
@@ -304,7 +373,7 @@ test('hybrid clock: what is written to one row follows in order, whoever writes 
       const clocks = physical.map(({ clock }) => createHybridClock({ clock, skewMsMax }));
       let row: HybridTimestamp | undefined;
       for (const { node: who, jumpMs, passMs } of steps) {
-        const { clock, set } = physical[who] as ReturnType<typeof movableClock>;
+        const { clock, set, reachedMs } = physical[who] as ReturnType<typeof movableClock>;
         for (const p of physical) p.pass(passMs);
         if (jumpMs % 3 === 0) set(clock.now() + jumpMs);
         const hlc = clocks[who] as HybridClock;
@@ -312,7 +381,7 @@ test('hybrid clock: what is written to one row follows in order, whoever writes 
         const stamp: HybridTimestamp = row ? hlc.tickAfter(row) : hlc.tick();
         if (row) expect(compareTimestamps(stamp, row)).toBeGreaterThan(0);
         // The row of one whose clock is wrong has not made this one wrong.
-        expect(hlc.latest.wallMs).toBeLessThanOrEqual(Math.max(before, clock.now() + skewMsMax));
+        expect(hlc.latest.wallMs).toBeLessThanOrEqual(Math.max(before, reachedMs() + skewMsMax));
         row = stamp;
       }
     }),

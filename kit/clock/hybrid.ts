@@ -19,11 +19,11 @@ export type ClockAlarm =
 export interface HybridClockOptions {
   readonly clock: Clock;
   /**
-   * How far a peer's timestamp may be ahead of our clock. Default 500 ms: machines that run a time daemon are within
-   * tens of milliseconds of each other, CockroachDB takes the same figure for its maximum offset, and an ordering
-   * that is half a second ahead of wall time surprises nobody who reads it. Smaller finds broken clocks sooner and
-   * refuses healthy peers during a leap smear or a slow start of the daemon; larger lets one broken clock drag the
-   * timestamps of all others ahead by that much.
+   * How far a peer's timestamp may be ahead of our clock, or of what that had come to before it was set back. Default
+   * 500 ms: machines that run a time daemon are within tens of milliseconds of each other, CockroachDB takes the same
+   * figure for its maximum offset, and an ordering that is half a second ahead of wall time surprises nobody who reads
+   * it. Smaller finds broken clocks sooner and refuses healthy peers during a leap smear or a slow start of the daemon;
+   * larger lets one broken clock drag the timestamps of all others ahead by that much.
    */
   readonly skewMsMax?: number;
   /** Told of every refused timestamp and every jump beyond `skewMsMax`. Must not throw. */
@@ -35,7 +35,7 @@ export interface HybridClockOptions {
 /**
  * A hybrid logical clock (Kulkarni, Demirbas, Madappa, Avva, Leone: "Logical Physical Clocks", OPODIS 2014, figure 5).
  * If one event can have caused another, its timestamp is less, whatever the machines' clocks say; and timestamps stay
- * within `skewMsMax` of physical time, so that they also mean something to people.
+ * within `skewMsMax` of physical time while that is not set back, so that they also mean something to people.
  */
 export interface HybridClock {
   /** The timestamp of the latest event. */
@@ -58,27 +58,33 @@ export interface HybridClock {
 export function createHybridClock(options: HybridClockOptions): HybridClock {
   const { clock, skewMsMax = 500, onAlarm } = options;
   let latest: HybridTimestamp = options.start ?? { wallMs: 0, counter: 0 };
+  let readMs = clock.now();
+  let readAtMs = clock.monotonicMs();
   /** Wall minus monotonic time: constant unless the wall clock is set. */
-  let driftMs = clock.now() - clock.monotonicMs();
+  let driftMs = readMs - readAtMs;
+  /** The latest that our wall clock has shown, or would have, had it not been set back. */
+  let reachedMs = readMs;
 
   function physicalMs(): number {
     const nowMs = clock.now();
-    if (onAlarm) {
-      const newDriftMs = nowMs - clock.monotonicMs();
-      const jumpMs = newDriftMs - driftMs;
-      if (jumpMs > skewMsMax || jumpMs < -skewMsMax) {
-        driftMs = newDriftMs;
-        onAlarm({ kind: 'local-jump', byMs: Math.round(jumpMs) });
-      }
+    const atMs = clock.monotonicMs();
+    reachedMs = Math.max(reachedMs, nowMs, readMs + atMs - readAtMs);
+    readMs = nowMs;
+    readAtMs = atMs;
+    const jumpMs = nowMs - atMs - driftMs;
+    if (jumpMs > skewMsMax || jumpMs < -skewMsMax) {
+      driftMs += jumpMs;
+      onAlarm?.({ kind: 'local-jump', byMs: Math.round(jumpMs) });
     }
     return nowMs;
   }
 
   function receive(remote: HybridTimestamp): HybridTimestamp {
     const nowMs = physicalMs();
-    const aheadMs = remote.wallMs - nowMs;
-    // Written so that NaN is refused too.
-    if (!(aheadMs <= skewMsMax) || !isWithinBounds(remote)) {
+    // Not against `nowMs`: when the clock of a machine is set back, its processes go on at what it had come to, and
+    // would refuse one another, and even themselves, for as long as it was set back by. Written so that NaN is refused too.
+    if (!(remote.wallMs <= reachedMs + skewMsMax) || !isWithinBounds(remote)) {
+      const aheadMs = remote.wallMs - nowMs;
       onAlarm?.({ kind: 'remote-ahead', aheadMs, remote });
       throw new ClockSkewError(aheadMs, skewMsMax);
     }
