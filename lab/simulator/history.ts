@@ -1,6 +1,7 @@
 import { inventory } from '#contracts/inventory';
+import { createHybridClock, createTextClock } from '#kit/clock';
 import { headerNames } from '#kit/contract';
-import type { Transport } from '#kit/runtime';
+import type { Clock, Transport } from '#kit/runtime';
 import type { Operation } from '#lab/checkers';
 import type { Incarnation } from './node.ts';
 import type { Simulation } from './simulation.ts';
@@ -90,10 +91,20 @@ export function recordStockAnswers(
           startMs,
           endMs: world.nowMs,
           outcome: { status: reply.status, body: { items: stock } },
-          hlc: reply.headers[headerNames.logicalTime],
+          hlc: believed(reply.headers[headerNames.logicalTime], client.world.clock),
         });
       }
       return reply;
     },
   };
+}
+
+/** An answer that is further ahead than the bound its client refuses as not heard: its stamp has no place in its order. */
+function believed(hlc: string | undefined, clock: Clock): string | undefined {
+  try {
+    if (hlc !== undefined) createTextClock(createHybridClock({ clock })).receive(hlc);
+    return hlc;
+  } catch {
+    return undefined;
+  }
 }
