@@ -56,6 +56,8 @@ export interface MeshOptions extends Omit<ServicesOptions, 'telemetry' | 'mesh'>
   readonly database: Database;
   /** What this process serves; asked when it starts. */
   readonly servers: () => readonly ServiceServer[];
+  /** Told of each service that a new instance runs. */
+  readonly onArrival: (service: string) => void;
   readonly telemetry: ProcessTelemetry;
   readonly inFlight: InFlight;
 }
@@ -77,7 +79,7 @@ export function joinMesh(options: MeshOptions): Mesh {
   const registry = createPostgresRegistry({ database: options.database });
   const directory = createDirectory({ ...world, registry });
   const client = createMeshClient({
-    ...{ ...world, identity, directory, contracts, zone },
+    ...{ ...world, identity, directory, contracts, zone, onArrival: options.onArrival },
     balancingOf: remembered((service, operation) => policyOf(service, operation, at.policies).balancing),
     ...(seams?.addressOf ? { addressOf: seams.addressOf } : {}),
   });

@@ -178,6 +178,7 @@ export async function startServices(given: ServicesOptions): Promise<RunningServ
     contracts: publicContracts,
     database: databases.of('log'),
     servers: () => transports.servers,
+    onArrival: transports.transport.tryAgain,
     telemetry: observed,
     inFlight,
   }));
@@ -376,7 +377,7 @@ function identityOf(options: ServicesOptions): Promise<Identity | undefined> {
   return openIdentity(options, sign);
 }
 
-type MeshParts = Pick<MeshOptions, 'contracts' | 'database' | 'servers' | 'telemetry' | 'inFlight'>;
+type MeshParts = Pick<MeshOptions, 'contracts' | 'database' | 'servers' | 'onArrival' | 'telemetry' | 'inFlight'>;
 
 /** Undefined where there is one process: then no call leaves it. */
 function meshOf(options: ServicesOptions, identity: Identity | undefined, parts: () => MeshParts): Mesh | undefined {

@@ -1,6 +1,5 @@
 import { type CallPolicy, createLocalTransport, type ServiceServer } from '#kit/contract';
-import { createResilientTransport, type OperationPolicy } from '#kit/resilience';
-import type { Transport } from '#kit/runtime';
+import { createResilientTransport, type OperationPolicy, type ResilientTransport } from '#kit/resilience';
 import { publicContracts } from './compose.ts';
 import type { Mesh } from './mesh.ts';
 import type { ServicesOptions } from './services.ts';
@@ -9,7 +8,7 @@ import type { CallPolicies } from './topology.ts';
 
 export interface Transports {
   /** For calls between services: within the process by function call, else over the mesh; deadline, budget, breaker. */
-  readonly transport: Transport;
+  readonly transport: ResilientTransport;
   attach(server: ServiceServer): void;
   /** Everything that was attached. */
   readonly servers: readonly ServiceServer[];

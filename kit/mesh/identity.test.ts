@@ -196,6 +196,17 @@ test('a caller leaves an instance whose certificate was revoked', async () => {
   await expect(call(client)).rejects.toThrow(/revoked/);
 });
 
+test('whoever calls hears once of each instance that comes, by what it runs', async () => {
+  const arrived: string[] = [];
+  await openScales();
+  const client = await caller({ client: { onArrival: (service: string) => void arrived.push(service) } });
+  await vi.waitFor(() => expect(arrived).toEqual(['scales']));
+  await openScales({ process: 'scales-2' });
+  await vi.waitFor(() => expect(arrived).toEqual(['scales', 'scales']));
+  await call(client);
+  expect(arrived).toHaveLength(2);
+});
+
 test('a service that the contract does not list may not call', async () => {
   await openScales();
   const other = await mesh.add({ process: 'baker-1', services: ['baker'] });

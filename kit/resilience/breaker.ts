@@ -4,7 +4,7 @@ import { breakerOpen } from './errors.ts';
 /**
  * Closed: calls pass and are counted over a rolling window. When there were enough of them and too large a share
  * failed → open.
- * Open: calls are refused without being made, until `untilMs` → half-open with the next call.
+ * Open: calls are refused without being made, until `untilMs` → half-open with the next call. Sooner after `tryAgain`.
  * Half-open: one call is let through as a probe, others are refused. It succeeds → closed, with a clean window; it
  * fails → open again; it is abandoned (its caller left) → the next call is the probe.
  */
@@ -25,6 +25,8 @@ export interface Breaker {
   /** Lets a call through, or throws the refusal. Every permit must be given back by `leave`. */
   enter(): Permit;
   leave(permit: Permit, outcome: Outcome): void;
+  /** The dependency is not what it was, as by a new instance: if open, the next call probes it. */
+  tryAgain(): void;
 }
 
 export interface BreakerOptions {
@@ -107,6 +109,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
       if (permit !== period) return;
       if (state.kind === 'half-open') leaveHalfOpen(outcome);
       else if (outcome !== 'abandoned') leaveClosed(outcome);
+    },
+    tryAgain() {
+      if (state.kind === 'open') change({ kind: 'half-open', probing: false });
     },
   };
 }

@@ -38,6 +38,7 @@ export {
   type BreakerEvent,
   createResilientTransport,
   type OperationPolicy,
+  type ResilientTransport,
   type ResilientTransportOptions,
   type TryTransport,
 } from './transport.ts';

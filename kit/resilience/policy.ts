@@ -63,6 +63,8 @@ export interface PolicyOptions {
    * than this either. Default 20 ms.
    */
   readonly blameAfterMs?: number;
+  /** Whether an error says nothing of how the dependency is, so that the breaker doesn't count it. Default: none does. */
+  readonly isExcused?: (error: unknown) => boolean;
   /** Must not throw. */
   readonly onEvent?: (event: PolicyEvent) => void;
 }
@@ -78,7 +80,7 @@ const hedgeSlack = 1.1;
 
 export function createPolicy(options: PolicyOptions): Policy {
   const { clock, timers, random, timeoutMs = 10_000, attemptTimeoutMs, attemptsMax = 3, backoff } = options;
-  const { budget, breaker, bulkhead, hedge, blameAfterMs = 20, onEvent } = options;
+  const { budget, breaker, bulkhead, hedge, blameAfterMs = 20, isExcused, onEvent } = options;
   const latencies = hedge && createLatencies(hedge);
   const hedgeDelayMsMin = hedge?.delayMsMin ?? 2;
 
@@ -142,7 +144,7 @@ export function createPolicy(options: PolicyOptions): Policy {
   }
 
   function outcomeOf(error: unknown, deadline: Deadline, tookMs: number): Outcome {
-    if (deadline.cancelled) return 'abandoned';
+    if (deadline.cancelled || isExcused?.(error)) return 'abandoned';
     if (!isDependencyFailure(error)) return 'success';
     return categoryOf(error) === 'timeout' && tookMs < blameAfterMs ? 'abandoned' : 'failure';
   }

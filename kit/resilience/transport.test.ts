@@ -86,6 +86,39 @@ test('an operation that fails does not keep the others of its service from being
   expect((await transport.send(request({ operation: 'good' }), never)).status).toBe(200);
 });
 
+test('what a service refuses with a time to come back opens no breaker: it takes care of itself', async () => {
+  const careful: Reply = { ...failed, headers: { 'retry-after': '1' } };
+  let isBusy = true;
+  const { world, transport } = setUp(async () => (isBusy ? careful : ok));
+  for (let i = 0; i < 100; i++) {
+    void transport.send(request(), never).catch(() => {});
+    await world.advance(50);
+  }
+  isBusy = false;
+  expect((await transport.send(request(), never)).status).toBe(200);
+});
+
+test('what is not called any more is tried again at once when an instance of its service has come', async () => {
+  let isAway = true;
+  const { world, transport, calls } = setUp(async () => (isAway ? failed : ok));
+  for (let i = 0; i < 40; i++) {
+    void transport.send(request(), never).catch(() => {});
+    await world.advance(100);
+  }
+  await expect(transport.send(request(), never)).rejects.toThrow(/failed too often/);
+  transport.tryAgain('another');
+  await expect(transport.send(request(), never)).rejects.toThrow(/failed too often/);
+  transport.tryAgain('stock');
+  const made = calls.length;
+  await Promise.allSettled([transport.send(request(), never), world.advance(1_000)]);
+  expect(calls.length, 'one probe, and open again').toBe(made + 1);
+  await expect(transport.send(request(), never)).rejects.toThrow(/failed too often/);
+  isAway = false;
+  transport.tryAgain('stock');
+  expect((await transport.send(request(), never)).status).toBe(200);
+  expect((await transport.send(request(), never)).status).toBe(200);
+});
+
 test('no retry storm: a service of which each tenth call fails gets at most 1.2 times its load, a dead one less', async () => {
   for (const failEvery of [10, 4, 3, 1]) {
     let count = 0;

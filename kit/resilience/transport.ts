@@ -1,5 +1,5 @@
 import type { Clock, Random, Reply, Request, Timers, Transport } from '#kit/runtime';
-import { type BreakerOptions, createBreaker } from './breaker.ts';
+import { type Breaker, type BreakerOptions, createBreaker } from './breaker.ts';
 import { createRetryBudget, type RetryBudget } from './budget.ts';
 import { type Bulkhead, createBulkhead } from './bulkhead.ts';
 import { deadlineHeader } from './deadline.ts';
@@ -60,6 +60,18 @@ class FailedReply extends Error {
   }
 }
 
+/**
+ * 503 with a time to come back is a service that takes care of itself: it has too much to do, or waits for what it needs. A
+ * breaker here would refuse all that it still serves, and stay open after the one behind it has closed.
+ */
+const isTakenCareOf = (error: unknown): boolean =>
+  error instanceof FailedReply && error.reply.status === 503 && error.reply.headers['retry-after'] !== undefined;
+
+export interface ResilientTransport extends Transport {
+  /** An instance of the service has come: what was not called any more is tried again. */
+  tryAgain(service: string): void;
+}
+
 const timeoutMsDefault = 30_000;
 const tryTimeoutMsDefault = 2_000;
 /** So that a service that fails gets at most 1.2 times its load, from 40 calls a second on. */
@@ -71,10 +83,12 @@ const budgetOptions = { share: 0.15, minPerSecond: 2 };
  * that waits for something slow takes no other along. Reads and requests that carry an idempotency key are repeated
  * where the answer allows it; anything else never is.
  */
-export function createResilientTransport(options: ResilientTransportOptions): Transport {
+export function createResilientTransport(options: ResilientTransportOptions): ResilientTransport {
   const { transport, clock, timers, random, policyOf = () => defaults, onEvent } = options;
   const policies = new Map<string, OperationPolicies>();
   const budgets = new Map<string, RetryBudget>();
+  /** By service. */
+  const breakers = new Map<string, Breaker[]>();
 
   function budgetOf(service: string): RetryBudget {
     const budget = budgets.get(service) ?? createRetryBudget({ clock, ...budgetOptions });
@@ -87,18 +101,21 @@ export function createResilientTransport(options: ResilientTransportOptions): Tr
     const name = `${service}.${operation}`;
     const bulkhead = createBulkhead({ concurrencyMax, queueMax: concurrencyMax * 4, name });
     options.onBulkhead?.(service, operation, bulkhead, concurrencyMax);
+    const breaker = createBreaker({
+      ...options.breaker,
+      clock,
+      name,
+      onChange: (to) => onEvent?.(service, { kind: 'breaker', operation, state: to.kind }),
+    });
+    breakers.set(service, [...(breakers.get(service) ?? []), breaker]);
     const common = {
       clock,
       timers,
       random,
       timeoutMs: timeoutMsDefault,
-      breaker: createBreaker({
-        ...options.breaker,
-        clock,
-        name,
-        onChange: (to) => onEvent?.(service, { kind: 'breaker', operation, state: to.kind }),
-      }),
+      breaker,
       bulkhead,
+      isExcused: isTakenCareOf,
       onEvent: (event: PolicyEvent) => onEvent?.(service, event),
     };
     const once = createPolicy({ ...common, attemptsMax: 1 });
@@ -140,6 +157,9 @@ export function createResilientTransport(options: ResilientTransportOptions): Tr
         if (error instanceof FailedReply) return error.reply;
         throw error;
       }
+    },
+    tryAgain(service) {
+      for (const breaker of breakers.get(service) ?? []) breaker.tryAgain();
     },
   };
 }

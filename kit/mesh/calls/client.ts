@@ -29,6 +29,8 @@ export interface MeshClientOptions {
   /** How long a new instance takes to get its full share. Default 10,000 ms; 0: at once. */
   readonly slowStartMs?: number;
   readonly endpoints?: EndpointOptions;
+  /** Told of each service that a new instance runs. Default: nobody is. */
+  readonly onArrival?: (service: string) => void;
   /** For the fault lab: where an instance is really reached. */
   readonly addressOf?: (instance: Instance) => { readonly host: string; readonly port: number };
 }
@@ -79,12 +81,14 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
         cut(line);
       }
     }
+    const arrived: string[] = [];
     for (const instance of instances) {
       const known = lines.get(instance.process);
       if (known?.endpoint.instance.startId === instance.startId) continue;
       if (known) retire(known);
       const sinceMs = isFirstLook ? Number.NEGATIVE_INFINITY : clock.monotonicMs();
       lines.set(instance.process, { endpoint: createEndpoint(instance, sinceMs), pool: undefined, serial: undefined });
+      arrived.push(...instance.services);
     }
     if (instances.length > 0) isFirstLook = false;
     byService = new Map();
@@ -93,6 +97,7 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
         byService.set(service, [...(byService.get(service) ?? []), endpoint]);
       }
     }
+    for (const service of arrived) options.onArrival?.(service);
   }
 
   /** No new calls; those under way end as they may. */
