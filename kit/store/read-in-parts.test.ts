@@ -9,7 +9,9 @@ test.each([0, 1, 2, 3, 4, 5])('all of %i rows are read once, in order, two at a 
       .filter((row) => row > (last ?? 0))
       .slice(0, limit);
   }
-  expect(await Array.fromAsync(readInParts(read, 2))).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+  const rows: number[] = [];
+  for await (const row of readInParts(read, 2)) rows.push(row);
+  expect(rows).toEqual(Array.from({ length: count }, (_, i) => i + 1));
   expect(limits).toEqual(Array(Math.floor(count / 2) + 1).fill(2));
 });
 
