@@ -47,7 +47,7 @@ export function createHandlers({
 
   async function submit(command: Command): Promise<Outcome> {
     const outcome = await writer.submit(command);
-    if (outcome.kind === 'changed') cache.forget(outcome.product.variants.map(({ sku }) => sku));
+    if (outcome.kind === 'changed') cache.expire();
     return outcome;
   }
 

@@ -48,6 +48,12 @@ export async function soldAs(database: Queryable, skus: readonly string[]): Prom
   return rows;
 }
 
+/** Raised by every change of what is sold and for how much. */
+export async function revisionOf(database: Queryable): Promise<number> {
+  const { rows } = await database.query<{ revision: number }>('select revision from catalogue_revision');
+  return rows[0]?.revision as number;
+}
+
 const labelsSql = `
   select v.sku, v.name, (v.prices ->> $2)::bigint as "amountMinor", v.gtin14 as gtin, p.body #>> '{categories,0}' as category
   from variant v join product p on p.id = v.product_id
