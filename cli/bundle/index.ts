@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runBuilder } from '../builder.ts';
+import { bundleOf, type Program } from './bundles.ts';
 
 const builder = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -8,6 +10,8 @@ const builder = fileURLToPath(new URL('./main.ts', import.meta.url));
  * process loads it with a quarter of the processor time and takes 40 MB less (docs/decisions/150-bundled-processes.md).
  * Throws when it can't be built; the sources run as well.
  */
-export async function bundledEntry(): Promise<string> {
-  return (await runBuilder<{ entry: string }>(builder, 'the program of the processes')).entry;
+export async function bundledEntry(program: Program): Promise<string> {
+  const bundle = bundleOf(program);
+  const { folder } = await runBuilder<{ folder: string }>(builder, `the program of the ${bundle}`, [bundle]);
+  return join(folder, `${program}.js`);
 }

@@ -1,6 +1,7 @@
 /**
- * `node cli/bundle/main.ts` makes the program of a child process into a few files, and prints where: `{"entry":"…"}`.
- * What is there already is left alone; of two that build at once, the first to finish wins, and both made the same.
+ * `node cli/bundle/main.ts <bundle>` makes the programs of child processes into a few files, and prints in which folder:
+ * `{"folder":"…"}`. What is there already is left alone; of two that build at once, the first to finish wins, and both made
+ * the same.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -15,23 +16,27 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { bundles } from './bundles.ts';
 
 const root = join(import.meta.dirname, '../..');
-const parent = join(root, 'node_modules/.cache/holdfast-processes');
+const name = process.argv[2] ?? '';
+const bundle = bundles[name as keyof typeof bundles];
+if (!bundle) throw new Error(`There is no bundle "${name}": name one of ${Object.keys(bundles).join(', ')}.`);
+const parent = join(root, `node_modules/.cache/holdfast-${name}`);
 /** Others may just be running them. */
 const keptMax = 4;
 
 process.env['NODE_ENV'] = 'production';
 const folder = join(parent, fingerprint());
 if (!existsSync(folder)) await build();
-process.stdout.write(`${JSON.stringify({ entry: join(folder, 'process.js') })}\n`);
+process.stdout.write(`${JSON.stringify({ folder })}\n`);
 
 async function build(): Promise<void> {
   mkdirSync(parent, { recursive: true });
   const draft = mkdtempSync(join(parent, '.draft-'));
   try {
     const { buildBundle } = await import('./build.ts');
-    await buildBundle(root, draft);
+    await buildBundle(root, bundle.programs, draft);
     renameSync(draft, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error;
@@ -44,7 +49,7 @@ async function build(): Promise<void> {
 /** Names all that it is made of. */
 function fingerprint(): string {
   const hash = createHash('sha256').update(root);
-  const paths = globSync('{kit,contracts,services,edge,cli}/**/*.{ts,mjs,json}', {
+  const paths = globSync(`{${bundle.folders}}/**/*.{ts,mjs,json}`, {
     cwd: root,
     exclude: (path) => path.endsWith('.test.ts'),
   });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { World } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { type AdminAccount, readAdminAccount } from '../../cli/admin.ts';
+import { bundledEntry } from '../../cli/bundle/index.ts';
 import { createDatabases } from '../../cli/database.ts';
 import { createDoors, type Doors } from '../../cli/doors.ts';
 import { startInOrder } from '../../cli/fleet.ts';
@@ -65,7 +66,7 @@ export interface RigOptions {
   readonly bug?: string;
 }
 
-const entry = fileURLToPath(new URL('./child.ts', import.meta.url));
+const childSource = fileURLToPath(new URL('./child.ts', import.meta.url));
 const lookEveryMs = 50;
 /** Quicker than production, so that a short run sees a recovery and what comes after it. */
 const recovery = { breakerOpenMs: 1_000, sagaLeaseMs: 2_000 };
@@ -110,6 +111,8 @@ async function build(
     Object.assign({}, ...faults.map((fault) => fault.environment?.(timeFileOf(target)) ?? {}));
   prepare(faults, dataDir, 'empty', undo);
   if (faults.some((fault) => fault.prepare)) await prepareMade(faults, { topology, dataDir, world }, undo);
+  // Made while the database starts. The sources run as well, only slower to start.
+  const bundled = bundledEntry('chaos').catch(() => childSource);
   const environment = environmentOf(databaseServer);
   const databases = createDatabases({ topology, dataDir, world, environment });
   await databases.start?.();
@@ -133,10 +136,11 @@ async function build(
   const doors = createDoors();
   undo.push(() => doors.close());
   const processes = new Map<string, RigProcess>();
+  const entry = await bundled;
   for (const plan of configs) {
     const { config: rewired, detours } = await rewire(plan, configs, names, ways.open);
     const config = withLab(rewired, detours, lab, bug);
-    const surroundings = { lab, world, doors, authority, environment: environmentOf(config.process) };
+    const surroundings = { entry, lab, world, doors, authority, environment: environmentOf(config.process) };
     processes.set(config.process, supervise(config, surroundings, undo));
   }
   undo.push(async () => {
@@ -213,6 +217,8 @@ function withLab(config: ServicesConfig, detours: Detours, lab: string, bug: str
 }
 
 interface Surroundings {
+  /** The program of the processes. */
+  readonly entry: string;
   readonly lab: string;
   readonly world: World;
   readonly doors: Doors;
@@ -227,7 +233,7 @@ function supervise(
 ): RigProcess {
   const output = openSync(join(lab, `${config.process}.log`), 'a');
   undo.push(() => closeSync(output));
-  const process = superviseProcess({ ...surroundings, config, entry, output, issue: authority.issue });
+  const process = superviseProcess({ ...surroundings, config, output, issue: authority.issue });
   const { clockFile, readingsFile } = config.lab;
   // Its pid and restarts change, so they are asked for each time.
   return Object.create(process, {

@@ -4,10 +4,13 @@
  */
 import { inspect } from 'node:util';
 import { type Database, type Logger, systemWorld } from '#kit/runtime';
+import { showWrittenLines } from '../../cli/bundle/stack-lines.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { startServices } from '../../cli/services.ts';
 import { signByParent } from '../../cli/signing.ts';
 import type { FromLab, Moment, Trap } from './points.ts';
+
+showWrittenLines();
 
 const verbose = process.env['HOLDFAST_LOG'] !== undefined;
 const say = (message: string, fields?: object) => {

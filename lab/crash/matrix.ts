@@ -15,6 +15,7 @@ import { createDatabase } from '#kit/store';
 import { findFreePort } from '#kit/store/embedded';
 import type { Movement } from '#services/payments/sandbox';
 import { seedCatalogue } from '#services/products';
+import { bundledEntry } from '../../cli/bundle/index.ts';
 import { createDatabases, type Databases } from '../../cli/database.ts';
 import { planProcesses } from '../../cli/plan.ts';
 import { loadTopology } from '../../cli/topology.ts';
@@ -200,7 +201,9 @@ async function checkWhenQuiet(lab: Lab): Promise<Violation[]> {
 async function startLab(): Promise<Lab> {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-crash-'));
   chmodSync(dataDir, 0o711);
-  const topology = loadTopology('process-per-service');
+  const topology = loadTopology(join(import.meta.dirname, 'topology.json'));
+  // Made while the database starts. The sources run as well, only slower to start.
+  const bundled = bundledEntry('crash').catch(() => join(import.meta.dirname, 'child.ts'));
   const databases = createDatabases({ topology, dataDir, world });
   await databases.start?.();
   const urls = await databases.provision();
@@ -219,6 +222,7 @@ async function startLab(): Promise<Lab> {
   ]);
   const { orders, inventory, payments, log } = Object.fromEntries(pools);
   const sandboxConfig = configs.find(({ services }) => services.includes('payment-sandbox'));
+  const entry = await bundled;
   const gateway = `http://${at.host}:${at.port}`;
   const dispatcher = new Pool(gateway, { connections: 32 });
   const lab: Lab = {
@@ -230,6 +234,7 @@ async function startLab(): Promise<Lab> {
       configs.map((config) => {
         const process = createLabProcess({
           world,
+          entry,
           config: { ...config, recovery: { breakerOpenMs: 500, sagaLeaseMs: 1_000 } },
           onSprung: () => lab.onSprung(),
           onKilled: () => lab.onKilled(),

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import type { World } from '#kit/runtime';
 import type { ServicesConfig } from '../../cli/services.ts';
 import { answerSigning } from '../../cli/signing.ts';
@@ -21,15 +20,15 @@ export interface LabProcess {
 export interface LabProcessOptions {
   readonly world: World;
   readonly config: ServicesConfig;
+  /** `child.ts`, or its bundle. */
+  readonly entry: string;
   /** The trap has sprung, and the process waits for `goOn`. */
   readonly onSprung: () => void;
   /** The process ended without having been told to. */
   readonly onKilled: () => void;
 }
 
-const entry = join(import.meta.dirname, 'child.ts');
-
-export function createLabProcess({ config, world, onSprung, onKilled }: LabProcessOptions): LabProcess {
+export function createLabProcess({ config, entry, world, onSprung, onKilled }: LabProcessOptions): LabProcess {
   let child: ChildProcess | undefined;
   let ready = Promise.withResolvers<void>();
   let stopping = false;
