@@ -6,8 +6,9 @@ import { newFolder, runCommand } from './testing.ts';
 
 const timeoutMs = 60_000;
 
-async function start(topology: string, dataDir: string, port: number) {
-  const run = runCommand('up', '--topology', topology, '--data-dir', dataDir, '--port', String(port), '--json');
+async function start(topology: string, dataDir: string, port: number, ...more: string[]) {
+  const where = ['--topology', topology, '--data-dir', dataDir, '--port', String(port)];
+  const run = runCommand('up', ...where, '--json', ...more);
   return { run, result: await run.ready() };
 }
 
@@ -29,7 +30,7 @@ test('one process: one line of JSON, ready; kill -9 and start again recovers; a 
   await first.run.ended;
   expect(isGone(first.result.database.pid), 'the server outlives its starter').toBe(false);
 
-  const second = await start('one-process', dataDir, port);
+  const second = await start('one-process', dataDir, port, '--no-apps');
   expect(isGone(first.result.database.pid), 'the orphan has been stopped').toBe(true);
   expect(await isReady(second.result.urls.gateway)).toBe(true);
   second.run.child.kill('SIGINT');
@@ -42,7 +43,7 @@ test('a second copy on the same data is refused with the pid of the first, which
   timeout: timeoutMs,
 }, async () => {
   const dataDir = newFolder();
-  const { result } = await start('one-process', dataDir, await findFreePort());
+  const { result } = await start('one-process', dataDir, await findFreePort(), '--no-apps');
   const second = runCommand('up', '--data-dir', dataDir, '--port', String(await findFreePort()));
   expect(await second.ended).toBe(4);
   expect(second.stderr()).toContain(`Another copy (pid ${result.pid}) is running on ${dataDir}`);
@@ -50,7 +51,7 @@ test('a second copy on the same data is refused with the pid of the first, which
 });
 
 test('the database server is started again when it is killed', { timeout: timeoutMs }, async () => {
-  const { result } = await start('one-process', newFolder(), await findFreePort());
+  const { result } = await start('one-process', newFolder(), await findFreePort(), '--no-apps');
   process.kill(result.database.pid, 'SIGKILL');
   await vi.waitFor(async () => expect(await isReady(result.urls.gateway)).toBe(true), {
     timeout: 30_000,
@@ -62,7 +63,7 @@ test('a process per service: a killed one is started again; all end with a paren
   timeout: 2 * timeoutMs,
 }, async () => {
   const [dataDir, port] = [newFolder(), await findFreePort()];
-  const { run, result } = await start('process-per-service', dataDir, port);
+  const { run, result } = await start('process-per-service', dataDir, port, '--no-apps');
   expect(result.processes.length).toBeGreaterThan(5);
   expect(new Set(result.processes.map(({ pid }) => pid)).size).toBe(result.processes.length);
 
@@ -81,7 +82,7 @@ test('a process per service: a killed one is started again; all end with a paren
   await run.ended;
   await vi.waitFor(() => expect(pids.every(isGone)).toBe(true), { timeout: 10_000, interval: 20 });
 
-  const again = await start('process-per-service', dataDir, port);
+  const again = await start('process-per-service', dataDir, port, '--no-apps');
   again.run.child.kill('SIGTERM');
   expect(await again.run.ended).toBe(0);
   expect([...again.result.processes, again.result.database].every(({ pid }) => isGone(pid))).toBe(true);

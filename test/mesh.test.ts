@@ -50,6 +50,7 @@ test('an instance that is killed under load costs no read, and is found again af
     dataDir,
     '--port',
     String(await findFreePort()),
+    '--no-apps',
     '--json',
   );
   const { urls, processes } = await run.ready();

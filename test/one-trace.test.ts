@@ -60,7 +60,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
   const port = await findFreePort();
   const dataDir = newFolder();
   const up = ['up', '--topology', 'process-per-service', '--port', String(port), '--data-dir', dataDir];
-  const run = runCommand(...up, '--trace-ratio', '1', '--json');
+  const run = runCommand(...up, '--trace-ratio', '1', '--no-apps', '--json');
   const { gateway, internal } = (await run.ready()).urls as { gateway: string; internal: string };
   expect(internal).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
 
