@@ -58,7 +58,7 @@ test('an instance that is killed under load costs no read, and is found again af
   const targets = async () => JSON.parse((await read(`${internal}/metrics/targets`)).text) as Target[];
   const known = async () => (await targets()).map(({ labels }) => labels.process).sort();
   await vi.waitFor(async () => expect(await known()).toEqual(['back', 'gateway', 'products-1', 'products-2']), {
-    timeout: 10_000,
+    timeout: 60_000,
   });
 
   let isOver = false;
@@ -70,11 +70,11 @@ test('an instance that is killed under load costs no read, and is found again af
     }
   });
   const served = () => statuses.get(200) ?? 0;
-  await vi.waitFor(() => expect(served()).toBeGreaterThan(50), { timeout: 30_000 });
+  await vi.waitFor(() => expect(served()).toBeGreaterThan(50), { timeout: 60_000 });
   const victim = processes.find(({ name }) => name === 'products-1');
   process.kill(victim?.pid as number, 'SIGKILL');
   const before = served();
-  await vi.waitFor(() => expect(served()).toBeGreaterThan(before + 50), { timeout: 30_000 });
+  await vi.waitFor(() => expect(served()).toBeGreaterThan(before + 50), { timeout: 60_000 });
   // Back in by itself.
   const portOf = async (name: string) => (await targets()).find(({ labels }) => labels.process === name)?.targets[0];
   await vi.waitFor(

@@ -234,14 +234,14 @@ async function ordersPlaced(dataDir: string): Promise<number> {
 }
 
 test('a replay with a system of its own goes on after kill -9 at any moment: nothing lost, nothing doubled', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const path = inputFile(manyInvoices(700_000, 400));
   const dataDir = join(folder, 'data');
   const at = randomInt(1, 400);
   const first = runCommand('replay', '--json', '--concurrency', '16', '--data-dir', dataDir, path);
   await vi.waitFor(async () => expect(await ordersPlaced(dataDir)).toBeGreaterThanOrEqual(at), {
-    timeout: 90_000,
+    timeout: 150_000,
     interval: 5,
   });
   first.child.kill('SIGKILL');
