@@ -39,6 +39,8 @@ export interface WasmFileSystem {
   isFile(mode: number): boolean;
   hashAddNode(node: FsNode): void;
   hashRemoveNode(node: FsNode): void;
+  mkdirTree(path: string): void;
+  writeFile(path: string, bytes: Uint8Array): void;
   getDevice(rdev: number): { stream_ops: { read: (...args: never[]) => number } };
 }
 
@@ -72,6 +74,32 @@ export function replaceEntropy(module: WasmModule, draw: (size: number) => Uint8
       buffer.set(draw(length), offset);
       return length;
     }) as never;
+  }
+}
+
+/** The folders and files of a server's data directory; a folder has no bytes, and comes before what is in it. */
+export type DataFiles = readonly { readonly path: string; readonly bytes: Uint8Array | undefined }[];
+
+/** As they are now. The bytes are the server's own: copy them if it goes on. */
+export function listFiles({ FS }: WasmModule): DataFiles {
+  const files: { path: string; bytes: Uint8Array | undefined }[] = [];
+  function list(node: FsNode, path: string): void {
+    if (FS.isDir(node.mode)) {
+      files.push({ path, bytes: undefined });
+      for (const [name, child] of Object.entries(node.contents)) list(child, `${path}/${name}`);
+    } else if (FS.isFile(node.mode)) {
+      files.push({ path, bytes: node.contents?.subarray(0, node.usedBytes) ?? new Uint8Array() });
+    }
+  }
+  list(FS.lookupPath(dataDirectory).node, dataDirectory);
+  return files;
+}
+
+/** Makes them for a server that has not started yet. */
+export function writeFiles({ FS }: WasmModule, files: DataFiles): void {
+  for (const { path, bytes } of files) {
+    if (bytes) FS.writeFile(path, bytes);
+    else FS.mkdirTree(path);
   }
 }
 
