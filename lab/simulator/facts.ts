@@ -141,60 +141,64 @@ export interface FactSources {
   readonly news: readonly News[];
 }
 
+/**
+ * Each part is read when it is first looked at, and then it stays: whoever only wants to know whether all is quiet is done
+ * with the first thing that is not. So look at all of it before the run goes on.
+ */
 export function collectFacts({ databases, sandbox, mail, attempts, plan, errands, news }: FactSources): Facts {
   const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
   const { notifications, analytics, assistant } = plan.listeners;
-  const log = rows<LogFact>('log', queries.log);
   const hasCatalogue = plan.storefront.products > 0;
-  const products = rows<StoredProduct>('products', queries.products).map(({ id, version, body }) => ({
-    ...{ id, version, attributes: body.attributes, prices: pricesOf(body) },
-  }));
-  return {
-    orders: rows('orders', queries.orders),
-    sagas: rows('orders', queries.sagas),
-    claims: [
+  const productsNow = () =>
+    rows<StoredProduct>('products', queries.products).map(({ id, version, body }) => ({
+      ...{ id, version, attributes: body.attributes, prices: pricesOf(body) },
+    }));
+  const facts = lazily<Facts>({
+    orders: () => rows('orders', queries.orders),
+    sagas: () => rows('orders', queries.sagas),
+    claims: () => [
       ...rows<Row<'claims'>>('orders', claimsSql('orders')),
       ...rows<Row<'claims'>>('inventory', claimsSql('inventory')),
       ...rows<Row<'claims'>>('carts', claimsSql('carts')),
       ...rows<Row<'claims'>>('tills', claimsSql('tills')),
     ],
-    outbox: rows('orders', queries.outbox),
-    stock: rows('inventory', queries.stock),
-    movements: rows('inventory', queries.movements),
-    holds: rows('inventory', queries.holds),
-    returns: rows('inventory', queries.returns),
-    payments: rows('payments', queries.payments),
-    refunds: rows('payments', queries.refunds),
-    log,
+    outbox: () => rows('orders', queries.outbox),
+    stock: () => rows('inventory', queries.stock),
+    movements: () => rows('inventory', queries.movements),
+    holds: () => rows('inventory', queries.holds),
+    returns: () => rows('inventory', queries.returns),
+    payments: () => rows('payments', queries.payments),
+    refunds: () => rows('payments', queries.refunds),
+    log: () => rows<LogFact>('log', queries.log),
     ...(plan.readers > 0
       ? {
-          applied: rows<Row<'applied'>>('log', queries.applied),
-          views: rows<Row<'views'>>('log', queries.views),
-          deadLetters: rows<Row<'deadLetters'>>('log', queries.deadLetters),
+          applied: () => rows<Row<'applied'>>('log', queries.applied),
+          views: () => rows<Row<'views'>>('log', queries.views),
+          deadLetters: () => rows<Row<'deadLetters'>>('log', queries.deadLetters),
         }
       : {}),
-    letters: rows('notifications', queries.letters),
-    mails: mail.taken,
-    ...(analytics + assistant > 0 || hasCatalogue ? { models: models() } : {}),
-    givenUp: rows<{ eventId: string }>('notifications', queries.deadLetters).map(({ eventId }) => eventId),
-    ledger: sandbox.ledger.entries(),
-    operations: operationsOf(attempts),
-    followers: { reader: plan.readers > 0, notifications: notifications > 0 },
-    errands,
-    carts: rows('carts', queries.carts),
-    checkouts: rows('carts', queries.checkouts),
-    tillEntries: rows('tills', queries.tillEntries),
-    news,
-    accountEvents: rows('log', queries.accountEvents),
-    productEvents: hasCatalogue ? rows<ToldProduct>('log', queries.productEvents).map(toldOf) : [],
-    sessions: rows('users', queries.sessions),
-    products,
-    waiting: waiting('users') + waiting('products'),
-    isAssistantsClockSet: plan.nemesis.some(
-      ({ kind, ...at }) => kind === 'clock-step' && 'node' in at && at.node === 'assistant-1',
-    ),
-  };
+    letters: () => rows('notifications', queries.letters),
+    mails: () => mail.taken,
+    ...(analytics + assistant > 0 || hasCatalogue ? { models } : {}),
+    givenUp: () => rows<{ eventId: string }>('notifications', queries.deadLetters).map(({ eventId }) => eventId),
+    ledger: () => sandbox.ledger.entries(),
+    operations: () => operationsOf(attempts),
+    followers: () => ({ reader: plan.readers > 0, notifications: notifications > 0 }),
+    errands: () => errands,
+    carts: () => rows('carts', queries.carts),
+    checkouts: () => rows('carts', queries.checkouts),
+    tillEntries: () => rows('tills', queries.tillEntries),
+    news: () => news,
+    accountEvents: () => rows('log', queries.accountEvents),
+    productEvents: () => (hasCatalogue ? rows<ToldProduct>('log', queries.productEvents).map(toldOf) : []),
+    sessions: () => rows('users', queries.sessions),
+    products: productsNow,
+    waiting: () => waiting('users') + waiting('products'),
+    isAssistantsClockSet: () =>
+      plan.nemesis.some(({ kind, ...at }) => kind === 'clock-step' && 'node' in at && at.node === 'assistant-1'),
+  });
+  return facts;
 
   function waiting(database: DatabaseName): number {
     return Number(rows<{ count: number }>(database, queries.waiting)[0]?.count ?? 0);
@@ -220,16 +224,31 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
     const sold = rows<TillSold>('log', queries.tillSales).map(({ data }) => data);
     const sales = () =>
       salesModels(
-        log,
+        facts.log,
         rows<SalesFact>('analytics', queries.sales)[0],
         rows<ProductSalesFact>('analytics', queries.productSales),
         sold,
       );
-    const told = (hasCatalogue ? products : news).map(({ id, version }) => ({
+    const told = (hasCatalogue ? facts.products : news).map(({ id, version }) => ({
       ...{ model: 'assistant', key: id, source: version, copy: copies.get(id)?.version },
     }));
     return [...(analytics > 0 ? sales() : []), ...(assistant > 0 ? told : []), ...(hasCatalogue ? availability() : [])];
   }
+}
+
+function lazily<T extends object>(parts: { readonly [Name in keyof T]: () => T[Name] }): T {
+  const made = {} as T;
+  for (const [name, read] of Object.entries(parts) as [keyof T, () => unknown][]) {
+    Object.defineProperty(made, name, {
+      ...{ enumerable: true, configurable: true },
+      get() {
+        const value = read();
+        Object.defineProperty(made, name, { enumerable: true, value });
+        return value;
+      },
+    });
+  }
+  return made;
 }
 
 interface ProductBody {

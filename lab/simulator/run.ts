@@ -99,7 +99,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     }
     if (workload.open > 0) simulation.violate('everything ends', `${workload.open} operations are still waiting`);
 
-    const last = facts();
+    const last = { ...facts() };
     options.onEvidence?.(last);
     const looked: Record<string, number> = {};
     for (const check of checks) {
