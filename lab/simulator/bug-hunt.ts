@@ -5,7 +5,7 @@ import { runInProcesses, type Work } from './processes.ts';
 /** What became of one planted bug. */
 export interface Finding {
   readonly bug: string;
-  /** The first seed that finds it. Undefined: none of the first `bugSeedsMax` does. */
+  /** The seed that found it. Undefined: none of the first `bugSeedsMax` does. */
   readonly seed: number | undefined;
   /** The checks that it broke. */
   readonly violated: readonly string[];
@@ -15,9 +15,10 @@ export interface Finding {
 
 export const isFound = ({ seed, isCleanWithout }: Finding): boolean => seed !== undefined && isCleanWithout;
 
-/** Tries seeds from 1 on until one finds the bug. */
-export function* huntBug({ name: bug }: Bug): Work<Finding> {
-  for (let seed = 1; seed <= bugSeedsMax; seed++) {
+/** Tries the seed that found the bug last, then all from 1 on, until one finds it. */
+export function* huntBug({ name: bug, foundAt = 1 }: Bug): Work<Finding> {
+  const seeds = Array.from({ length: bugSeedsMax }, (_, i) => i + 1);
+  for (const seed of [foundAt, ...seeds.filter((other) => other !== foundAt)]) {
     const { violations } = yield { seed, bug };
     if (violations.length === 0) continue;
     const without = yield { seed, bug, isSpared: true };

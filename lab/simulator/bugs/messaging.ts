@@ -5,6 +5,7 @@ import { rewriteSql } from './rewire.ts';
 export const messagingBugs: readonly Bug[] = [
   {
     name: 'publish-without-outbox',
+    foundAt: 4,
     summary: 'events are published after the commit instead of in it',
     conditions: weakDatabase,
     hooks: () => ({
@@ -66,6 +67,7 @@ export const messagingBugs: readonly Bug[] = [
   },
   {
     name: 'inbox-apart',
+    foundAt: 4,
     summary: 'the consumer commits its effect first and its position afterwards',
     conditions: { ...weakDatabase, readers: 2 },
     hooks: () => ({ reader: (handler) => ({ delivery: 'at-least-once', handler }) }),
@@ -85,6 +87,7 @@ export const messagingBugs: readonly Bug[] = [
   },
   {
     name: 'figures-apart',
+    foundAt: 10,
     summary: 'analytics commits its sums first and its position afterwards',
     conditions: { database: { crash: 0.02, connectionLoss: 0.12 }, listeners: { analytics: 2 } },
     hooks: () => ({
@@ -146,6 +149,7 @@ export const messagingBugs: readonly Bug[] = [
   },
   {
     name: 'commit-not-on-disk',
+    foundAt: 5,
     summary: 'a commit is answered before the log is on the disk (synchronous_commit = off)',
     conditions: { nemesis: [{ kind: 'database-crash', count: 2, on: 'orders', forMs: 500 }] },
     hooks: () => ({

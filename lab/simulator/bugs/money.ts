@@ -19,6 +19,7 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'refund-twice',
+    foundAt: 2,
     summary: 'a refund whose answer was lost is asked for again under a new key',
     conditions: {
       ...silentProvider,
@@ -79,6 +80,7 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'void-leaves-no-word',
+    foundAt: 2,
     summary: 'calling off an unknown payment leaves nothing behind, so a late authorization keeps the money',
     conditions: {
       ...lateMessages,
@@ -102,6 +104,7 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'capture-and-forget',
+    foundAt: 2,
     summary: 'the capture is sent and not waited for',
     conditions: { ...lossyNetwork, units: 25 },
     hooks: () => ({

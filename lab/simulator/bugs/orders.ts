@@ -46,6 +46,7 @@ export const orderBugs: readonly Bug[] = [
   },
   {
     name: 'no-fencing',
+    foundAt: 2,
     summary: 'progress is written by whoever comes, also by a process that has lost its lease',
     conditions: {
       instances: { orders: 3 },

@@ -10,6 +10,7 @@ const ofInventory = (make: (database: Database) => Database) => ({
 export const stockBugs: readonly Bug[] = [
   {
     name: 'hold-not-idempotent',
+    foundAt: 4,
     summary: 'inventory makes a new hold for each request instead of one for each order',
     conditions: lossyNetwork,
     hooks: () => {
@@ -45,6 +46,7 @@ export const stockBugs: readonly Bug[] = [
   },
   {
     name: 'double-release',
+    foundAt: 5,
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
     conditions: { ...lossyNetwork, declined: 0.5 },
     hooks: () =>
@@ -79,6 +81,7 @@ export const stockBugs: readonly Bug[] = [
   },
   {
     name: 'release-leaves-no-word',
+    foundAt: 5,
     summary: 'a release that finds no hold leaves nothing behind, so a late hold sets stock aside for ever',
     conditions: { ...lateMessages, operations: [['abandon', 12]] },
     hooks: () =>

@@ -23,6 +23,7 @@ export const storefrontBugs: readonly Bug[] = [
   },
   {
     name: 'last-cart-wins',
+    foundAt: 3,
     summary: 'a cart is read, changed and written back without a transaction or a lock, so of two devices one is lost',
     conditions: { storefront: { carts: 2 }, errands: [['shopping', 6]] },
     hooks: () => ({
