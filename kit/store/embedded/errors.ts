@@ -9,6 +9,7 @@ export type EmbeddedPostgresErrorCode =
   | 'data-dir-unreachable' // the server's account can't get there
   | 'data-dir-in-use' // another live copy
   | 'port-in-use'
+  | 'secrets-damaged' // the file of passwords holds something else
   | 'disk-full'
   | 'server-version'
   | 'start-failed'
