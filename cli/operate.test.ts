@@ -10,7 +10,7 @@ test('the table of a running system says of each process how it is, and why it i
       pid: 1,
       dataDir: '/data',
       upMs: 65_000,
-      urls: { gateway: 'http://127.0.0.1:4080' },
+      urls: { gateway: 'http://127.0.0.1:4080', storefront: 'http://127.0.0.1:4080/' },
     },
     database: { pid: 2 },
     instances: [
@@ -42,7 +42,8 @@ test('the table of a running system says of each process how it is, and why it i
   });
   expect(`\n${table}`).toBe(`
 shop, up 1m05s, pid 1, database 2
-gateway http://127.0.0.1:4080
+gateway     http://127.0.0.1:4080
+storefront  http://127.0.0.1:4080/
 
 INSTANCE  STATE    PID  ADDRESS      UP     RESTARTS  IN FLIGHT  REQ/S  FAILED  P50 MS  P99 MS  HEALTH
 orders-1  ready    3    127.0.0.1:5  59s    0         7          120.5  0.2 %   3.5     41      well

@@ -79,7 +79,7 @@ export function statusTable({ topology, pid, upMs, urls, database, instances }: 
     healthOf(each),
   ]);
   const lines = inColumns([columns, ...rows], columns.length);
-  const places = Object.entries(urls).map(([name, url]) => `${name} ${url}`);
+  const places = inColumns(Object.entries(urls), 2);
   const head = `${topology}, up ${duration(upMs)}, pid ${pid}, database ${database.pid ?? 'elsewhere'}`;
   return [head, ...places, '', ...lines].join('\n');
 }
