@@ -12,6 +12,7 @@ import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { type Logger, seededRandom, systemWorld } from '#kit/runtime';
 import { createTelemetry } from '#kit/telemetry';
+import { countsOn } from '../http/testing.ts';
 import {
   createLayer4,
   createLayer7,
@@ -354,14 +355,7 @@ test('what it serves, whom it calls and how each member is stands on its page', 
   const pool = poolOf([well, busy], { telemetry });
   const url = await balance([{ to: [{ pool }] }], { telemetry });
   for (let i = 0; i < 10; i++) expect((await get(url)).body).toBe('well');
-  const page = await telemetry.metricsText();
-  const count = (series: string) =>
-    Number(
-      page
-        .split('\n')
-        .find((line) => line.startsWith(series))
-        ?.split(' ')[1],
-    );
+  const count = countsOn(await telemetry.metricsText());
   expect(count('holdfast_requests_total{service="balancer",operation="proxy",status="2xx"}')).toBe(10);
   const calls = (outcome: string) =>
     count(`holdfast_calls_total{caller="balancer",callee="gateway",operation="proxy",outcome="${outcome}"}`);

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Clock, type Logger, systemWorld } from '#kit/runtime';
 import { createTelemetry } from '#kit/telemetry';
 import { createPurgeFeed, type PurgeFeed } from '../gateway/purge-feed.ts';
+import { countsOn } from '../http/testing.ts';
 import { type Cdn, type CdnOptions, createCdn, followPurges } from './index.ts';
 import { codingOf } from './proxy.ts';
 
@@ -455,14 +456,7 @@ test('what it serves, from where, and how full it is stands on its page', async 
   for (let i = 0; i < 3; i++) await get('/counted', {}, 'GET', at);
   answer = (_request, response) => response.destroy();
   expect((await get('/broken', {}, 'POST', at)).status).toBe(502);
-  const page = await telemetry.metricsText();
-  const count = (series: string) =>
-    Number(
-      page
-        .split('\n')
-        .find((line) => line.startsWith(series))
-        ?.split(' ')[1],
-    );
+  const count = countsOn(await telemetry.metricsText());
   expect(count('holdfast_requests_total{service="edge",operation="proxy",status="2xx"}')).toBe(3);
   expect(count('holdfast_requests_total{service="edge",operation="proxy",status="5xx"}')).toBe(1);
   expect(count('holdfast_calls_total{caller="edge",callee="balancer",operation="proxy",outcome="2xx"}')).toBe(1);
