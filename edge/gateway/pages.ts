@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Static } from 'typebox';
-import { decodeCursor, encodeCursor, timeAt } from '#contracts/common';
+import { decodeCursor, pageFrom, pageSizeDefault, timeAt } from '#contracts/common';
 import { gateway, gatewayProblems } from '#contracts/gateway';
 import { operators } from '#contracts/operators';
 import {
@@ -18,6 +18,7 @@ import type { Clock } from '#kit/runtime';
 import { createKeyHandlers } from './api-keys/handlers.ts';
 import type { ApiKeys } from './api-keys/index.ts';
 import type { Audit } from './audit/index.ts';
+import type { AuditEntry } from './audit/store.ts';
 
 export interface PagesOptions {
   readonly clock: Clock;
@@ -75,10 +76,8 @@ export function createPages(options: PagesOptions): ServiceServer {
   return implement(gateway, handlers, { clock });
 }
 
-const auditLimitDefault = 20;
-
 async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
-  const { limit = auditLimitDefault, actor, operation, target, cursor } = query;
+  const { limit = pageSizeDefault, actor, operation, target, cursor } = query;
   const [from, to] = (['from', 'to'] as const).map((name) => {
     const text = query[name];
     return text === undefined ? undefined : new Date(timeAt(`query:${name}`, text));
@@ -87,14 +86,14 @@ async function auditPage(audit: Audit, query: Static<typeof gateway.operations.a
   if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
   const wanted = { actor, operation, target, from, to, before: before as number | undefined };
   const found = await audit.list({ ...wanted, limit: limit + 1 });
-  const items = found.slice(0, limit).map(({ at, actorKind, actorId, sessionId, ...rest }) => ({
-    ...rest,
-    at: at.toISOString(),
-    actor: { kind: actorKind, id: actorId, ...(sessionId === null ? {} : { sessionId }) },
-  }));
-  const last = items.at(-1);
-  return { items, ...(found.length > limit && last ? { nextCursor: encodeCursor([last.id]) } : {}) };
+  return pageFrom(found, limit, ({ id }) => [id], auditView);
 }
+
+const auditView = ({ at, actorKind, actorId, sessionId, ...rest }: AuditEntry & { readonly id: number }) => ({
+  ...rest,
+  at: at.toISOString(),
+  actor: { kind: actorKind, id: actorId, ...(sessionId === null ? {} : { sessionId }) },
+});
 
 function problemPages(contracts: readonly ServiceContract[]) {
   const entries: Record<string, ProblemDescription> = describeProblems(contractProblems);
