@@ -179,7 +179,7 @@ export async function undoCard(card?: number): Promise<void> {
   await setDraft(callOffCard(draft, card));
   if (!draft.charge) return;
   const { saleId, charge } = draft;
-  await api.tills.voidCharge({ params: { saleId }, query: { card: charge.card } });
+  await api.tills.voidCharge({ params: { saleId }, query: { card: charge.card ?? 1 } });
   await setDraft(withoutCharge(draft));
 }
 
