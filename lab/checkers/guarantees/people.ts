@@ -5,7 +5,7 @@ export const paidStates: ReadonlySet<string> = new Set(['confirmed', 'fulfilled'
 /** States of an order that nobody has decided. */
 export const openStates: ReadonlySet<string> = new Set(['received', 'held', 'authorized']);
 
-/** Orders of which a step was refused that could not be done without, and then given up: what is left is for people to settle. */
+/** Orders of which a saga was given up once it was stuck: what is left of them is for people to settle. */
 export function leftToPeople({ sagas = [] }: Evidence): Set<string> {
   return new Set(sagas.flatMap(({ status, orderId }) => (status === 'abandoned' && orderId ? [orderId] : [])));
 }
