@@ -35,7 +35,7 @@ export interface BatchWriterOptions<Command, Result> {
 /**
  * Group commit in the application (DESIGN §4.4): commands that arrive while a batch is under way go together into the
  * next one. An idle writer starts at once, so nothing is waited for; a busy one amortises round trips and commits, and waits
- * up to 8 ms for what a busy event loop is about to bring.
+ * up to 4 ms for what a busy event loop is about to bring.
  * One bad command never fails its neighbours: a batch that fails is halved until the culprit stands alone.
  */
 export interface BatchWriter<Command, Result> {
@@ -61,9 +61,9 @@ interface Entry<Command, Result> {
 
 const repeatDelayMs = 50;
 /** No batch waits longer than this for company. */
-const gatherMsMax = 8;
-/** A turn of the event loop with anything to do takes longer; an empty one takes some microseconds. */
-const shortTurnMs = 0.15;
+const gatherMsMax = 4;
+/** Turns of the event loop that take longer mean that there is plenty to do; an empty one takes some microseconds. */
+const shortTurnMs = 0.5;
 
 export function createBatchWriter<Command, Result>(
   options: BatchWriterOptions<Command, Result>,
