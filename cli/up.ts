@@ -229,7 +229,8 @@ function announce(running: Running, screen: Screen, dataDir: string, tookMs: num
     startedInMs: Math.round(tookMs),
   });
   screen.say(`\nHoldfast is up in ${(tookMs / 1000).toFixed(1)} s. Data: ${dataDir}`);
-  for (const [name, url] of Object.entries(urls)) screen.say(`  ${name.padEnd(12)} ${url}`);
+  const width = Math.max(12, ...Object.keys(urls).map(({ length }) => length));
+  for (const [name, url] of Object.entries(urls)) screen.say(`  ${name.padEnd(width)} ${url}`);
   if (urls['edge'] !== undefined) {
     const trust = trustFile(dataDir);
     if (existsSync(trust)) {

@@ -34,6 +34,12 @@ export function momentsOf(saga: SagaView): Moment[] {
   return [...past, ...now, ...ahead];
 }
 
+/** Before its pivot a saga can be undone; one that only goes forward ends by itself, unless it is stuck. */
+export function canBeAbandoned({ status, step, steps = [] }: SagaView): boolean {
+  const pivot = steps.findIndex((each) => each.pivot);
+  return status === 'stuck' || (status === 'running' && step <= pivot);
+}
+
 /** What an event of the journal means, for people who have not read kit/saga. */
 export const eventWords: Readonly<Record<string, string>> = {
   done: 'done',
