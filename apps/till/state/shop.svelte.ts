@@ -28,7 +28,8 @@ let stranded = $state.raw<readonly string[]>([]);
 let share = $state.raw<ReadonlyMap<string, number>>(new Map());
 let catalogue = $state.raw<ReadonlyMap<string, CatalogueItem>>(new Map());
 let byGtin = new Map<string, CatalogueItem>();
-let catalogueAtMs = 0;
+/** 0: not since this page was opened. */
+let catalogueAtMs = $state(0);
 let skusAsked = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
@@ -72,6 +73,10 @@ export const shop = {
   get catalogue(): ReadonlyMap<string, CatalogueItem> {
     return catalogue;
   },
+  /** The device has just been enrolled, or was emptied: what it sells is on its way. */
+  get awaitsGoods(): boolean {
+    return catalogue.size === 0 && catalogueAtMs === 0;
+  },
   onHand: (sku: string): number => share.get(sku) ?? 0,
   itemOf: (sku: string, gtin?: string): CatalogueItem | undefined =>
     catalogue.get(sku) ?? (gtin === undefined ? undefined : byGtin.get(gtin)),
@@ -106,7 +111,6 @@ export async function enrol(code: string, name: string): Promise<void> {
   catalogueAtMs = 0;
   // Before anything is written here: another device of this till may have used numbers.
   await ask();
-  await reload();
   void tellAndAsk();
 }
 
@@ -205,6 +209,8 @@ async function ask(): Promise<void> {
   await takeShare(database, till.id, body.share);
   const { isRefused, ...rest } = device as Device;
   await keep({ ...rest, till, lastSeq, rules });
+  // How many there are is known before what they are: goods that show can be sold.
+  await reload();
   await reached();
   const isNews = body.share.some(({ sku }) => !skusAsked.has(sku));
   if (!isNews && Date.now() - catalogueAtMs < cataloguePeriodMs) return;
