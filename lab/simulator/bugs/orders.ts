@@ -92,6 +92,7 @@ export const orderBugs: readonly Bug[] = [
   },
   {
     name: 'commit-assumed',
+    foundAt: 10,
     summary: 'a commit that was answered by a broken connection counts as done',
     conditions: weakDatabase,
     hooks: () =>
