@@ -11,22 +11,14 @@ export function measureServed(
   telemetry: Telemetry,
 ): (service: string, operation: string, status: number, durationMs: number) => void {
   const labels = ['service', 'operation', 'status'] as const;
-  const requests = telemetry.counter({ name: 'holdfast_requests_total', help: 'Requests served.', labels });
-  const durations = telemetry.histogram({
+  const count = telemetry.counter({ name: 'holdfast_requests_total', help: 'Requests served.', labels });
+  const seconds = telemetry.histogram({
     name: 'holdfast_request_duration_seconds',
     help: 'Time from a request to its reply.',
     labels,
   });
-  const series = seriesCache((key) => {
-    const [service = '', operation = '', status = ''] = key.split(' ');
-    const of = { service, operation, status };
-    return { count: requests.series(of), seconds: durations.series(of) };
-  });
-  return (service, operation, status, durationMs) => {
-    const { count, seconds } = series(`${service} ${operation} ${statusClassOf(status)}`);
-    count.add();
-    seconds.observe(durationMs / 1_000);
-  };
+  const measure = measureInto(count, seconds, (service, operation, status) => ({ service, operation, status }));
+  return (service, operation, status, durationMs) => measure(service, operation, statusClassOf(status), durationMs);
 }
 
 /** How many requests a service is working on. */
@@ -43,36 +35,37 @@ export function measureCalls(
   caller: string,
 ): (callee: string, operation: string, outcome: string, durationMs: number) => void {
   const labels = ['caller', 'callee', 'operation', 'outcome'] as const;
-  const calls = telemetry.counter({ name: 'holdfast_calls_total', help: 'Calls from service to service.', labels });
-  const durations = telemetry.histogram({
+  const count = telemetry.counter({ name: 'holdfast_calls_total', help: 'Calls from service to service.', labels });
+  const seconds = telemetry.histogram({
     name: 'holdfast_call_duration_seconds',
     help: 'Time that the caller waited, repeats included.',
     labels,
   });
-  const series = seriesCache((key) => {
-    const [callee = '', operation = '', outcome = ''] = key.split(' ');
-    const of = { caller, callee, operation, outcome };
-    return { count: calls.series(of), seconds: durations.series(of) };
-  });
-  return (callee, operation, outcome, durationMs) => {
-    const { count, seconds } = series(`${callee} ${operation} ${outcome}`);
-    count.add();
-    seconds.observe(durationMs / 1_000);
-  };
+  return measureInto(count, seconds, (callee, operation, outcome) => ({ caller, callee, operation, outcome }));
 }
 
 /** Looking a series up by three labels costs 0.4 µs, by one text 0.05. Bounded, as operations and outcomes are. */
 const seriesMax = 1_000;
 
-function seriesCache<Series>(make: (key: string) => Series): (key: string) => Series {
-  const known = new Map<string, Series>();
-  return (key) => {
-    let series = known.get(key);
-    if (series === undefined) {
-      if (known.size >= seriesMax) known.clear();
-      series = make(key);
-      known.set(key, series);
-    }
-    return series;
+function measureInto<Labels>(
+  count: { series(labels: Labels): { add(): void } },
+  seconds: { series(labels: Labels): { observe(value: number): void } },
+  labelsOf: (whose: string, operation: string, end: string) => Labels,
+): (whose: string, operation: string, end: string, durationMs: number) => void {
+  const known = new Map<string, { counted: { add(): void }; timed: { observe(value: number): void } }>();
+  function seriesOf(whose: string, operation: string, end: string) {
+    const key = `${whose} ${operation} ${end}`;
+    const found = known.get(key);
+    if (found) return found;
+    if (known.size >= seriesMax) known.clear();
+    const labels = labelsOf(whose, operation, end);
+    const made = { counted: count.series(labels), timed: seconds.series(labels) };
+    known.set(key, made);
+    return made;
+  }
+  return (whose, operation, end, durationMs) => {
+    const { counted, timed } = seriesOf(whose, operation, end);
+    counted.add();
+    timed.observe(durationMs / 1_000);
   };
 }
