@@ -4,7 +4,7 @@ import { type CallContext, contractProblems, type Handlers, waitUntilMs } from '
 import { fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
-import { until } from '#kit/store';
+import { readInParts, until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
 import type { Command, CommandResult, Publishing } from './commands.ts';
 import { createFollowers } from './follow.ts';
@@ -317,12 +317,9 @@ function originOf({ correlationId, step, traceparent }: CallContext): Origin {
 }
 
 async function* allOrders(database: Database, channel: string | null): AsyncIterable<unknown> {
-  let after = '';
-  for (;;) {
-    const rows = await exportOrders(database, channel, after, exportPageSize);
-    for (const { order, sagaStep } of rows) yield viewOf(order, sagaStep);
-    const last = rows.at(-1);
-    if (!last || rows.length < exportPageSize) return;
-    after = last.order.id;
-  }
+  const rows = readInParts<OrderWithProgress>(
+    (last, limit) => exportOrders(database, channel, last?.order.id ?? '', limit),
+    exportPageSize,
+  );
+  for await (const { order, sagaStep } of rows) yield viewOf(order, sagaStep);
 }
