@@ -116,6 +116,12 @@ export function unitsOf(lines: readonly { readonly sku: string; readonly quantit
 export const sumOf = (tenders: readonly Tender[]): number =>
   tenders.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
+/** Whether a tender is by the card of this number. */
+export const isByCard =
+  (number: number) =>
+  ({ kind, card = 1 }: Tender): boolean =>
+    kind === 'card' && card === number;
+
 /** What each card of a sale has paid, or has got back: by its number, in the order in which they were asked. */
 export function cardSums(tenders: readonly Tender[]): Map<number, number> {
   const sums = new Map<number, number>();

@@ -1,4 +1,5 @@
 import type { CatalogueItem, SaleEntry, Tender } from '#contracts/tills';
+import { isByCard } from '../../../contracts/till-journal.ts';
 
 export type Line = SaleEntry['lines'][number];
 export type Discount = SaleEntry['discounts'][number];
@@ -104,7 +105,7 @@ export function cardPaid(draft: Draft): Draft {
 /** From here on the card counts for nothing, whether the one that was asked or one that has paid. */
 export function callOffCard(draft: Draft, card = 1): Draft {
   if (draft.charge) return { ...draft, charge: { ...draft.charge, isCalledOff: true } };
-  const isIt = (tender: Tender) => tender.kind === 'card' && (tender.card ?? 1) === card;
+  const isIt = isByCard(card);
   const paid = draft.tenders.find(isIt);
   if (!paid) return draft;
   const charge: Charge = { card, amountMinor: paid.amountMinor, method: '', isCalledOff: true };

@@ -55,8 +55,8 @@ export function saleRows({ till, cashier, entry, totals, givenMinor }: SaleRecei
       .map((tax) => pair(`of it ${taxText(tax)}`, money(tax.amountMinor))),
     rule,
     ...entry.tenders.map((tender) => {
-      const isCash = tender.kind === 'cash';
-      return pair(tenderName(entry.tenders, tender), money((isCash ? givenMinor : undefined) ?? tender.amountMinor));
+      const given = tender.kind === 'cash' ? givenMinor : undefined;
+      return pair(tenderName(entry.tenders, tender), money(given ?? tender.amountMinor));
     }),
     ...(givenMinor !== undefined && givenMinor > cash ? [pair('Change', money(givenMinor - cash))] : []),
     { kind: 'bars', digits: numberOf(entry.saleId) },

@@ -1,4 +1,5 @@
 import type { Conflict, JournalEntry, Tender } from '#contracts/tills';
+import { isByCard } from '../../../contracts/till-journal.ts';
 
 /** What an entry of the journal is, for people. */
 export function wordOf(entry: JournalEntry): string {
@@ -21,13 +22,10 @@ export function wordOf(entry: JournalEntry): string {
   }
 }
 
-/** What staff should know, and do. */
-const isCard = (card: number) => (tender: Tender) => tender.kind === 'card' && (tender.card ?? 1) === card;
-
 /** Which of the cards that have paid it is, from 1; undefined where it was the only one. */
 function placeOf(paid: readonly Tender[], card = 1): number | undefined {
   const cards = paid.filter(({ kind }) => kind === 'card');
-  return cards.length > 1 ? cards.findIndex(isCard(card)) + 1 : undefined;
+  return cards.length > 1 ? cards.findIndex(isByCard(card)) + 1 : undefined;
 }
 
 /** How a part of a sale was paid. `paid`: all its parts. */
@@ -44,6 +42,7 @@ export function backName(paid: readonly Tender[], { kind, card }: Tender): strin
   return place === undefined ? 'to the card' : `to card ${place}`;
 }
 
+/** What staff should know, and do. */
 export const conflictWords: Readonly<Record<Conflict['kind'], string>> = {
   'share-exceeded': 'More was sold than this till had. Count the shelf; staff correct the stock.',
   'total-differs': 'The shop comes to another total. A tax or rule may have changed meanwhile.',
