@@ -2,11 +2,12 @@ import { createOutbox, createPostgresLog } from '#kit/messaging';
 import type { Database } from '#kit/runtime';
 import { type BatchWriter, createBatchWriter } from '#kit/store';
 import type { Command, CommandResult } from '../../../services/inventory/commands.ts';
-import { createStockRecall, type StockRecall } from '../../../services/inventory/recall.ts';
+import type { StockRecall } from '../../../services/inventory/recall.ts';
 import type { Round } from '../rig.ts';
 import { crowd, roadblock, type Workload } from '../workload.ts';
 
-const tables = ['stock', 'hold', 'movement', 'stock_return', 'stock_change', 'idempotency_key', 'outbox'];
+/** What holds and returns leave behind. */
+export const tables = ['stock', 'hold', 'movement', 'stock_return', 'stock_change', 'idempotency_key', 'outbox'];
 
 /**
  * Instances of inventory sell the same few SKUs: holds, commits, releases, expiries and returns of the same orders at
@@ -20,80 +21,58 @@ export const holds: Workload = {
     const skus = Array.from({ length: round.between(1, 4) }, (_, i) => `sku-${i}`);
     const received = new Map(skus.map((sku) => [sku, round.between(2, 20)]));
     const orders = drawOrders(round, skus, 30);
-    const writers: BatchWriter<Command, CommandResult>[] = [];
-    for (let i = crowd(round); i > 0; i--) writers.push(await openShop(round, `shop-${i}`));
-    const shoppers = () => round.between(1, 3);
-    await sell(round, { writers, received, orders, shoppers, likely: likelyHolds, tasksMax: 5 });
+    const shops: Shop[] = [];
+    for (let i = crowd(round); i > 0; i--) shops.push(await openShop(round, `shop-${i}`));
+    const clients = shops.flatMap((shop) =>
+      Array.from({ length: round.between(1, 3) }, () => drawTasks(round, shop, orders, likelyHolds, 5)),
+    );
+    await sell(round, received, clients);
   },
 };
 
-/**
- * The same for few instances that decide on rows which they recall from their last commit, and are mostly right: usual
- * steps, for long, of SKUs that another instance changes now and then.
- */
-export const recalled: Workload = {
-  name: 'recalled',
-  summary: 'inventory: holds and commits decided on recalled rows while other instances change them',
-  tables,
-  async round(round) {
-    const skus = Array.from({ length: round.between(1, 4) }, (_, i) => `sku-${i}`);
-    const received = new Map(skus.map((sku) => [sku, round.between(5, 60)]));
-    const orders = drawOrders(round, skus, 10);
-    const writers: BatchWriter<Command, CommandResult>[] = [];
-    for (let i = round.between(2, 3); i > 0; i--) writers.push(await openShop(round, `shop-${i}`, recallOf(round)));
-    const shoppers = () => round.between(1, 2);
-    await sell(round, { writers, received, orders, shoppers, likely: likelyRecalled, tasksMax: 12 });
-  },
-};
+/** One instance of inventory. */
+export type Shop = BatchWriter<Command, CommandResult>;
 
-interface Sale {
-  readonly writers: readonly BatchWriter<Command, CommandResult>[];
-  readonly received: ReadonlyMap<string, number>;
-  readonly orders: readonly Order[];
-  /** How many clients an instance has. */
-  readonly shoppers: () => number;
-  readonly likely: Likely;
-  readonly tasksMax: number;
-}
-
-async function sell(round: Round, { writers, received, orders, shoppers, likely, tasksMax }: Sale): Promise<void> {
+/** Each client does its tasks one after the other, beside the other clients. */
+export async function sell(
+  round: Round,
+  received: ReadonlyMap<string, number>,
+  clients: readonly (readonly Task[])[],
+): Promise<void> {
   await receive(round, received);
   const told: Told[] = [];
-  const clients = writers.flatMap((writer, i) =>
-    Array.from({ length: shoppers() }, (_, k) => {
-      const tasks = drawTasks(round, orders, likely, tasksMax);
-      return () => shopAround(writer, tasks, told, `${i}.${k}`);
-    }),
-  );
-  await round.run([...clients, await roadblock(round, lockStockSql, [...received.keys()])]);
+  const programs = clients.map((tasks, i) => () => shopAround(tasks, told, `${i}`));
+  await round.run([...programs, await roadblock(round, lockStockSql, [...received.keys()])]);
   await checkStock(round, received);
-  checkAnswers(round, told, orders);
+  checkAnswers(round, told);
   await checkEvents(round);
 }
 
 /** What a client does with an order that it picks, and how often. */
-type Likely = Readonly<Record<Task['kind'], number>>;
+export type Likely = Readonly<Record<Task['kind'], number>>;
 const likelyHolds: Likely = { hold: 1, commit: 0.6, release: 0.3, expire: 0.2, restock: 0.2 };
-/** Not always a hold first, so that one is sold from memory that was released elsewhere. */
-const likelyRecalled: Likely = { hold: 0.6, commit: 0.6, release: 0.2, expire: 0.05, restock: 0.05 };
 
-interface Order {
+export interface Order {
   readonly orderId: string;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
   readonly expiresInMs: number;
 }
 
-type Task = { readonly kind: 'hold' | 'commit' | 'release' | 'expire' | 'restock'; readonly order: Order };
+export interface Task {
+  readonly shop: Shop;
+  readonly kind: 'hold' | 'commit' | 'release' | 'expire' | 'restock';
+  readonly order: Order;
+}
 
 interface Told {
   readonly order: Order;
   readonly answer: 'held' | 'refused';
 }
 
-const never = 3_600_000;
+export const never = 3_600_000;
 const lockStockSql = 'select from stock where sku = $1 for update';
 
-function drawOrders(round: Round, skus: readonly string[], ordersMax: number): Order[] {
+export function drawOrders(round: Round, skus: readonly string[], ordersMax: number): Order[] {
   return Array.from({ length: round.between(4, ordersMax) }, (_, i) => ({
     orderId: `order-${i}`,
     // In any order, as shoppers fill their carts.
@@ -105,41 +84,24 @@ function drawOrders(round: Round, skus: readonly string[], ordersMax: number): O
   }));
 }
 
-function drawTasks(round: Round, orders: readonly Order[], likely: Likely, tasksMax: number): Task[] {
+export function drawTasks(
+  round: Round,
+  shop: Shop,
+  orders: readonly Order[],
+  likely: Likely,
+  tasksMax: number,
+): Task[] {
   const tasks: Task[] = [];
   for (let i = round.between(1, tasksMax); i > 0; i--) {
     const order = round.pick(orders);
     for (const kind of ['hold', 'commit', 'release', 'expire', 'restock'] as const) {
-      if (likely[kind] === 1 || round.chance(likely[kind])) tasks.push({ kind, order });
+      if (likely[kind] === 1 || round.chance(likely[kind])) tasks.push({ shop, kind, order });
     }
   }
   return tasks;
 }
 
-/** Production leaves recalled rows alone for a hundred batches once they were wrong: no round has so many. */
-const batchesAfterDoubtMax = 2;
-
-function recallOf(round: Round): StockRecall {
-  const recall = createStockRecall(round.between(0, batchesAfterDoubtMax));
-  return {
-    ...recall,
-    take(commands) {
-      const rows = recall.take(commands);
-      round.note(rows ? 'batches decided on recalled rows' : 'batches decided on locked rows');
-      return rows;
-    },
-    doubt(commands) {
-      round.note('recalled rows that were no longer so');
-      recall.doubt(commands);
-    },
-  };
-}
-
-async function openShop(
-  round: Round,
-  name: string,
-  recall?: StockRecall,
-): Promise<BatchWriter<Command, CommandResult>> {
+export async function openShop(round: Round, name: string, recall?: StockRecall): Promise<Shop> {
   const { world, open } = round.process(name);
   const database = await open();
   const log = createPostgresLog({ database: round.plain, world });
@@ -167,15 +129,10 @@ async function receive(round: Round, received: ReadonlyMap<string, number>): Pro
   );
 }
 
-async function shopAround(
-  writer: BatchWriter<Command, CommandResult>,
-  tasks: readonly Task[],
-  told: Told[],
-  name: string,
-): Promise<void> {
-  for (const [i, { kind, order }] of tasks.entries()) {
+async function shopAround(tasks: readonly Task[], told: Told[], name: string): Promise<void> {
+  for (const [i, { shop, kind, order }] of tasks.entries()) {
     try {
-      const { hold } = await writer.submit(commandOf(kind, order, `ret-${name}-${i}`));
+      const { hold } = await shop.submit(commandOf(kind, order, `ret-${name}-${i}`));
       if (kind === 'hold' && hold) told.push({ order, answer: hold.status === 'refused' ? 'refused' : 'held' });
     } catch (error) {
       if (!isAnswer(error)) throw error;
@@ -247,9 +204,9 @@ async function checkStock(round: Round, received: ReadonlyMap<string, number>): 
 }
 
 /** A hold that can't end by time has one answer for ever. */
-function checkAnswers(round: Round, told: readonly Told[], orders: readonly Order[]): void {
-  for (const order of orders) {
-    const answers = new Set(told.filter((one) => one.order === order).map(({ answer }) => answer));
+function checkAnswers(round: Round, told: readonly Told[]): void {
+  for (const [order, ofOrder] of Map.groupBy(told, (one) => one.order)) {
+    const answers = new Set(ofOrder.map(({ answer }) => answer));
     if (answers.size > 1 && order.expiresInMs === never) {
       round.violate('one result per order', `${order.orderId} was told to be held, and to be refused`);
     }

@@ -1,0 +1,73 @@
+import { createStockRecall, type StockRecall } from '../../../services/inventory/recall.ts';
+import type { Round } from '../rig.ts';
+import type { Workload } from '../workload.ts';
+import { drawOrders, drawTasks, type Likely, never, openShop, type Shop, sell, type Task, tables } from './holds.ts';
+
+/**
+ * The same as `holds` for few instances that decide on rows which they recall from their last commit, and are mostly right:
+ * usual steps, for long, of SKUs that another instance changes now and then. In half of the rounds some shoppers are sent to
+ * and fro besides.
+ */
+export const recalled: Workload = {
+  name: 'recalled',
+  summary: 'inventory: holds and commits decided on recalled rows while other instances change them',
+  tables,
+  async round(round) {
+    const skus = Array.from({ length: round.between(1, 4) }, (_, i) => `sku-${i}`);
+    const received = new Map(skus.map((sku) => [sku, round.between(5, 60)]));
+    const orders = drawOrders(round, skus, 10);
+    const shops: Shop[] = [];
+    for (let i = round.between(2, 3); i > 0; i--) shops.push(await openShop(round, `shop-${i}`, recallOf(round)));
+    const clients = shops.flatMap((shop) =>
+      Array.from({ length: round.between(1, 2) }, () => drawTasks(round, shop, orders, likelyRecalled, 12)),
+    );
+    const sentAround = round.chance(0.5) ? round.between(1, 3) : 0;
+    for (let i = 0; i < sentAround; i++) clients.push(sentToAndFro(round, shops, round.pick(skus), `sent-${i}`));
+    await sell(round, received, clients);
+  },
+};
+
+const likelyRecalled: Likely = { hold: 0.6, commit: 0.6, release: 0.2, expire: 0.05, restock: 0.05 };
+
+/**
+ * A hold that one shop remembers is released by another one. The first sells more of the SKU until its memory of the stock
+ * is right again and only that of the hold is not, and is then asked to sell the hold. Left to chance, forty rounds can pass
+ * in which nobody comes by that. The orders are this client's own, so that nobody else ends them.
+ */
+function sentToAndFro(round: Round, shops: readonly Shop[], sku: string, client: string): Task[] {
+  const [seller, other] = shops.toSorted(() => round.random.next() - 0.5) as [Shop, Shop];
+  const orderOf = (name: string) => ({
+    orderId: `${client}-${name}`,
+    lines: [{ sku, quantity: 1 }],
+    expiresInMs: never,
+  });
+  return Array.from({ length: round.between(1, 3) }).flatMap((_, i): Task[] => {
+    const released = orderOf(`${i}`);
+    const more = Array.from({ length: round.between(1, batchesAfterDoubtMax + 1) }, (_, k) => orderOf(`${i}-${k}`));
+    return [
+      { shop: seller, kind: 'hold', order: released },
+      { shop: other, kind: 'release', order: released },
+      ...more.map((order): Task => ({ shop: seller, kind: 'hold', order })),
+      { shop: seller, kind: 'commit', order: released },
+    ];
+  });
+}
+
+/** Production leaves recalled rows alone for a hundred batches once they were wrong: no round has so many. */
+const batchesAfterDoubtMax = 2;
+
+function recallOf(round: Round): StockRecall {
+  const recall = createStockRecall(round.between(0, batchesAfterDoubtMax));
+  return {
+    ...recall,
+    take(commands) {
+      const rows = recall.take(commands);
+      round.note(rows ? 'batches decided on recalled rows' : 'batches decided on locked rows');
+      return rows;
+    },
+    doubt(commands) {
+      round.note('recalled rows that were no longer so');
+      recall.doubt(commands);
+    },
+  };
+}
