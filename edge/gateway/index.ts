@@ -233,7 +233,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     let reply: Reply;
     try {
       reply = await (replies?.answer(request, (one) => transport.send(one, noSignal)) ??
-        transport.send(request, signal));
+        transport.send({ ...request, passesOn: true }, signal));
       if (request.service === users.service && endsSessions.has(request.operation)) await ended?.refresh();
     } catch (error) {
       const problem = toProblem(error);
@@ -256,11 +256,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       ...[pages, createOperators(options.operators, clock)].flatMap((own) =>
         routesOf({ ...own, handle: async (...call) => outward(call[0], await own.handle(...call)) }),
       ),
-    ],
+    ].map((route) => audit?.before(route) ?? route),
     greet,
     admit,
     rewriteUrl: (request) => versionedUrl(versions, request),
     compression: options.compression ?? {},
+    leavesBodies: true,
     watch: {
       clock,
       onResponded(responded) {

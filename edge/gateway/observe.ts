@@ -20,6 +20,17 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
   measureActive(telemetry, 'gateway', () => active);
   const admittedAt = new WeakSet<Arrival>();
   const spans = new WeakMap<Request, Span>();
+  const names = new Map<HttpRoute, string>();
+
+  /** Made once: a text that is the same one each time is found at once. */
+  function nameOf(route: HttpRoute | undefined): string {
+    if (!route) return 'none';
+    const known = names.get(route);
+    if (known !== undefined) return known;
+    const name = `${route.service}.${route.name}`;
+    names.set(route, name);
+    return name;
+  }
 
   return {
     begin(arrival, given) {
@@ -38,7 +49,7 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
     responded({ arrival, request, status, durationMs, aborted }) {
       const { route } = arrival;
       if (admittedAt.delete(arrival)) active--;
-      measure('gateway', route ? `${route.service}.${route.name}` : 'none', status, durationMs);
+      measure('gateway', nameOf(route), status, durationMs);
       const span = request && spans.get(request);
       if (!span) return;
       span.set('service', 'gateway');

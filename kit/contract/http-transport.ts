@@ -3,6 +3,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { Reply, Request, Transport } from '#kit/runtime';
 import { headerNames } from './context.ts';
 import { plainHeaders, requestWhole, type WholeReply } from './http-whole.ts';
+import { UnreadJson } from './json-body.ts';
 import { toLines } from './ndjson.ts';
 import type { OperationDescription, ServiceContract } from './operation.ts';
 import { contractProblems, isProblem } from './problem.ts';
@@ -72,13 +73,14 @@ async function sendTo(
     bodyTimeout: deadlineMs,
   };
   if (operation.stream === 'reply') return readStream(await pool.request({ ...options, signal }));
-  return replyOf(await requestWhole(pool, options, signal));
+  return replyOf(await requestWhole(pool, options, signal), request.passesOn === true);
 }
 
-function replyOf({ status, headers, text }: WholeReply): Reply {
-  const type = headers['content-type'] ?? '';
-  const body = type.includes('json') && text ? JSON.parse(text) : text || undefined;
-  return { status, headers, ...(body === undefined ? {} : { body }) };
+function replyOf({ status, headers, text }: WholeReply, passesOn = false): Reply {
+  if (text === '') return { status, headers };
+  // What went wrong is looked at on its way, by whoever tries again.
+  const staysText = (passesOn && status < 400) || !headers['content-type']?.includes('json');
+  return { status, headers, body: staysText ? text : JSON.parse(text) };
 }
 
 /** A stream of values as they come; or a problem, which is whole. */
@@ -99,8 +101,9 @@ function wireBody(operation: OperationDescription, { headers: given, body }: Req
     const lines = Readable.from(toLines(body as AsyncIterable<unknown>), { objectMode: false });
     return { headers: { ...headers, 'content-type': 'application/x-ndjson' }, body: lines };
   }
-  const text = operation.rawBody ? (body as string) : JSON.stringify(body);
-  return { headers: { ...headers, 'content-type': 'application/json' }, body: text };
+  const own = { ...headers, 'content-type': 'application/json' };
+  if (body instanceof UnreadJson) return { headers: own, body: body.bytes };
+  return { headers: own, body: operation.rawBody ? (body as string) : JSON.stringify(body) };
 }
 
 async function* parseLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<unknown> {

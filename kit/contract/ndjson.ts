@@ -73,7 +73,7 @@ function lineValueOf(line: Buffer): unknown {
   if (line[0] === 0) return contractProblems['malformed-json']({ detail: line.toString('utf8', 1, 300) });
   if (line.every((byte) => byte === 32 || byte === 9 || byte === 13)) return undefined;
   try {
-    return parseJson(line, '');
+    return parseJson(line);
   } catch (error) {
     return toProblem(error);
   }

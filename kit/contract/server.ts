@@ -1,5 +1,6 @@
 import type { Clock, Reply, Request } from '#kit/runtime';
 import { type CallContext, contextOf, headerNames } from './context.ts';
+import { readValue } from './json-body.ts';
 import type { Input, OperationDescription, Output, ServiceContract } from './operation.ts';
 import { contractProblems, type Problem, toProblem } from './problem.ts';
 import { createValidator, type OperationValidator } from './validate.ts';
@@ -66,11 +67,12 @@ export function implement<C extends ServiceContract>(
     checkAccess(operation, context);
     if (operation.idempotency === 'required') checkIdempotencyKey(context);
     if (operation.conditional && !context.headers['if-match']) throw contractProblems['precondition-required']();
-    const { query } = validator.checkRequest(request.params, request.query, request.body);
+    const body = readValue(request.body);
+    const { query } = validator.checkRequest(request.params, request.query, body);
     if (clock.monotonicMs() >= context.deadlineAtMs) throw contractProblems.timeout({ detail: 'arrived too late' });
     const remoteTime = request.headers[headerNames.logicalTime];
     if (remoteTime && logicalClock) receiveTime(logicalClock, remoteTime, context);
-    const input = { params: request.params, query, body: request.body } as unknown as Input<OperationDescription>;
+    const input = { params: request.params, query, body } as unknown as Input<OperationDescription>;
     const output = await handler(input, context);
     if (checkReplies) validator.checkReply(output.status, output.body);
     const headers: Record<string, string> = { ...output.headers };

@@ -124,6 +124,8 @@ export interface Request {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Whoever sends it only passes the reply on: of one below 400 that came as JSON, the body may stay the text that it is. */
+  readonly passesOn?: boolean;
 }
 
 export interface Reply {

@@ -6,9 +6,10 @@ import { createDatabase, migrate } from '#kit/store';
 import { createTestDatabase } from '#kit/store/embedded/testing';
 import { createGatewayForTest, type TestKey, testKey, testWorld, tokenOf } from '../testing.ts';
 import { auditMigrations, createAudit, isOfInterest } from './index.ts';
-import { insertEntries, sweepEntries } from './store.ts';
+import { type AuditEntry, insertBatch, sweepEntries } from './store.ts';
 
 let database: Database;
+let batches = 0;
 let house: Awaited<ReturnType<typeof createGatewayForTest>>;
 let key: TestKey;
 beforeAll(async () => {
@@ -31,6 +32,8 @@ async function ask(path: string, role?: string, method = 'GET', body?: string) {
   return { status: reply.statusCode, body: JSON.parse((await reply.body.text()) || 'null') };
 }
 
+const insertEntries = (on: Database, entries: readonly AuditEntry[]) =>
+  insertBatch(on, { writer: 'aud_test', number: ++batches, entries });
 const listed = async (query = '') => (await ask(`/audit${query}`, 'admin')).body.items;
 
 test('what customers change, what staff do and who is refused is listed, newest first, without what was sent', async () => {
@@ -150,6 +153,90 @@ test('when the database is away entries wait within a bound, and the loss of mor
   await audit.component.stop?.();
   expect(written).toBe(3);
   expect(lines.at(-1)).toMatchObject({ fields: { entries: 2 } });
+});
+
+test('what staff change is written down before they hear of it, what others do a moment later', async () => {
+  const { world } = testWorld();
+  const written: string[] = [];
+  let tell = () => {};
+  const query = async (_sql: string, values: readonly unknown[] = []) => {
+    await new Promise<void>((resolve) => (tell = resolve));
+    written.push(...((values[4] as string[] | undefined) ?? []));
+    return { rows: [], count: 0 };
+  };
+  const audit = createAudit({ world, database: { query } as unknown as Database });
+  const handle = async () => ({ status: 200, headers: {} });
+  const { server } = audit.before({
+    ...{ service: 's', name: 'change', server: { handle } },
+    operation: { method: 'POST', access: ['staff'] },
+  } as unknown as HttpRoute);
+  const by = (caller: string) => {
+    const request = {
+      service: 's',
+      operation: 'change',
+      params: {},
+      query: {},
+      headers: { 'holdfast-caller': caller },
+    };
+    return server.handle(request, new AbortController().signal);
+  };
+  await audit.component.start?.();
+  tell();
+  await by('customer:usr_1');
+  let isAnswered = false;
+  const answer = by('staff:usr_2').then(() => (isAnswered = true));
+  await expect.poll(() => (tell(), isAnswered)).toBe(true);
+  await answer;
+  expect(written).toEqual(['s.change']);
+  const stopped = audit.component.stop?.();
+  tell();
+  await stopped;
+});
+
+test('lines whose commit was not answered are sent again, and are there once', async () => {
+  const { world } = testWorld();
+  let isLost = true;
+  const forgetful: Database = {
+    ...database,
+    async query(sql, values) {
+      const result = await database.query<never>(sql, values);
+      if (isLost && /insert into audit_entry/.test(sql)) {
+        isLost = false;
+        throw new Error('the connection broke while it committed');
+      }
+      return result;
+    },
+  };
+  const audit = createAudit({ world, database: forgetful });
+  await audit.component.start?.();
+  const arrival = { method: 'POST', path: '/', headers: {}, connection: {}, remoteAddress: '', correlationId: 'c' };
+  const request = {
+    service: 's',
+    operation: 'once',
+    params: {},
+    query: {},
+    headers: { 'holdfast-caller': 'customer:u' },
+  };
+  const route = { service: 's', name: 'once', operation: { method: 'POST', access: ['customer'] } };
+  const done = { request, status: 200, durationMs: 1, aborted: false };
+  audit.responded({ ...done, arrival: { ...arrival, route: route as unknown as HttpRoute } });
+  await expect.poll(() => isLost).toBe(false);
+  audit.responded({ ...done, arrival: { ...arrival, route: { ...route, name: 'twice' } as unknown as HttpRoute } });
+  const lines = async () =>
+    (
+      await audit.list({
+        actor: 'u',
+        operation: 's',
+        target: undefined,
+        from: undefined,
+        to: undefined,
+        before: undefined,
+        limit: 9,
+      })
+    ).map(({ operation }) => operation);
+  await expect.poll(async () => (await lines()).length).toBe(2);
+  expect(await lines()).toEqual(['s.twice', 's.once']);
+  await audit.component.stop?.();
 });
 
 let route: (access: string[], method?: string, identity?: 'ignored', path?: string) => HttpRoute;

@@ -1,8 +1,8 @@
 import { type HttpRoute, headerNames, type Responded } from '#kit/contract';
 import { createLoop, type Turn } from '#kit/messaging';
-import type { Component, Database, World } from '#kit/runtime';
+import type { Component, Database, Request, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
-import { type AuditEntry, type AuditFilter, insertEntries, listEntries, sweepEntries } from './store.ts';
+import { type AuditBatch, type AuditEntry, type AuditFilter, insertBatch, listEntries, sweepEntries } from './store.ts';
 
 export const auditMigrations: Migrations = { directory: `${import.meta.dirname}/schema`, table: 'schema_audit' };
 
@@ -18,38 +18,51 @@ export interface AuditOptions {
 
 export interface Audit {
   readonly component: Component;
+  /** The same route; what staff change by it is written down before they are answered. */
+  before(route: HttpRoute): HttpRoute;
   responded(responded: Responded): void;
   list(filter: AuditFilter): ReturnType<typeof listEntries>;
 }
 
+/** An answer waits no longer for its line when the database is away; the line then waits in memory, as others do. */
+const answerWaitMsMax = 2_000;
 const batchMax = 1_000;
 const flushPeriodMs = 200;
 const sweepPeriodMs = 3_600_000;
 const sweepMax = 5_000;
 
 /**
- * Writes down who did what, after the reply and many at a time: 200 ms of entries are lost when a process dies. What belongs
- * in it (`isOfInterest`): whatever staff and admins do, reading included; what signed-in customers change; each attempt to
+ * Writes down who did what, many at a time, each once: what staff and admins change before they are answered, so that nothing
+ * they were told of is missing; everything else after the reply, and 200 ms of that are lost when a process dies. What belongs in it (`isOfInterest`): whatever staff and admins do, reading included; what signed-in customers change; each attempt to
  * get or use a credential. Guests who order are nobody in particular, and their order is its own record.
  */
 export function createAudit(options: AuditOptions): Audit {
   const { world, database, keepDays = 400, waitingMax = 20_000 } = options;
   const { clock, timers, random, log } = world;
-  let waiting: AuditEntry[] = [];
+  const writer = world.ids.next('aud');
+  let waiting: Waiting[] = [];
+  /** As it was sent; until it is known to be there it stays as it is, under its number. */
+  let batch: AuditBatch = { writer, number: 0, entries: [] };
+  const noted = new WeakSet<Request>();
   let lost = 0;
 
   async function write(): Promise<Turn> {
     if (waiting.length === 0) return 'idle';
-    const batch = waiting.slice(0, batchMax);
-    await insertEntries(database, batch);
-    waiting = waiting.slice(batch.length);
+    if (batch.entries.length === 0) {
+      const entries = waiting.slice(0, batchMax).map(({ entry }) => entry);
+      batch = { writer, number: batch.number + 1, entries };
+    }
+    await insertBatch(database, batch);
+    for (const { onWritten } of waiting.slice(0, batch.entries.length)) onWritten?.();
+    waiting = waiting.slice(batch.entries.length);
+    batch = { ...batch, entries: [] };
     if (lost > 0) log.error('entries of the audit log were lost: its database was too slow', { entries: lost });
     lost = 0;
     return waiting.length > 0 ? 'again' : 'worked';
   }
 
   const shared = { clock, timers, random, log };
-  const writer = createLoop({ ...shared, name: 'audit writer', turn: write, pollMs: flushPeriodMs });
+  const loop = createLoop({ ...shared, name: 'audit writer', turn: write, pollMs: flushPeriodMs });
   const sweeper = createLoop({
     ...shared,
     name: 'audit sweeper',
@@ -57,41 +70,94 @@ export function createAudit(options: AuditOptions): Audit {
     turn: async () => ((await sweepEntries(database, keepDays, sweepMax)) > 0 ? 'again' : 'idle'),
   });
 
+  /** False: there are too many. */
+  function add(one: Waiting): boolean {
+    const fits = waiting.length < waitingMax;
+    if (fits) waiting.push(one);
+    else lost++;
+    return fits;
+  }
+
+  /** `met`: what is known of a request that was refused before it was anybody's. */
+  function entryOf(
+    { service, name }: HttpRoute,
+    request: Request | undefined,
+    { status, remoteAddress = '', correlationId = '' }: Met,
+  ): AuditEntry {
+    const { headers = {}, params = {} } = request ?? {};
+    const [actorKind = 'anonymous', actorId = 'anonymous'] = (headers[headerNames.caller] ?? '').split(':');
+    return {
+      ...{ at: new Date(clock.now()), actorKind: actorKind || 'unknown', actorId },
+      ...{ sessionId: headers[headerNames.session] ?? null, operation: `${service}.${name}`, target: params, status },
+      source: headers[headerNames.source] ?? remoteAddress,
+      correlationId: headers[headerNames.correlationId] ?? correlationId,
+    };
+  }
+
+  /** Resolves when it is there, or has waited for long enough. */
+  function written(entry: AuditEntry): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = timers.after(answerWaitMsMax, resolve);
+      const onWritten = () => {
+        cancel();
+        resolve();
+      };
+      if (add({ entry, onWritten })) loop.wake();
+      else onWritten();
+    });
+  }
+
   return {
+    before(route) {
+      if (route.operation.method === 'GET') return route;
+      return {
+        ...route,
+        server: {
+          async handle(request, signal) {
+            const reply = await route.server.handle(request, signal);
+            if (!isByStaff(request.headers[headerNames.caller])) return reply;
+            noted.add(request);
+            await written(entryOf(route, request, { status: reply.status }));
+            return reply;
+          },
+        },
+      };
+    },
     responded({ arrival, request, status }) {
       const { route } = arrival;
+      if (request && noted.has(request)) return;
       if (!route || !isOfInterest(route, request?.headers[headerNames.caller], status)) return;
-      if (waiting.length >= waitingMax) {
-        lost++;
-        return;
-      }
-      const [actorKind = 'anonymous', actorId = 'anonymous'] = (request?.headers[headerNames.caller] ?? '').split(':');
-      waiting.push({
-        at: new Date(clock.now()),
-        actorKind: actorKind || 'unknown',
-        actorId,
-        sessionId: request?.headers[headerNames.session] ?? null,
-        operation: `${route.service}.${route.name}`,
-        target: request?.params ?? {},
-        status,
-        source: request?.headers[headerNames.source] ?? arrival.remoteAddress,
-        correlationId: arrival.correlationId ?? '',
-      });
+      const { remoteAddress, correlationId = '' } = arrival;
+      add({ entry: entryOf(route, request, { status, remoteAddress, correlationId }) });
     },
     list: (filter) => listEntries(database, filter),
     component: {
       name: 'audit log',
       async start() {
-        writer.start();
+        loop.start();
         sweeper.start();
       },
       async stop() {
-        await Promise.all([writer.stop(), sweeper.stop()]);
+        await Promise.all([loop.stop(), sweeper.stop()]);
         while ((await write()) === 'again');
       },
     },
   };
 }
+
+interface Waiting {
+  readonly entry: AuditEntry;
+  /** Somebody waits for it. */
+  readonly onWritten?: () => void;
+}
+
+interface Met {
+  readonly status: number;
+  readonly remoteAddress?: string;
+  readonly correlationId?: string;
+}
+
+const isByStaff = (caller = ''): boolean => /^(staff|admin):/.test(caller);
 
 const ofOneself = /^\/users\/me(\/|$)/;
 const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'logs', 'topics', 'faults']);

@@ -16,14 +16,28 @@ export interface AuditEntry {
   readonly correlationId: string;
 }
 
+/** Lines that are written together, once, however often they are sent. */
+export interface AuditBatch {
+  /** The process that they are of. */
+  readonly writer: string;
+  /** Of the batches of that process; from 1 on. */
+  readonly number: number;
+  readonly entries: readonly AuditEntry[];
+}
+
 const insertSql = `
+  with moved as (
+    insert into audit_writer (writer, batch, at) values ($10, $11, now())
+    on conflict (writer) do update set batch = excluded.batch, at = excluded.at where audit_writer.batch < excluded.batch
+    returning batch)
   insert into audit_entry
     (at, actor_kind, actor_id, session_id, operation, target, status, source, correlation_id)
   select a, k, i, s, o, t::jsonb, st, src, c
   from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::text[],
-    $9::text[]) as one(a, k, i, s, o, t, st, src, c)`;
+    $9::text[]) as one(a, k, i, s, o, t, st, src, c)
+  where exists (select 1 from moved)`;
 
-export async function insertEntries(database: Queryable, entries: readonly AuditEntry[]): Promise<void> {
+export async function insertBatch(database: Queryable, { writer, number, entries }: AuditBatch): Promise<void> {
   await database.query(insertSql, [
     entries.map(({ at }) => at),
     entries.map(({ actorKind }) => actorKind),
@@ -34,6 +48,8 @@ export async function insertEntries(database: Queryable, entries: readonly Audit
     entries.map(({ status }) => status),
     entries.map(({ source }) => source),
     entries.map(({ correlationId }) => correlationId),
+    writer,
+    number,
   ]);
 }
 
@@ -82,7 +98,11 @@ const sweepSql = `
   delete from audit_entry where id in
     (select id from audit_entry where at < now() - make_interval(days => $1) order by id limit $2)`;
 
+/** Long after anybody would send a batch again. */
+const sweepWritersSql = `delete from audit_writer where at < now() - interval '1 day'`;
+
 /** Resolves with how many were removed; never any of the last 90 days, whatever it is asked. */
 export async function sweepEntries(database: Queryable, keepDays: number, max: number): Promise<number> {
+  await database.query(sweepWritersSql);
   return (await database.query(sweepSql, [keepDays, max])).count;
 }
