@@ -14,7 +14,7 @@ export interface Draft {
   readonly tenders: readonly Tender[];
   /** Cards that were asked: the next one has the next number, and a number is never used again. */
   readonly cardsAsked?: number;
-  /** A card payment that was asked for, or is being taken back, and whose end is not known. */
+  /** A card payment that was asked for, and whose end is not known. */
   readonly charge?: Charge;
   /** Cash that was handed over for the last tender of cash. */
   readonly givenMinor?: number;
@@ -24,8 +24,15 @@ export interface Charge {
   readonly card?: number;
   readonly amountMinor: number;
   readonly method: string;
-  /** It is to be undone: it counts for nothing any more, and is never asked for again. */
-  readonly isCalledOff?: true;
+}
+
+/** A card that is to have nothing taken from it, or to get back what was. It counts for nothing any more. */
+export interface CalledOff {
+  readonly saleId: string;
+  readonly card: number;
+  readonly amountMinor: number;
+  /** Why the shop would not do it when it was asked last. */
+  readonly refusedFor?: string;
 }
 
 /** Bounds of the contract. */
@@ -102,14 +109,18 @@ export function cardPaid(draft: Draft): Draft {
   return takeTender(rest, { kind: 'card', amountMinor, ...(card === undefined ? {} : { card }) });
 }
 
-/** From here on the card counts for nothing, whether the one that was asked or one that has paid. */
-export function callOffCard(draft: Draft, card = 1): Draft {
-  if (draft.charge) return { ...draft, charge: { ...draft.charge, isCalledOff: true } };
+/** The sale without a card: the one that was asked, or else the one of this number. Undefined where there is none. */
+export function callOffCard(draft: Draft, card = 1): { draft: Draft; calledOff: CalledOff } | undefined {
+  const { saleId, charge } = draft;
+  if (charge) {
+    const calledOff = { saleId, card: charge.card ?? 1, amountMinor: charge.amountMinor };
+    return { draft: withoutCharge(draft), calledOff };
+  }
   const isIt = isByCard(card);
   const paid = draft.tenders.find(isIt);
-  if (!paid) return draft;
-  const charge: Charge = { card, amountMinor: paid.amountMinor, method: '', isCalledOff: true };
-  return { ...draft, charge, tenders: draft.tenders.filter((each) => !isIt(each)) };
+  if (!paid) return undefined;
+  const tenders = draft.tenders.filter((each) => !isIt(each));
+  return { draft: { ...draft, tenders }, calledOff: { saleId, card, amountMinor: paid.amountMinor } };
 }
 
 export function withoutCharge({ charge, ...rest }: Draft): Draft {

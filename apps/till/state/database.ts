@@ -2,7 +2,7 @@ import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
 import type { PricingRules } from '#contracts/carts';
 import type { CatalogueItem, Conflict, JournalEntry, Till } from '#contracts/tills';
 import type { Totals } from '#contracts/totals';
-import type { Draft } from '../model/basket.ts';
+import type { CalledOff, Draft } from '../model/basket.ts';
 
 /** What this device is, and knows of its shop. */
 export interface Device {
@@ -81,13 +81,16 @@ export interface TillSchema extends DBSchema {
   catalogue: { key: string; value: CatalogueItem };
   held: { key: string; value: Held };
   letter: { key: [string, string]; value: Letter };
+  calledOff: { key: [string, number]; value: CalledOff };
 }
 
 export type TillDatabase = IDBPDatabase<TillSchema>;
 
 export function openDatabase(): Promise<TillDatabase> {
-  return openDB<TillSchema>('holdfast-till', 1, {
-    upgrade(database) {
+  return openDB<TillSchema>('holdfast-till', 2, {
+    upgrade(database, from) {
+      database.createObjectStore('calledOff', { keyPath: ['saleId', 'card'] });
+      if (from >= 1) return;
       database.createObjectStore('value');
       const journal = database.createObjectStore('journal', { keyPath: ['tillId', 'seq'] });
       journal.createIndex('untold', ['tillId', 'untold', 'seq']);

@@ -21,6 +21,7 @@ import { takeCash } from '../model/cash.ts';
 import { chanceBytes, newId } from '../model/ids.ts';
 import { heldBackBy } from '../model/limits.ts';
 import { api } from '../till.ts';
+import { calledOff, callOff, loadCalledOff, sendCalledOff } from './called-off.svelte.ts';
 import { type Held, type Kept, type OpenSession, readValue, writeValue } from './database.ts';
 import { forgetOld, writeEntry } from './journal.ts';
 import { reload, shop, tellAndAsk } from './shop.svelte.ts';
@@ -74,6 +75,7 @@ export async function loadSale(): Promise<void> {
   session = await readValue(database, 'session');
   draft = (await readValue(database, 'draft')) ?? emptyDraft(fresh('sal'));
   held = await database.getAll('held');
+  await loadCalledOff();
 }
 
 /** What is in the basket is on the device before anything is done with it. */
@@ -153,8 +155,7 @@ export type Charged = 'done' | 'declined' | 'unknown';
 export async function payCard(amountMinor: number, method: string): Promise<{ how: Charged; why?: string }> {
   if (!draft.charge) await setDraft(askCard(draft, amountMinor, method));
   const { saleId } = draft;
-  const { isCalledOff, ...charge } = draft.charge as Charge;
-  if (isCalledOff) throw new Error('a card that is being called off is not asked again');
+  const charge = draft.charge as Charge;
   try {
     const { body } = await api.tills.charge({ body: { saleId, ...charge } });
     if (body.chargedMinor !== charge.amountMinor) return { how: 'unknown', why: 'The payment was called off.' };
@@ -172,15 +173,16 @@ export async function payCard(amountMinor: number, method: string): Promise<{ ho
 
 /**
  * Makes sure that a card is not charged, or gets its money back: the one that was asked, or else the one of this number.
- * It counts for nothing from the moment that this is written down, so a lost answer can’t leave it in a sale that it
- * has not paid.
+ * It counts for nothing from the moment that this is written down, so the sale goes on without an answer.
  */
 export async function undoCard(card?: number): Promise<void> {
-  await setDraft(callOffCard(draft, card));
-  if (!draft.charge) return;
-  const { saleId, charge } = draft;
-  await api.tills.voidCharge({ params: { saleId }, query: { card: charge.card ?? 1 } });
-  await setDraft(withoutCharge(draft));
+  const called = callOffCard(draft, card);
+  if (!called) return;
+  await callOff(called.draft, called.calledOff);
+  draft = called.draft;
+  await sendCalledOff();
+  // Else whether there is a connection would be known half a minute later.
+  if (calledOff.waiting.length > 0) void tellAndAsk();
 }
 
 /** Puts the basket aside under a name, for as long as it takes. */
