@@ -28,26 +28,48 @@ const slowestFirst = [
 
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number => {
+    const place = ({ moduleId, project }: TestSpecification): number => {
       const at = slowestFirst.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
-      return at === -1 ? slowestFirst.length : at;
+      if (at !== -1) return at;
+      // One after the other: a process that is shared ends when the next file wants one of its own.
+      return slowestFirst.length + (project.config.isolate ? 0 : 1);
     };
     return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
   }
 }
 
+/**
+ * What has a process of its own: what replaces parts of it, listens to its errors, or wants much memory. All others follow
+ * one another in few processes, which load what they share once: for most that was nearly all of their time.
+ */
+const alone = [
+  'test/**/*.test.ts',
+  'lab/simulator/**/*.test.ts',
+  'lab/{chaos/chaos,concurrency/concurrency,bench/shop/shop}.test.ts',
+  'kit/{runtime/**/*,store/database,store/embedded/*}.test.ts',
+];
+
+const all = '{kit,contracts,services,edge,apps,lab,cli,docs,test}/**/*.test.ts';
+
+const each = {
+  // Processes, not threads: tests spawn servers, send signals and count open handles.
+  pool: 'forks',
+  setupFiles: ['kit/store/embedded/testing.each-file.ts'],
+  // Bounds for what hangs, not for what is slow: a machine that is busy with other things must not fail a test.
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+  expect: { poll: { timeout: 30_000 } },
+} as const;
+
 export default defineConfig({
   test: {
-    include: ['{kit,contracts,services,edge,apps,lab,cli,docs,test}/**/*.test.ts'],
-    // Processes, not threads: tests spawn servers, send signals and count open handles.
-    pool: 'forks',
     // For two cores. The slow ones wait half of their time: for leases to end, processes to come back, backoffs to pass.
     maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
     globalSetup: ['kit/store/embedded/testing.setup.ts'],
-    // Bounds for what hangs, not for what is slow: a machine that is busy with other things must not fail a test.
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
-    expect: { poll: { timeout: 30_000 } },
+    projects: [
+      { test: { ...each, name: 'alone', include: alone } },
+      { test: { ...each, name: 'together', isolate: false, include: [all], exclude: alone } },
+    ],
   },
 });

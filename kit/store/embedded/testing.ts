@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import pg from 'pg';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
+import { testDatabases } from './testing.databases.ts';
 
 /**
  * Real PostgreSQL for integration tests: one server for the whole vitest run, started when the first test asks, and
@@ -32,7 +33,6 @@ declare module 'vitest' {
 }
 
 let server: Promise<TestPostgres> | undefined;
-const databases = new Map<string, TestDatabase>();
 let count = 0;
 
 export function testPostgres(): Promise<TestPostgres> {
@@ -53,17 +53,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     name,
     url: url.href,
     async drop() {
-      if (!databases.delete(name)) return;
+      if (!testDatabases.delete(name)) return;
       await asAdmin(adminUrl, `drop database if exists ${name} with (force)`);
     },
   };
-  databases.set(name, database);
+  testDatabases.set(name, database);
   return database;
 }
-
-afterAll(async () => {
-  for (const database of [...databases.values()]) await database.drop();
-});
 
 async function askForServer(socketPath: string): Promise<TestPostgres> {
   const answer = JSON.parse(await text(connect(socketPath))) as TestPostgres & { error?: string };
