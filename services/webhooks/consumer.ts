@@ -1,11 +1,15 @@
 import type { EventEnvelope } from '#kit/messaging';
 import type { Ids, Transaction } from '#kit/runtime';
-import { insertDeliveries, listEndpoints, type NewMessage } from './store.ts';
+import { type EndpointRow, insertDeliveries, listEndpoints, type NewMessage } from './store.ts';
 
 /** What is posted: type, time and data, as Standard Webhooks has it. */
 export function payloadOf({ type, time, data }: Pick<EventEnvelope, 'type' | 'time' | 'data'>): string {
   return JSON.stringify({ type, timestamp: time, data });
 }
+
+/** By logical time: wall clocks of machines, and that of a database, may be wrong by hours. Their texts sort as they do. */
+const happenedSince = ({ hlc, time }: EventEnvelope, { madeHlc, createdAt }: EndpointRow): boolean =>
+  hlc !== undefined && madeHlc !== null ? hlc > madeHlc : Date.parse(time) >= createdAt.getTime();
 
 /**
  * Turns events into what is to be posted where, in the transaction that moves the position. An endpoint hears of what
@@ -19,8 +23,8 @@ export function createConsumer({ ids }: { readonly ids: Ids }) {
       // One event, one id: a receiver that has seen it knows it again, whoever repeats it.
       const messageId = `msg_${event.source}_${event.id}`;
       const wanting = endpoints.filter(
-        ({ types, createdAt }) =>
-          (types.length === 0 || types.includes(event.type)) && Date.parse(event.time) >= createdAt.getTime(),
+        (endpoint) =>
+          (endpoint.types.length === 0 || endpoint.types.includes(event.type)) && happenedSince(event, endpoint),
       );
       if (wanting.length > 0) {
         messages.set(messageId, { id: messageId, type: event.type, key: event.subject, payload: payloadOf(event) });

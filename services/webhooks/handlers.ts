@@ -1,7 +1,7 @@
 import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type WebhookDelivery, type WebhookEndpoint, type webhooks, webhooksProblems } from '#contracts/webhooks';
 import { type CallContext, checkIfMatch, contractProblems, type Handlers } from '#kit/contract';
-import type { Subscription } from '#kit/messaging';
+import type { LogicalClock, Subscription } from '#kit/messaging';
 import { deadLetterHandlers } from '#kit/messaging/operations';
 import type { Database, Transaction, World } from '#kit/runtime';
 import { payloadOf } from './consumer.ts';
@@ -35,6 +35,8 @@ export interface HandlerOptions {
   readonly allowPrivate: boolean;
   readonly deadLetters: Subscription['deadLetters'];
   readonly lag: Subscription['lag'];
+  /** Says when an endpoint was made. */
+  readonly logicalClock: LogicalClock | undefined;
   /** Something is to be posted. */
   readonly wakeSender: () => void;
   /** There is an endpoint. Never rejects. */
@@ -46,7 +48,7 @@ const replayMax = 1_000;
 const secretOverlapMs = 24 * 3_600_000;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof webhooks> {
-  const { world, database, seal, allowPrivate, deadLetters, lag, wakeSender, onEndpoint } = options;
+  const { world, database, seal, allowPrivate, deadLetters, lag, logicalClock, wakeSender, onEndpoint } = options;
   const { ids, random, clock } = world;
 
   function newSecret(endpointId: string) {
@@ -74,7 +76,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof webhook
       const id = ids.next('whe');
       const { sealed } = newSecret(id);
       const wanted = { ...fieldsOf(body), id, secretSealed: sealed, madeBy: keyOf(context) };
-      const made = await database.transaction((tx) => insertEndpoint(tx, wanted, endpointsMax));
+      const madeHlc = logicalClock?.tick() ?? null;
+      const made = await database.transaction((tx) => insertEndpoint(tx, { ...wanted, madeHlc }, endpointsMax));
       if (!made) throw webhooksProblems['too-many-endpoints']({ detail: `${endpointsMax} endpoints` });
       if (made.id !== id && made.url !== body.url) throw contractProblems['idempotency-key-reused']();
       await onEndpoint();

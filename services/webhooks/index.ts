@@ -97,7 +97,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   });
 
   const handlers = createHandlers({
-    ...{ world, database, seal, allowPrivate, wakeSender, onEndpoint: look },
+    ...{ world, database, seal, allowPrivate, logicalClock, wakeSender, onEndpoint: look },
     deadLetters: subscription.deadLetters,
     lag: async () => (listening ? subscription.lag() : []),
   });

@@ -17,12 +17,14 @@ export interface EndpointRow {
   readonly rotatedAt: Date | null;
   readonly version: number;
   readonly createdAt: Date;
+  /** The same in hybrid logical time, where there was such a clock. */
+  readonly madeHlc: string | null;
 }
 
 const endpointColumns = `id, url, description, types, enabled, disabled_why as "disabledWhy",
   failing_since as "failingSince", secret_sealed as "secretSealed",
   case when old_secret_until > now() then old_secret_sealed end as "oldSecretSealed", rotated_at as "rotatedAt", version,
-  created_at as "createdAt"`;
+  created_at as "createdAt", made_hlc as "madeHlc"`;
 
 export interface EndpointFields {
   readonly url: string;
@@ -35,11 +37,13 @@ export interface NewEndpoint extends EndpointFields {
   readonly id: string;
   readonly secretSealed: Uint8Array;
   readonly madeBy: string;
+  readonly madeHlc: string | null;
 }
 
 const lockAllSql = 'lock table endpoint in share row exclusive mode';
 const insertEndpointSql = `
-  insert into endpoint (id, url, description, types, enabled, secret_sealed, made_by) values ($1, $2, $3, $4, $5, $6, $7)
+  insert into endpoint (id, url, description, types, enabled, secret_sealed, made_by, made_hlc)
+  values ($1, $2, $3, $4, $5, $6, $7, $8)
   on conflict (made_by) do nothing`;
 const endpointMadeBySql = `select ${endpointColumns} from endpoint where made_by = $1`;
 const countEndpointsSql = 'select count(*) as count from endpoint';
@@ -51,8 +55,8 @@ export async function insertEndpoint(tx: Transaction, endpoint: NewEndpoint, max
   const known = (await tx.query<EndpointRow>(endpointMadeBySql, [endpoint.madeBy])).rows[0];
   if (known) return known;
   if ((rows[0]?.count ?? 0) >= max) return undefined;
-  const { id, url, description, types, enabled, secretSealed, madeBy } = endpoint;
-  await tx.query(insertEndpointSql, [id, url, description, types, enabled, secretSealed, madeBy]);
+  const { id, url, description, types, enabled, secretSealed, madeBy, madeHlc } = endpoint;
+  await tx.query(insertEndpointSql, [id, url, description, types, enabled, secretSealed, madeBy, madeHlc]);
   return (await tx.query<EndpointRow>(endpointMadeBySql, [madeBy])).rows[0];
 }
 

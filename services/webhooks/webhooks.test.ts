@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createHybridClock, createTextClock, formatTimestamp } from '#kit/clock';
 import { createEnvelope, createPostgresLog, type EventEnvelope, type EventLog, logMigrations } from '#kit/messaging';
 import { openTestDatabase, until, quietWorld as world } from '#kit/messaging/testing';
 import type { Database, Reply } from '#kit/runtime';
@@ -111,6 +112,19 @@ test('the same event comes once, however often the log is read; and nothing from
   await happens(last);
   await until(() => receiver.received.length === 2);
   expect(receiver.received.map(({ body }) => JSON.parse(body).data.orderId)).toEqual(['ord_1', 'ord_2']);
+});
+
+test('what happened since an endpoint was made is told by logical time: wall clocks may be wrong by hours', async () => {
+  const webhooks = await start({ logicalClock: createTextClock(createHybridClock({ clock: world.clock })) });
+  const hlcOf = (ms: number) => formatTimestamp({ wallMs: Date.now() + ms, counter: 0 });
+  const [before, hour] = [hlcOf(-1_000), 3_600_000];
+  await endpointAt(webhooks);
+  const at = (orderId: string, hlc: string, ms: number) => ({
+    ...{ ...order(orderId), hlc, time: new Date(Date.now() + ms).toISOString() },
+  });
+  await happens(at('ord_1', before, hour), at('ord_2', hlcOf(1_000), -hour));
+  await until(() => receiver.received.length === 1);
+  expect(receiver.received.map(({ body }) => JSON.parse(body).data.orderId)).toEqual(['ord_2']);
 });
 
 test('where the log can not be followed at once, an endpoint is made all the same, and it is followed later', async () => {
