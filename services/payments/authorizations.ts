@@ -1,4 +1,5 @@
 import type { Cancel, Logger, Timers } from '#kit/runtime';
+import { authorized, type PaymentRecord } from './model.ts';
 
 export interface AuthorizationsOptions {
   readonly timers: Timers;
@@ -21,6 +22,8 @@ export interface Authorizations {
   note(orderId: string, providerRef: string): void;
   /** What the provider calls the authorization; undefined where the books may be asked. */
   refOf(orderId: string): string | undefined;
+  /** The payment as the books will show it in a moment. */
+  with(payment: PaymentRecord): PaymentRecord;
   /** The books say more than this by now. */
   forget(orderId: string): void;
   /** Resolves when the books show it. */
@@ -70,6 +73,10 @@ export function createAuthorizations(options: AuthorizationsOptions): Authorizat
       notes.set(orderId, { providerRef, cancel });
     },
     refOf: (orderId) => notes.get(orderId)?.providerRef,
+    with(payment) {
+      const note = notes.get(payment.orderId);
+      return note ? authorized(payment, note.providerRef) : payment;
+    },
     forget(orderId) {
       notes.get(orderId)?.cancel();
       notes.delete(orderId);
