@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import Type from 'typebox';
 import { expect, test } from 'vitest';
 import { parseJson } from './json-body.ts';
+import { findTwiceNamed } from './twice-named.ts';
 import { createValidator } from './validate.ts';
 
 const parse = (json: string) => parseJson(Buffer.from(json));
@@ -13,6 +15,30 @@ test('text that no database keeps is refused at the door: NUL and half a surroga
 
 test('whole surrogate pairs, other escapes, and a backslash before u0000 are text like any other', () => {
   expect(parse('["\\ud83d\\ude00", "\\u00e9\\n", "\\\\u0000", "😀"]')).toEqual(['😀', 'é\n', '\\u0000', '😀']);
+});
+
+test.each([
+  ['{"quantity":1,"sku":"A","quantity":2}', '/quantity'],
+  ['{"lines":[{"sku":"{\\"a\\":1,"},{"sku":"B","n":1,"s\\u006bu":"C"}]}', '/lines/1/sku'],
+  ['{"a/b":{"~":[],"~":[]}}', '/a~1b/~0'],
+  ['[[],{"__proto__":1,"__proto__":2}]', '/1/__proto__'],
+])('a name that an object has twice is refused with its place: %s', (json, pointer) => {
+  expect(() => parse(json)).toThrow(
+    expect.objectContaining({
+      code: 'contract/malformed-json',
+      detail: `${pointer} is there twice`,
+      errors: [{ pointer, detail: 'is there twice' }],
+    }),
+  );
+});
+
+test('whatever JSON has no name twice is read as it was written', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 5 }), (json) => {
+      expect(findTwiceNamed(json)).toBeUndefined();
+      expect(parse(json)).toEqual(JSON.parse(json));
+    }),
+  );
 });
 
 test('a query with NUL is refused, and told where', () => {
