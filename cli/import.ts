@@ -3,7 +3,15 @@ import { dirname } from 'node:path';
 import type { ProductInput } from '#contracts/products';
 import { readProducts, readStockLines, type StockLine, type TableReject, tableKindOf, withRetry } from '#lab/replay';
 import { type ExitCode, exitCodes } from './failure.ts';
-import { type ReplayCommandOptions, replayInvoices, tell, type Visit, withShop } from './replay.ts';
+import {
+  lookFirst,
+  type ReplayCommandOptions,
+  replayInvoices,
+  requireApart,
+  tell,
+  type Visit,
+  withShop,
+} from './replay.ts';
 import { createScreen } from './screen.ts';
 
 /** Lines of one receipt. Smaller ones are booked sooner, larger ones cost less. */
@@ -24,16 +32,19 @@ interface StockReport {
 }
 
 /** Brings products, stock and invoices to a running shop, in this order, whatever the order of the files. */
-export function importCommand(
+export async function importCommand(
   paths: readonly string[],
   options: Omit<ReplayCommandOptions, 'mayStart'>,
 ): Promise<ExitCode> {
   const screen = createScreen(options.json);
+  const kinds = await lookFirst(() => {
+    requireApart(options.rejects, paths);
+    if (options.rejects !== undefined) requireApart(tableRejectsOf(options.rejects), paths);
+    return Promise.all(paths.map(async (path) => ({ path, kind: await tableKindOf(path) })));
+  });
   return withShop({ ...options, mayStart: false }, async (visit) => {
-    const kinds = await Promise.all(paths.map(async (path) => ({ path, kind: await tableKindOf(path) })));
     const ofKind = (wanted: string) => kinds.filter(({ kind }) => kind === wanted).map(({ path }) => path);
-    // Invoices write their own rejects; what the tables reject goes to a file beside it.
-    const rejects = createTableRejects(visit.rejectsPath.replace(/(\.ndjson)?$/, '-tables.ndjson'));
+    const rejects = createTableRejects(tableRejectsOf(visit.rejectsPath));
     const products: ProductsReport = { lines: 0, created: 0, changed: 0, unchanged: 0, rejected: 0 };
     for (const path of ofKind('products')) await importProducts(path, options.currency, visit, products, rejects.write);
     const stock: StockReport = { lines: 0, units: 0, rejected: 0 };
@@ -48,6 +59,9 @@ export function importCommand(
     return exitCodes.ok;
   });
 }
+
+/** Invoices write their own rejects; what the tables reject goes to a file beside it. */
+const tableRejectsOf = (rejectsPath: string): string => rejectsPath.replace(/(\.ndjson)?$/, '-tables.ndjson');
 
 type WriteReject = (file: string, reject: TableReject) => void;
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { realpathSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { isProblem } from '#kit/contract';
 import { systemWorld, type World } from '#kit/runtime';
 import {
@@ -11,6 +12,7 @@ import {
   type ReplayProgress,
   type ReplayResult,
   ReplayStateError,
+  readRows,
   replay,
   ShopError,
   ShopUnavailable,
@@ -37,9 +39,52 @@ export interface ReplayCommandOptions {
 }
 
 /** Sends the files through a shop and proves that its books balance. Resolves with the exit code. */
-export function replayCommand(paths: readonly string[], options: ReplayCommandOptions): Promise<ExitCode> {
+export async function replayCommand(paths: readonly string[], options: ReplayCommandOptions): Promise<ExitCode> {
   const screen = createScreen(options.json);
+  await lookFirst(async () => {
+    requireApart(options.rejects, paths);
+    for (const path of paths) await requireInvoices(path);
+  });
   return withShop(options, async (visit) => tell(await replayInvoices(paths, options, visit), screen, visit));
+}
+
+/** What can't be read is said before a shop is looked for, or started. */
+export async function lookFirst<T>(look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    throw failureOf(error);
+  }
+}
+
+async function requireInvoices(path: string): Promise<void> {
+  const rows = readRows(path);
+  await rows.next();
+  await rows.return(undefined);
+}
+
+/** The file of rejects is replaced, so it may be none that is to be read. */
+export function requireApart(rejects: string | undefined, inputs: readonly string[]): void {
+  if (rejects === undefined) return;
+  const folder = dirname(resolve(rejects));
+  if (!isFolder(folder)) throw misuse(`There is no folder ${folder}: make it, or name another file with --rejects.`);
+  if (isFolder(rejects)) throw misuse(`${rejects} is a directory: name a file with --rejects.`);
+  const twin = inputs.find((input) => realPath(input) === realPath(rejects));
+  if (twin !== undefined) {
+    throw misuse(`${rejects} is to be read, and --rejects would replace it: name another file.`);
+  }
+}
+
+const misuse = (sentence: string) => new Failure(exitCodes.usage, sentence);
+const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is still to be made, or can't be read, which is said elsewhere.
+    return resolve(path);
+  }
 }
 
 /** What a command has that talks to a shop. */

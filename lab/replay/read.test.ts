@@ -61,6 +61,11 @@ test('JSON lines carry the documented fields, numbers or text', async () => {
   expect(parseRow(rows[0] as RawRow)).toMatchObject({ sku: 'MUG', quantity: 2, totalMinor: 300, kindStated: true });
 });
 
+/** More than is in one chunk, and hard to pack. */
+const manyLines = Array.from({ length: 5_000 }, (_, i) =>
+  JSON.stringify({ invoice: `A${i}`, code: Math.sin(i).toString(36), quantity: 1, at: '2031-01-01', unitPrice: 1 }),
+).join('\n');
+
 test('what makes a whole file unusable is one clear error', async () => {
   const cases: [string | Buffer, RegExp][] = [
     ['', /is empty/],
@@ -69,6 +74,10 @@ test('what makes a whole file unusable is one clear error', async () => {
     [`${RETAIL_HEADER}\nA1,10001,"${'x'.repeat(70_000)}\n`, /begins at line 2 opens a quote/],
     [gzipSync(MONTH).subarray(0, 200), /gzip file is cut off/],
     [`{"invoice":"${'x'.repeat(70_000)}"}`, /longer than 65536 bytes/],
+    [gzipSync(manyLines).subarray(0, 30_000), /gzip file is cut off/],
+    [Buffer.from(`${RETAIL_HEADER}\nA1,10001,caf\xe9,1,d,1,,\n`, 'latin1'), /is not text in UTF-8: convert it first/],
+    [Buffer.from(MONTH, 'utf16le'), /is not text in UTF-8/],
+    [Buffer.concat([Buffer.from(MONTH), Buffer.from([0xe2, 0x82])]), /is not text in UTF-8/],
   ];
   for (const [content, message] of cases) {
     await expect(readAll(content)).rejects.toThrow(InputFileError);

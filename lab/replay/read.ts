@@ -57,11 +57,13 @@ async function* readFile<T>(
   const file = basename(path);
   const zipped = await isGzip(path);
   const hash = createHash('sha256');
+  const check = createTextCheck(file);
   const tap = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
-      done(null, chunk);
+      done(check(chunk), chunk);
     },
+    flush: (done) => done(check()),
   });
   const source = createReadStream(path);
   const stages = zipped ? [source, createGunzip(), tap] : [source, tap];
@@ -77,6 +79,25 @@ async function* readFile<T>(
     source.destroy();
     await flowing;
   }
+}
+
+/** Told every chunk and then the end. In another charset names would come into the shop with holes, and nobody would know. */
+function createTextCheck(file: string): (chunk?: Buffer) => InputFileError | null {
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  const refusal = (cause?: unknown) =>
+    new InputFileError(`${file} is not text in UTF-8: convert it first, as with: iconv -f WINDOWS-1252 -t UTF-8`, {
+      cause,
+    });
+  return (chunk) => {
+    // Text in UTF-16 is full of them.
+    if (chunk?.includes(0)) return refusal();
+    try {
+      utf8.decode(chunk, { stream: chunk !== undefined });
+      return null;
+    } catch (cause) {
+      return refusal(cause);
+    }
+  };
 }
 
 async function isGzip(path: string): Promise<boolean> {
@@ -261,7 +282,10 @@ async function* readNdjson(text: Readable, file: string): AsyncGenerator<RawRow>
 }
 
 async function* jsonLines(text: Readable, file: string): AsyncGenerator<{ json: string; line: number }> {
-  const lines = createInterface({ input: text.pipe(lineLengthGuard(file)), crlfDelay: Number.POSITIVE_INFINITY });
+  const guarded = text.pipe(lineLengthGuard(file));
+  // A pipe passes on what is read and not what fails: without this a file that is cut off would be waited for for ever.
+  text.once('error', (error) => guarded.destroy(error));
+  const lines = createInterface({ input: guarded, crlfDelay: Number.POSITIVE_INFINITY });
   let line = 0;
   for await (const content of lines) {
     line += 1;

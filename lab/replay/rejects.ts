@@ -10,7 +10,10 @@ export interface RejectsWriter {
   close(): Promise<void>;
 }
 
-/** Removes what an earlier run left at `path`; the file appears with the first reject. Without a path nothing is kept. */
+/**
+ * Removes what an earlier run left at `path`; the file appears with the first reject. Without a path nothing is kept. To be
+ * made once it is certain that there is something to read: what stands there may be somebody's only copy.
+ */
 export async function createRejectsWriter(path: string | undefined): Promise<RejectsWriter> {
   if (path === undefined) return { write: async () => {}, close: async () => {} };
   await rm(path, { force: true });

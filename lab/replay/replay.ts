@@ -72,12 +72,13 @@ export interface ReplayResult {
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const { paths, shop, world, currency = 'GBP', signal } = options;
   const startedMs = world.clock.monotonicMs();
-  const rejects = await createRejectsWriter(options.rejectsPath);
+  let rejects: RejectsWriter | undefined;
   try {
     const { files, duplicates } = await surveyFiles(paths, signal, readingReporter(options));
     const retry = { ...options.retry, ...world, ...(signal && { signal }) };
     const booksId = await withRetry(() => shop.booksId(signal), retry);
     const state = await openReplayState(options.stateDirectory, booksId);
+    rejects = await createRejectsWriter(options.rejectsPath);
     const books = createInvoiceBooks({ currency, ...(state.books && { state: state.books }) });
     const planId = planIdOf(files, currency, booksId, state.booksDigest);
     const skipped = await state.loadProgress(planId);
@@ -99,7 +100,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
     const none = { ordersSent: 0, ordersPerSec: 0, skipped: 0, duplicateFiles: [] };
     return { interrupted: true, ...none, elapsedMs: world.clock.monotonicMs() - startedMs };
   } finally {
-    await rejects.close();
+    await rejects?.close();
   }
 }
 

@@ -20,18 +20,20 @@ export interface StockLine {
 
 /** What a file holds is seen in its columns. */
 export async function tableKindOf(path: string): Promise<TableKind> {
-  for await (const { values } of readTable(path)) {
+  for await (const { values, damage } of readTable(path)) {
+    if (damage !== undefined) continue;
     const has = (...names: string[]) => names.some((name) => name in values);
     if (has('invoice', 'invoiceno', 'invoicenumber')) return 'invoices';
     if (has('variants') || (has('name') && has('sku', 'code'))) return 'products';
     if (has('sku', 'code', 'stockcode') && has('quantity')) return 'stock';
-    break;
+    throw new InputFileError(unknownKind(path));
   }
-  throw new InputFileError(
-    `${path}: neither invoices (invoice,code,quantity,at,unitPrice), products (sku,name,price) nor stock (sku,quantity): ` +
-      'see docs/guides/import.md',
-  );
+  throw new InputFileError(`${path} has no line that can be read: nothing to bring`);
 }
+
+const unknownKind = (path: string) =>
+  `${path}: neither invoices (invoice,code,quantity,at,unitPrice), products (sku,name,price) nor stock (sku,quantity): ` +
+  'see docs/guides/import.md';
 
 /** Whole products as the shop exports them, or one line a product: sku, name, price, currency, gtin, category, description. */
 export async function* readProducts(path: string, currency: string): AsyncGenerator<TableLine<ProductInput>> {
