@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { newFolder, runCommand } from './testing.ts';
@@ -50,6 +50,19 @@ test('a gzip file is read as well', async () => {
     },
   ];
   expect(await check(fileOf(lines, 'run.ndjson.gz'))).toMatchObject({ code: 0 });
+});
+
+test('gzip is seen in the content, and one that is cut short is no history', async () => {
+  const lines = Array.from({ length: 2_000 }, (_, i) => ({ type: 'history', version: 1, i: Math.sin(i) }));
+  const whole = readFileSync(fileOf(lines, 'run.ndjson.gz'));
+  const cut = join(dirname(fileOf([], 'x.ndjson')), 'cut.ndjson');
+  writeFileSync(cut, whole.subarray(0, 20_000));
+  const { code, err } = await check(cut);
+  expect({ code, err }).toMatchObject({ code: 2 });
+  expect(await check(fileOf([], 'empty.ndjson'))).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('there is no history to check (lab/checkers'),
+  });
 });
 
 test('what is no history ends with 2, with the line that is wrong', async () => {

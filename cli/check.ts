@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -41,24 +42,29 @@ export async function checkCommand(file: string, { json = false }: CheckOptions)
 
 async function read(file: string): Promise<Recording> {
   try {
-    return await readHistory(splitLines(open(file)));
+    return await readHistory(splitLines(await open(file)));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof HistoryError) {
-      throw misuse(`${file} is no recorded history: ${message} (lab/checkers/README.md describes the format)`, error);
+      const why = message.replace(/\.$/, '');
+      throw misuse(`${file} is no recorded history: ${why} (lab/checkers/README.md describes the format).`, error);
     }
     if (code === 'ENOENT') throw misuse(`There is no file ${file}.`, error);
     if (code === 'EISDIR' || code === 'EACCES') throw misuse(`${file} can't be read (${code}): give a file.`, error);
-    if (code?.startsWith('Z_')) throw misuse(`${file} is not gzip, or it is cut short (${code}).`, error);
+    if (code?.startsWith('Z_')) throw misuse(`${file} is damaged gzip, or cut short (${code}): copy it anew.`, error);
     throw error;
   }
 }
 
-/** A file, gzip or not, or standard input. */
-function open(file: string): Readable {
-  const source = file === '-' ? process.stdin : createReadStream(file);
-  const text = file.endsWith('.gz') ? pipeline(source, createGunzip(), () => {}) : source;
-  return text.setEncoding('utf8');
+/** A file or standard input, gzip or not: that is seen in the content. */
+async function open(file: string): Promise<Readable> {
+  const source: Readable = file === '-' ? process.stdin : createReadStream(file);
+  // At the end too, with nothing to read.
+  await once(source, 'readable');
+  const first = source.read() as Buffer | null;
+  if (first !== null) source.unshift(first);
+  const isGzip = first?.[0] === 0x1f && first[1] === 0x8b;
+  return (isGzip ? pipeline(source, createGunzip(), () => {}) : source).setEncoding('utf8');
 }
 
 function runAll({ evidence }: Recording, file: string): CheckResult[] {

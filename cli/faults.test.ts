@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { inventory } from '#contracts/inventory';
 import type { ServiceServer } from '#kit/contract';
 import { systemWorld } from '#kit/runtime';
 import { createMemoryJournal, createSandbox } from '#services/payments/sandbox';
-import { createFaultSwitches, type FaultSwitches, forgetFaults } from './faults.ts';
+import { createFaultSwitches, type FaultSwitches, forgetFaults, readFaults } from './faults.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);
@@ -49,6 +49,28 @@ test('a fault that is put on in one process is on in the others, until all is he
   here.set([]);
   await expect.poll(() => there.current()).toEqual([]);
   expect((await ask(there)).status).toBe(200);
+});
+
+test.each([
+  ['half of it', '[{"kind":"down","ser'],
+  ['no list', '{}'],
+  ['a fault that nobody knows', '[{"kind":"earthquake","service":"inventory"}]'],
+  ['nothing', ''],
+])('a file that says %s ends no process and changes nothing, until it is put right', async (_what, damaged) => {
+  const on = [{ kind: 'down', service: 'inventory' }] as const;
+  here.set(on);
+  let looks = 0;
+  there.watch(() => {
+    looks += 1;
+  });
+  await there.component.start?.();
+  writeFileSync(join(dataDir, 'faults.json'), damaged);
+  expect(readFaults(dataDir)).toBeUndefined();
+  const before = looks;
+  await expect.poll(() => looks).toBeGreaterThan(before + 1);
+  expect(there.current()).toEqual(on);
+  here.set([]);
+  await expect.poll(() => there.current()).toEqual([]);
 });
 
 test('where replies are lost the work is done all the same', async () => {

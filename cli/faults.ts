@@ -1,6 +1,8 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ActiveFault } from '#contracts/operators';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import { ActiveFault } from '#contracts/operators';
 import { contractProblems, type ServiceServer } from '#kit/contract';
 import { type Component, createIds, type World } from '#kit/runtime';
 import type { Fault, Sandbox } from '#services/payments/sandbox';
@@ -40,8 +42,20 @@ const cutOffLookEveryMs = 100;
 /** Back, not ahead: a logical clock that has followed one that was ahead is ahead for as long again. */
 const skewMs = -120_000;
 
-/** What is on now. */
-export const readFaults = (dataDir: string): readonly ActiveFault[] => JSON.parse(readText(dataDir));
+const ActiveFaults = Type.Array(ActiveFault);
+
+/** What is on now; undefined where the file says nothing that can be understood. */
+export const readFaults = (dataDir: string): readonly ActiveFault[] | undefined => parseFaults(readText(dataDir));
+
+/** Somebody may have edited the file, or copied one into the data directory: no process ends because of it. */
+function parseFaults(text: string): readonly ActiveFault[] | undefined {
+  try {
+    const found: unknown = JSON.parse(text);
+    return Value.Check(ActiveFaults, found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function readText(dataDir: string): string {
   try {
@@ -80,7 +94,14 @@ export function createFaultSwitches({ dataDir, world, hasConnections = false }: 
 
   function change(found: string): void {
     text = found;
-    active = JSON.parse(found) as readonly ActiveFault[];
+    const faults = parseFaults(found);
+    if (!faults) {
+      log.error('the file of faults is damaged, so what was on stays on; put faults on or off anew to replace it', {
+        file: fileOf(dataDir),
+      });
+      return;
+    }
+    active = faults;
     for (const sandbox of sandboxes) sandbox.faults.set(providerFaults(active));
     log.warn('faults changed', { faults: active.map(({ kind, service }) => `${kind} ${service}`) });
   }

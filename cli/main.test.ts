@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -22,6 +22,10 @@ test('version prints one line and ends with 0', async () => {
 test.each([
   [['uo'], /unknown command 'uo'/],
   [['up', '--port', 'eighty'], /Give a number from 1 to 65535/],
+  [['up', '--port', '4991', '--internal-port', '4991'], /--port and --internal-port are both 4991: give each/],
+  [['up', '--otlp', 'collector'], /Give an address like http:\/\/127.0.0.1:4318/],
+  [['up', '--data-dir', ''], /--data-dir is empty: name a directory/],
+  [['replay', '/nowhere.csv'], /can't read \/nowhere.csv: no such file/],
   [['up', '--topology', 'nowhere'], /There is no topology "nowhere": give one of one-process, process-per-service/],
   [['kill'], /missing required argument 'process'\nRun "holdfast kill --help" for what it takes/],
   [['render', 'apache'], /There is no "apache" to render for: give nginx, haproxy, envoy, alerts/],
@@ -95,12 +99,33 @@ test('a port in use is refused with the pid that has it and the remedy, in JSON 
   expect(JSON.parse(run.stdout())).toEqual({ ok: false, error: sentence, exitCode: 4 });
 });
 
+test('a file of invoices is never taken for the file of rejects, and nothing is started before it is looked at', async () => {
+  const file = join(newFolder(), 'month.csv');
+  const month = 'InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice\n1,MUG,1,2031-01-01 10:00:00,1.50\n';
+  writeFileSync(file, month);
+  const run = runCommand('replay', file, '--rejects', file);
+  expect(await run.ended).toBe(2);
+  expect(run.stderr()).toContain(`${file} is to be read, and --rejects would replace it: name another file.`);
+  expect(readFileSync(file, 'utf8')).toBe(month);
+});
+
+test('a topology file that is not JSON is refused with the place, and without what stands there', async () => {
+  const file = join(newFolder(), 'topology.json');
+  writeFileSync(file, '{\n  "database": { "adminUrl": "postgres://me:hidden@db" "port": 1 }\n}');
+  const run = runCommand('render', 'nginx', '--topology', file);
+  expect(await run.ended).toBe(2);
+  expect(run.stderr()).toMatch(/it is not valid JSON, line 2 column \d+/);
+  expect(run.stderr()).not.toContain('hidden');
+});
+
 test('a data directory that can’t be written is refused with the remedy', async () => {
   const file = join(newFolder(), 'file');
   writeFileSync(file, '');
   const run = runCommand('up', '--port', String(await findFreePort()), '--data-dir', join(file, 'data'));
   expect(await run.ended).toBe(4);
-  expect(run.stderr()).toMatch(/can't be made .* a file is in its place or on its way; move that file, or choose/);
+  expect(run.stderr()).toMatch(
+    /can't be made, because .*file is a file: move it, or choose another place with --data-dir/,
+  );
 });
 
 test('a database server that does not answer is named', async () => {

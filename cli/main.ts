@@ -39,7 +39,7 @@ program
     'share of requests recorded whole beyond 5 a second of each kind, 0 to 1; 0: none (default: 0.01)',
     parseShare,
   )
-  .option('--otlp <url>', 'send traces and log lines to this collector too, by OTLP over HTTP')
+  .option('--otlp <url>', 'send traces and log lines to this collector too, by OTLP over HTTP', parseHttpUrl)
   .option('--no-apps', 'serve the API alone, without storefront, till and console')
   .option('--faults', 'open the fault laboratory of the console: staff can break this system on purpose', false)
   .option('--json', 'print one line of JSON with the URLs on standard output', false)
@@ -185,7 +185,7 @@ program
   .option('--minimise', 'with --seed: look for the smallest run that still fails')
   .option('--bug <name>', 'plant a bug, to see it found; all: each in turn')
   .option('--list-bugs', 'name the bugs that can be planted')
-  .option('--workers <number>', 'processes to use', parseSeed)
+  .option('--workers <number>', 'processes to use', parseConcurrency)
   .option('--json', 'print one JSON object')
   .action(async (options) => {
     const { runSimulation } = await import('./simulate.ts');
@@ -237,7 +237,7 @@ program
   .description('stand in front of gateways: TLS, HTTP/2, a cache, balancing, until Ctrl-C')
   .option('--listen <address>', 'where browsers come, as host:port', '127.0.0.1:8443')
   .option('--gateway <addresses...>', 'where the gateways answer', ['127.0.0.1:4080'])
-  .option('--purges <url>', 'what to forget: /purges of the internal port of a gateway')
+  .option('--purges <url>', 'what to forget: /purges of the internal port of a gateway', parseHttpUrl)
   .option('--tls-cert <file>', 'certificates in PEM, the leaf first; without them it speaks HTTP/1.1 in the clear')
   .option('--tls-key <file>', 'their key')
   .action(async (options) => {
@@ -289,6 +289,11 @@ function parseShare(text: string): number {
   const share = text.trim() === '' ? Number.NaN : Number(text);
   if (share >= 0 && share <= 1) return share;
   throw new InvalidArgumentError('Give a number from 0 to 1, like 0.05.');
+}
+
+function parseHttpUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError('Give an address like http://127.0.0.1:4318.');
 }
 
 function parseConcurrency(text: string): number {

@@ -23,9 +23,10 @@ export function renderCommand(program: string, options: RenderOptions): ExitCode
     process.stdout.write(toYaml(alertRules(shopObjectives())));
     return exitCodes.ok;
   }
-  const render = renderers[program as keyof typeof renderers];
-  if (!render)
+  if (!Object.hasOwn(renderers, program)) {
     throw misuse(`There is no "${program}" to render for: give ${[...Object.keys(renderers), 'alerts'].join(', ')}.`);
+  }
+  const render = renderers[program as keyof typeof renderers];
   process.stdout.write(render(planFrom(options)));
   return exitCodes.ok;
 }

@@ -296,7 +296,7 @@ const builtIn: Readonly<Record<string, TopologyFile>> = {
 
 /** A built-in topology by name, or one from a JSON file. Throws a `Failure` that lists every mistake. */
 export function loadTopology(nameOrFile: string): Topology {
-  const known = builtIn[nameOrFile];
+  const known = Object.hasOwn(builtIn, nameOrFile) ? builtIn[nameOrFile] : undefined;
   return known ? toTopology(nameOrFile, known) : toTopology(nameOrFile, readTopologyFile(nameOrFile));
 }
 
@@ -310,9 +310,17 @@ function readTopologyFile(path: string): unknown {
       exitCodes.usage,
       isMissing
         ? `There is no topology "${path}": give one of ${names}, or the path of a JSON file.`
-        : `The topology file ${path} can't be read (${error instanceof SyntaxError ? 'it is not valid JSON' : (error as Error).message}): give a JSON file, or one of ${names}.`,
+        : `The topology file ${path} can't be read (${whyUnreadable(error as NodeJS.ErrnoException)}): give a JSON file, or one of ${names}.`,
     );
   }
+}
+
+/** Without the text at that place, which V8 would add: a password may stand there. */
+function whyUnreadable(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EISDIR') return 'it is a directory';
+  if (!(error instanceof SyntaxError)) return error.code ?? error.message;
+  const [place] = /line \d+ column \d+/.exec(error.message) ?? [];
+  return `it is not valid JSON${place === undefined ? '' : `, ${place}`}`;
 }
 
 const compile = () => Compile(TopologySchema);
@@ -418,9 +426,15 @@ export function resolveUrl(text: string, environment: NodeJS.ProcessEnv): string
   if (!text.startsWith('env:')) return text;
   const name = text.slice('env:'.length);
   const url = environment[name];
-  if (url) return url;
+  if (!url) {
+    throw new Failure(
+      exitCodes.usage,
+      `The topology takes a URL from ${name}, which is not set: set it, or write the URL.`,
+    );
+  }
+  if (URL.canParse(url)) return url;
   throw new Failure(
     exitCodes.usage,
-    `The topology takes a URL from ${name}, which is not set: set it, or write the URL.`,
+    `${name} holds no URL, as the topology wants it: give one, as scheme://host:port.`,
   );
 }

@@ -47,6 +47,7 @@ export async function up(options: UpOptions): Promise<number> {
   const startedMs = performance.now();
   const screen = createScreen(options.json, options.quiet);
   requirePlayground(options, process.env);
+  requireDistinctPorts(options);
   const topology = loadTopology(options.topology);
   const dataDir = pickDataDir(options.dataDir, (why) => screen.say(why));
   await requireFreePort(options.host, options.port);
@@ -55,7 +56,7 @@ export async function up(options: UpOptions): Promise<number> {
   const world = systemWorld(kept.log);
 
   const internalDoor = { host: internalHost, port: await internalPortOf(options) };
-  const https = { host: options.host, port: await httpsPortOf(options) };
+  const https = { host: options.host, port: await httpsPortOf(options, internalDoor.port) };
   const running = assemble(
     topology,
     dataDir,
@@ -79,25 +80,36 @@ function requirePlayground({ faults }: UpOptions, environment: NodeJS.ProcessEnv
   throw new Failure(exitCodes.usage, '--faults is not for production: leave it out, or NODE_ENV=production.');
 }
 
+function requireDistinctPorts({ port, internalPort, httpsPort }: UpOptions): void {
+  const given = Object.entries({ '--port': port, '--internal-port': internalPort, '--https-port': httpsPort });
+  for (const [i, [option, number]] of given.entries()) {
+    const twin = given.slice(0, i).find(([, other]) => number !== undefined && other === number);
+    if (!twin) continue;
+    throw new Failure(exitCodes.usage, `${twin[0]} and ${option} are both ${number}: give each a port of its own.`);
+  }
+}
+
 /** The internal door asks nobody who they are, so it is never on an address that others reach. */
 const internalHost = '127.0.0.1';
 
-async function internalPortOf({ port, internalPort }: UpOptions): Promise<number> {
+async function internalPortOf({ port, internalPort, httpsPort }: UpOptions): Promise<number> {
   if (internalPort !== undefined) {
     await requireFreePort(internalHost, internalPort, '--internal-port');
     return internalPort;
   }
-  return (await isFreePort(internalHost, port + 1)) ? port + 1 : findFreePort();
+  const next = port + 1;
+  return next !== httpsPort && (await isFreePort(internalHost, next)) ? next : findFreePort();
 }
 
 const httpsPortUsual = 8443;
 
-async function httpsPortOf({ host, httpsPort }: UpOptions): Promise<number> {
+async function httpsPortOf({ host, port, httpsPort }: UpOptions, internalPort: number): Promise<number> {
   if (httpsPort !== undefined) {
     await requireFreePort(host, httpsPort, '--https-port');
     return httpsPort;
   }
-  return (await isFreePort(host, httpsPortUsual)) ? httpsPortUsual : findFreePort();
+  const isTaken = port === httpsPortUsual || internalPort === httpsPortUsual;
+  return !isTaken && (await isFreePort(host, httpsPortUsual)) ? httpsPortUsual : findFreePort();
 }
 
 interface Running {

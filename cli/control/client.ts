@@ -38,7 +38,7 @@ function send(dataDir: string, { method, path, body }: ControlRequest): Promise<
   });
 }
 
-const nobodyThere = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK']);
+const nobodyThere = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ENOTSOCK']);
 
 function explainError(dataDir: string, error: NodeJS.ErrnoException): Error {
   if (nobodyThere.has(error.code ?? '')) {
