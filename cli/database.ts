@@ -60,6 +60,7 @@ function createEmbedded({ topology, dataDir, world, environment = {} }: Database
 
   async function relaunch(): Promise<void> {
     const lastPort = server?.port;
+    const endedMs = world.clock.monotonicMs();
     await server?.stop();
     for (
       let delayMs = restartDelayMsFirst;
@@ -68,6 +69,8 @@ function createEmbedded({ topology, dataDir, world, environment = {} }: Database
     ) {
       try {
         await launch(lastPort);
+        // A warning as well, so that whoever was told of the end hears of this.
+        world.log.warn('database server serves again', { awayMs: Math.round(world.clock.monotonicMs() - endedMs) });
         return;
       } catch (error) {
         down = error instanceof Error ? error.message : String(error);

@@ -56,6 +56,26 @@ test('errors are written with type, message, stack, category and causes', () => 
   });
 });
 
+test('an error that was foreseen says what is wrong in one line, without stacks', () => {
+  const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  const error = Object.assign(new Error('orders: no database', { cause }), {
+    fault: 'elsewhere',
+    retry: { afterMs: 5 },
+  });
+  const { log, parsed } = capture();
+  log.warn('failed', { error });
+  expect(parsed()[0].error).toEqual({
+    type: 'Error',
+    message: 'orders: no database',
+    fault: 'elsewhere',
+    retry: { afterMs: 5 },
+    cause: { type: 'Error', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' },
+  });
+  const pretty = capture({ format: 'pretty' });
+  pretty.log.warn('failed', { error });
+  expect(pretty.lines).toEqual(['00:00:00.000 WARN  failed error=Error: orders: no database\n']);
+});
+
 test('fields can not pretend to be the time, level or message of the line', () => {
   const { log, lines, parsed } = capture();
   log.info('real', { level: 'error', msg: 'forged', time: 'never' });

@@ -11,7 +11,7 @@ export interface PrettyLine {
 
 const colours: Readonly<Record<LogLevel | 'dim', number>> = { debug: 90, info: 32, warn: 33, error: 31, dim: 2 };
 
-/** `09:00:25.123 WARN  saga stalled  service=orders step=3`, with the stack of an error below it. */
+/** `09:00:25.123 WARN  saga stalled  service=orders step=3`, with the stack of an error, if it has one, below it. */
 export function formatPretty({ time, level, message, fields, colour }: PrettyLine): string {
   const paint = (name: LogLevel | 'dim', text: string) => (colour ? `\u001b[${colours[name]}m${text}\u001b[0m` : text);
   let line = `${paint('dim', time.slice(11, 23))} ${paint(level, level.toUpperCase().padEnd(5))} ${oneLine(message)}`;
@@ -19,26 +19,36 @@ export function formatPretty({ time, level, message, fields, colour }: PrettyLin
   for (const name in fields) {
     const value = fields[name];
     if (value === undefined) continue;
-    const { stack, ...rest } = isPlainError(value) ? value : { stack: undefined };
-    line += ` ${paint('dim', `${oneLine(name)}=`)}${oneLine(textOf(stack === undefined ? value : shortError(rest)))}`;
-    if (stack !== undefined)
-      below.push(
-        ...stack
-          .split('\n')
-          .slice(1)
-          .map((frame) => paint('dim', `      ${oneLine(frame.trim())}`)),
-      );
+    line += ` ${paint('dim', `${oneLine(name)}=`)}${oneLine(textOf(isPlainError(value) ? shortError(value) : value))}`;
+    if (isPlainError(value)) below.push(...framesOf(value).map((frame) => paint('dim', `      ${oneLine(frame)}`)));
   }
   return `${[line, ...below].join('\n')}\n`;
 }
 
-function isPlainError(value: unknown): value is { readonly stack: string } {
-  return typeof value === 'object' && value !== null && typeof (value as { stack?: unknown }).stack === 'string';
+interface PlainError {
+  readonly type: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly fault?: string;
 }
 
-function shortError({ type, message, ...rest }: { readonly type?: unknown; readonly message?: unknown }): unknown {
-  const head = `${String(type ?? 'Error')}: ${String(message)}`;
-  return Object.keys(rest).length === 0 ? head : `${head} ${JSON.stringify(rest)}`;
+function isPlainError(value: unknown): value is PlainError {
+  const { type, message, stack, fault } = (value ?? {}) as Partial<PlainError>;
+  const isError = typeof stack === 'string' || typeof fault === 'string';
+  return isError && typeof type === 'string' && typeof message === 'string';
+}
+
+/** What was foreseen is said in its message; of everything else whatever is known may help. */
+function shortError({ type, message, stack: _, ...rest }: PlainError): string {
+  const head = `${type}: ${message}`;
+  return rest.fault !== undefined || Object.keys(rest).length === 0 ? head : `${head} ${JSON.stringify(rest)}`;
+}
+
+function framesOf({ stack = '' }: PlainError): string[] {
+  return stack
+    .split('\n')
+    .slice(1)
+    .map((frame) => frame.trim());
 }
 
 function textOf(value: unknown): string {

@@ -144,13 +144,18 @@ function withoutToJson(value: unknown): unknown {
   return isObject && 'toJSON' in value ? { ...value, toJSON: undefined } : value;
 }
 
-function plainError(error: Error): Record<string, unknown> {
+/**
+ * An error that says whose `fault` it is was met by code that knew it could come: where that stands tells nothing, and an
+ * outage brings hundreds of them. Neither it nor what caused it has its stack written.
+ */
+function plainError(error: Error, isForeseen = 'fault' in error): Record<string, unknown> {
   const plain: Record<string, unknown> = { type: error.name, message: error.message };
-  if (error.stack) plain['stack'] = error.stack;
+  if (error.stack && !isForeseen) plain['stack'] = error.stack;
   if (error instanceof AggregateError) plain['errors'] = error.errors;
   for (const key of Object.keys(error))
     if (key !== 'name') plain[key] = (error as unknown as Record<string, unknown>)[key];
-  if (error.cause !== undefined) plain['cause'] = error.cause;
+  const { cause } = error;
+  if (cause !== undefined) plain['cause'] = isForeseen && cause instanceof Error ? plainError(cause, true) : cause;
   return plain;
 }
 
