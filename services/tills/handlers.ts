@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { PricingRules } from '#contracts/carts';
 import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { idLetters } from '#contracts/ids';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import type { products } from '#contracts/products';
@@ -63,7 +64,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
 
   /** Eight characters of Crockford base 32: forty bits of chance, for a quarter of an hour. */
   async function newCode(tillId: string): Promise<{ code: string; expiresAt: string }> {
-    const letters = [...world.random.bytes(8)].map((byte) => alphabet[byte % alphabet.length]).join('');
+    const letters = [...world.random.bytes(8)].map((byte) => idLetters[byte % idLetters.length]).join('');
     const code = `${letters.slice(0, 4)}-${letters.slice(4)}`;
     const expiresAt = await setCode(database, tillId, hashOf(code), codeLifeMs);
     if (!expiresAt) throw tillsProblems['not-found']();
@@ -254,8 +255,6 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     },
   };
 }
-
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** Of codes and secrets, all of them chance: a plain hash keeps them from whoever reads the database. */
 const hashOf = (secret: string): string => hash('sha256', secret, 'base64url');

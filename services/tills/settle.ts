@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { idLetters } from '#contracts/ids';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import { cardSums } from '#contracts/till-journal';
@@ -14,7 +15,6 @@ export interface SettleOptions {
   readonly payments: Client<typeof payments>;
 }
 
-const idLetters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const idLength = 26;
 
 /**

@@ -1,3 +1,5 @@
+import { idTimeMs } from '../../../contracts/ids.ts';
+
 const locale = navigator.language || 'en';
 const clockFormat = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
 const shortFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'medium' });
@@ -16,13 +18,10 @@ export function duration(ms: number): string {
   return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`;
 }
 
-/** When an id was made: ids are ULIDs, whose first ten signs are milliseconds (github.com/ulid/spec). */
+/** When an id was made. */
 export function timeOfId(id: string): string | undefined {
-  const signs = /_([0-9A-Z]{10})[0-9A-Z]{16}$/.exec(id)?.[1];
-  if (signs === undefined) return undefined;
-  const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-  const ms = [...signs].reduce((sum, sign) => sum * 32 + crockford.indexOf(sign), 0);
-  return Number.isFinite(ms) && ms > 0 && ms < 8.64e15 ? new Date(ms).toISOString() : undefined;
+  const ms = idTimeMs(id);
+  return ms !== undefined && ms > 0 && ms < 8.64e15 ? new Date(ms).toISOString() : undefined;
 }
 
 /** For an `<input type="datetime-local">`: on this browser's clock, to the minute. */
