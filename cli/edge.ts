@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { createLayer7, createPool } from '#edge/balancer';
 import { createCdn, followPurges } from '#edge/cdn';
 import { type Component, createHost, systemWorld } from '#kit/runtime';
 import { findFreePort } from '#kit/store/embedded';
 import { addressFrom } from './address.ts';
 import { type ExitCode, exitCodes, Failure } from './failure.ts';
+import { readKeyPair } from './key-pair.ts';
 import { watchLauncher } from './launcher.ts';
 import { createLog, logLevel } from './log.ts';
 import { createScreen } from './screen.ts';
@@ -50,12 +50,5 @@ function tlsFrom({ tlsCert, tlsKey }: EdgeOptions): { cert: string; key: string 
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new Failure(exitCodes.usage, 'Give both --tls-cert and --tls-key, or neither.');
   }
-  const read = (file: string) => {
-    try {
-      return readFileSync(file, 'utf8');
-    } catch (cause) {
-      throw new Failure(exitCodes.usage, `${file} can't be read: give a file of PEM.`, { cause });
-    }
-  };
-  return { cert: read(tlsCert), key: read(tlsKey) };
+  return readKeyPair({ certFile: tlsCert, keyFile: tlsKey });
 }

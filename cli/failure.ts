@@ -61,6 +61,8 @@ function explainCode({ code, path = 'the data directory', port, address, message
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is in use: stop the program that listens there, or choose another with --port.`;
+    case 'EADDRNOTAVAIL':
+      return `This machine can't listen on ${address ?? 'that address'} (${code}): give one of its own addresses.`;
     case 'ENOSPC':
     case 'EDQUOT':
       return `The disk that holds ${path} is full: free some space, or choose another place with --data-dir.`;

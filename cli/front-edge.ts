@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createCdn, followPurges } from '#edge/cdn';
 import { createIdentity, type HostNames, type Identity } from '#kit/mesh';
 import { createHost } from '#kit/runtime';
@@ -6,6 +5,7 @@ import { addressOf } from './address.ts';
 import { announce } from './announce.ts';
 import type { Address } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { readKeyPair } from './key-pair.ts';
 import { createOperatorPort } from './operator-port.ts';
 import { createServedLately } from './served-lately.ts';
 import type { RunningServices, ServicesOptions } from './services.ts';
@@ -40,7 +40,7 @@ export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Pro
   const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {}, dataDir);
   const lately = createServedLately({ world, service: 'edge', metrics: observed.telemetry.metrics });
   const identity = edge.tls ? undefined : await identityOf(options);
-  const tls = edge.tls ? keysIn(edge.tls) : keysOf(identity as Identity);
+  const tls = edge.tls ? readKeyPair(edge.tls) : keysOf(identity as Identity);
   const cdn = createCdn({
     world,
     origin: edge.origin,
@@ -92,11 +92,6 @@ function identityOf(options: ServicesOptions): Promise<Identity> {
 
 /** With the authority behind it, so that whoever trusts that needs nothing else. */
 const keysOf = ({ current }: Identity) => ({ cert: `${current.certificate}${current.trust}`, key: current.key });
-
-const keysIn = ({ certFile, keyFile }: NonNullable<EdgeConfig['tls']>) => ({
-  cert: readFileSync(certFile, 'utf8'),
-  key: readFileSync(keyFile, 'utf8'),
-});
 
 const shown = ({ host, port }: Address): string =>
   `${host === '0.0.0.0' || host === '::' || host === '127.0.0.1' ? 'localhost' : host}:${port}`;

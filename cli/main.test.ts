@@ -28,6 +28,10 @@ test.each([
   [['replay', '/nowhere.csv'], /can't read \/nowhere.csv: no such file/],
   [['up', '--topology', 'nowhere'], /There is no topology "nowhere": give one of one-process, process-per-service/],
   [['kill'], /missing required argument 'process'\nRun "holdfast kill --help" for what it takes/],
+  [
+    ['edge', '--tls-cert', join(import.meta.dirname, 'main.ts'), '--tls-key', join(import.meta.dirname, 'main.ts')],
+    /main.ts are no certificate with its key \(.*\): give both in PEM/,
+  ],
   [['render', 'apache'], /There is no "apache" to render for: give nginx, haproxy, envoy, alerts/],
 ])('a mistake on the command line, %j, ends with 2 and says what is right', async (args, message) => {
   const run = runCommand(...args);

@@ -6,6 +6,7 @@ import { findFreePort } from '#kit/store/embedded';
 import type { Address } from './doors.ts';
 import type { EdgeConfig } from './front-edge.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
+import { readKeyPair } from './key-pair.ts';
 import type { ProcessesOptions } from './processes.ts';
 import type { DoorName, ServicesConfig } from './services.ts';
 import { openEdgeAuthority } from './signing.ts';
@@ -54,7 +55,9 @@ function edgeOf(options: ProcessesOptions, inner: Address): Omit<EdgeConfig, 'op
   const { topology, dataDir, world, internalDoor, https = { host: options.public.host, port: 0 } } = options;
   const names = namesFor(options.public.host);
   const { tls } = topology.edge;
-  if (!tls) publishTrust(dataDir, openEdgeAuthority(dataDir, names, world).trust);
+  // Also looked at here: what is wrong is said before its process is started.
+  if (tls) readKeyPair(tls);
+  else publishTrust(dataDir, openEdgeAuthority(dataDir, names, world).trust);
   return {
     ...{ http: options.public, https, names, origin: `http://${inner.host}:${inner.port}` },
     ...(internalDoor ? { purges: `http://${internalDoor.host}:${internalDoor.port}/purges` } : {}),

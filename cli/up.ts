@@ -4,6 +4,7 @@ import { type Component, createHost, systemWorld, type World } from '#kit/runtim
 import { findFreePort } from '#kit/store/embedded';
 import { type BuiltApps, buildApps } from './apps.ts';
 import { bundledEntry } from './bundle/index.ts';
+import { inColumns } from './columns.ts';
 import { createControlServer, socketPath } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
@@ -241,8 +242,7 @@ function announce(running: Running, screen: Screen, dataDir: string, tookMs: num
     startedInMs: Math.round(tookMs),
   });
   screen.say(`\nHoldfast is up in ${(tookMs / 1000).toFixed(1)} s. Data: ${dataDir}`);
-  const width = Math.max(12, ...Object.keys(urls).map(({ length }) => length));
-  for (const [name, url] of Object.entries(urls)) screen.say(`  ${name.padEnd(width)} ${url}`);
+  for (const line of inColumns(Object.entries(urls), 2)) screen.say(`  ${line}`);
   if (urls['edge'] !== undefined) {
     const trust = trustFile(dataDir);
     if (existsSync(trust)) {
