@@ -43,6 +43,11 @@ export interface Watch {
   /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls), and its largest piece. */
   shift(): Promise<number>;
   picture(name: string): Promise<void>;
+  /**
+   * What axe finds of colours when the page that is open goes dark, and a picture of that; afterwards it is light again. All
+   * else is the same in the dark, since styles alone ask for it.
+   */
+  findingsInTheDark(name: string): Promise<string[]>;
 }
 
 export interface Visit extends Watch {
@@ -81,12 +86,21 @@ export async function watch(page: Page, kind: string): Promise<Watch> {
   page.on('response', (reply) => {
     if (reply.status() >= 500) complaints.push(`${reply.status()} ${reply.url()}`);
   });
+  async function find(rules: readonly string[]): Promise<string[]> {
+    if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axeSource);
+    return page.evaluate(findInPage, rules);
+  }
   return {
     page,
     complaints,
-    async findings() {
-      if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axeSource);
-      return page.evaluate(findInPage);
+    findings: () => find(allRules),
+    async findingsInTheDark(name) {
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.evaluate(untilColoursRest);
+      await page.screenshot({ path: join(pictureFolder, `${name}-${kind}-dark.png`) });
+      const found = await find(colourRules);
+      await page.emulateMedia({ colorScheme: 'light' });
+      return found;
     },
     shift: () => page.evaluate(() => (globalThis as unknown as Watched).layoutShift),
     async picture(name) {
@@ -94,6 +108,10 @@ export async function watch(page: Page, kind: string): Promise<Watch> {
     },
   };
 }
+
+/** Tags of rules, or rules. */
+const allRules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const colourRules = ['color-contrast', 'link-in-text-block'];
 
 interface AxeRunner {
   run(
@@ -112,9 +130,9 @@ interface AxeRunner {
  * Runs in the page, so that only what is wrong leaves it; and of what passes nothing is worked out but that it does. The
  * same findings for two fifths of the time, on a table of 60 rows.
  */
-async function findInPage(): Promise<string[]> {
+async function findInPage(runOnly: readonly string[]): Promise<string[]> {
   const { violations } = await (globalThis as unknown as { axe: AxeRunner }).axe.run(document, {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    runOnly,
     resultTypes: ['violations'],
   });
   return violations
@@ -122,6 +140,12 @@ async function findInPage(): Promise<string[]> {
     .flatMap(({ id, nodes }) =>
       nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),
     );
+}
+
+/** Runs in the page: colours may fade from light to dark. */
+async function untilColoursRest(): Promise<void> {
+  const fading = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(fading.map(({ finished }) => finished));
 }
 
 export interface Watched {

@@ -471,8 +471,8 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     return watch(page, 'desktop');
   }
 
-  async function enter(viewport: Viewport, code: string, dark = false): Promise<Visit> {
-    const entered = await visit(browser, viewport, { origin: shop.origin, dark });
+  async function enter(viewport: Viewport, code: string): Promise<Visit> {
+    const entered = await visit(browser, viewport, { origin: shop.origin });
     visits.push(entered);
     await entered.page.goto('/till');
     await inspect(entered, 'enrol');
@@ -481,81 +481,80 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
   }
 
   /** Nothing wrong for eyes, ears and fingers; the picture is for people. */
-  async function inspect({ page, findings, shift, complaints, picture }: Visit, name: string): Promise<void> {
+  async function inspect({ page, findings, findingsInTheDark, shift, complaints, picture }: Visit, name: string) {
     await page.getByRole('heading').first().waitFor({ state: 'attached' });
     await picture(`till-${name}`);
     const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     expect(wide, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
     expect(await findings(), name).toEqual([]);
     expect(await shift(), `layout shift at ${name}`).toBeLessThan(0.1);
+    expect(await findingsInTheDark(`till-${name}`), `${name} in the dark`).toEqual([]);
     expect(complaints, name).toEqual([]);
   }
 
-  test.each([
-    ['desktop', false],
-    ['desktop', true],
-    ['phone', false],
-    ['phone', true],
-  ] as const)('every screen can be read and used: %s, dark %s', async (viewport, dark) => {
-    const share = { ...(await someOfAll()), [rope.sku]: 5, [other.sku]: 5, [book.sku]: 5 };
-    const { code } = await makeTill(`Till ${viewport} ${dark}`, share);
-    const visited = await enter(viewport, code, dark);
-    const { page } = visited;
-    const isPhone = viewport === 'phone';
-    await inspect(visited, 'sell-empty');
-    for (const sku of [rope.sku, other.sku, book.sku]) await scan(page, sku);
-    await inspect(visited, 'sell');
-    if (isPhone) await page.getByRole('button', { name: /items? ·/ }).click();
-    const ticket = isPhone ? page.getByRole('dialog', { name: 'Sale' }) : page.getByLabel('Sale', { exact: true });
-    await ticket.getByRole('button', { name: 'Discount on the sale' }).click();
-    const discount = page.getByRole('dialog', { name: 'Discount on the sale' });
-    await discount.getByRole('button', { name: 'Damaged' }).click();
-    await inspect(visited, 'discount');
-    await discount.getByRole('button', { name: 'Take off' }).click();
-    await ticket.getByRole('button', { name: 'Take back Damaged' }).waitFor();
-    await inspect(visited, 'ticket');
-    await ticket.getByRole('button', { name: /^Hold/ }).click();
-    await page.getByRole('button', { name: /^Hold \d/ }).click();
-    await ticket.getByRole('button', { name: 'Hold (1)' }).click();
-    await inspect(visited, 'held');
-    await page.getByRole('button', { name: /^Take back the sale/ }).click();
-    await ticket.getByRole('button', { name: /^Pay/ }).click();
-    await inspect(visited, 'pay');
-    await page.getByLabel('Amount, or part of it').pressSequentially('5000');
-    await page.getByRole('button', { name: 'Cash €50.00' }).click();
-    await page.getByText('Still due').waitFor();
-    await page.getByLabel(/At the sandbox/).selectOption({ label: 'Test card without funds' });
-    await page.getByRole('button', { name: /^Card/ }).click();
-    await page.getByText('The card was declined').waitFor();
-    // What browsers say of every reply of 4xx.
-    visited.complaints.splice(0, 1);
-    await inspect(visited, 'pay-declined');
-    await page.getByLabel(/At the sandbox/).selectOption({ label: 'Test card, Visa' });
-    await page.getByRole('button', { name: /^Card/ }).click();
-    await page.getByRole('button', { name: 'Next customer' }).waitFor();
-    await inspect(visited, 'sold');
-    await page.getByRole('button', { name: 'Next customer' }).click();
-    for (const [name, text] of [
-      ['Sales', 'Opened by Ada'],
-      ['Drawer', 'Should be in the drawer'],
-      ['Return', 'Scan the receipt'],
-      ['Settings', 'This device'],
-    ] as const) {
-      await page.getByRole('link', { name, exact: true }).click();
-      await page.getByText(text).first().waitFor();
-      await inspect(visited, name.toLowerCase());
-    }
-    await page.getByRole('link', { name: 'Sales', exact: true }).click();
-    await page
-      .getByRole('link', { name: /^Sale of/ })
-      .first()
-      .click();
-    await page.getByRole('button', { name: 'Return something' }).click();
-    await page
-      .getByRole('button', { name: /^One more of/ })
-      .first()
-      .click();
-    await page.getByRole('button', { name: /^Give back/ }).waitFor();
-    await inspect(visited, 'return-chosen');
-  });
+  test.each(['desktop', 'phone'] as const)(
+    'every screen can be read and used, light and dark: %s',
+    async (viewport) => {
+      const share = { ...(await someOfAll()), [rope.sku]: 5, [other.sku]: 5, [book.sku]: 5 };
+      const { code } = await makeTill(`Till ${viewport}`, share);
+      const visited = await enter(viewport, code);
+      const { page } = visited;
+      const isPhone = viewport === 'phone';
+      await inspect(visited, 'sell-empty');
+      for (const sku of [rope.sku, other.sku, book.sku]) await scan(page, sku);
+      await inspect(visited, 'sell');
+      if (isPhone) await page.getByRole('button', { name: /items? ·/ }).click();
+      const ticket = isPhone ? page.getByRole('dialog', { name: 'Sale' }) : page.getByLabel('Sale', { exact: true });
+      await ticket.getByRole('button', { name: 'Discount on the sale' }).click();
+      const discount = page.getByRole('dialog', { name: 'Discount on the sale' });
+      await discount.getByRole('button', { name: 'Damaged' }).click();
+      await inspect(visited, 'discount');
+      await discount.getByRole('button', { name: 'Take off' }).click();
+      await ticket.getByRole('button', { name: 'Take back Damaged' }).waitFor();
+      await inspect(visited, 'ticket');
+      await ticket.getByRole('button', { name: /^Hold/ }).click();
+      await page.getByRole('button', { name: /^Hold \d/ }).click();
+      await ticket.getByRole('button', { name: 'Hold (1)' }).click();
+      await inspect(visited, 'held');
+      await page.getByRole('button', { name: /^Take back the sale/ }).click();
+      await ticket.getByRole('button', { name: /^Pay/ }).click();
+      await inspect(visited, 'pay');
+      await page.getByLabel('Amount, or part of it').pressSequentially('5000');
+      await page.getByRole('button', { name: 'Cash €50.00' }).click();
+      await page.getByText('Still due').waitFor();
+      await page.getByLabel(/At the sandbox/).selectOption({ label: 'Test card without funds' });
+      await page.getByRole('button', { name: /^Card/ }).click();
+      await page.getByText('The card was declined').waitFor();
+      // What browsers say of every reply of 4xx.
+      visited.complaints.splice(0, 1);
+      await inspect(visited, 'pay-declined');
+      await page.getByLabel(/At the sandbox/).selectOption({ label: 'Test card, Visa' });
+      await page.getByRole('button', { name: /^Card/ }).click();
+      await page.getByRole('button', { name: 'Next customer' }).waitFor();
+      await inspect(visited, 'sold');
+      await page.getByRole('button', { name: 'Next customer' }).click();
+      for (const [name, text] of [
+        ['Sales', 'Opened by Ada'],
+        ['Drawer', 'Should be in the drawer'],
+        ['Return', 'Scan the receipt'],
+        ['Settings', 'This device'],
+      ] as const) {
+        await page.getByRole('link', { name, exact: true }).click();
+        await page.getByText(text).first().waitFor();
+        await inspect(visited, name.toLowerCase());
+      }
+      await page.getByRole('link', { name: 'Sales', exact: true }).click();
+      await page
+        .getByRole('link', { name: /^Sale of/ })
+        .first()
+        .click();
+      await page.getByRole('button', { name: 'Return something' }).click();
+      await page
+        .getByRole('button', { name: /^One more of/ })
+        .first()
+        .click();
+      await page.getByRole('button', { name: /^Give back/ }).waitFor();
+      await inspect(visited, 'return-chosen');
+    },
+  );
 });
