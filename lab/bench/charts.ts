@@ -15,6 +15,7 @@ export function chartOf(report: Report): Chart {
 
 const titles: Readonly<Record<string, string>> = {
   checkout: 'Whole orders, beside hand-written SQL',
+  rush: 'Two hundred buyers for fifty units, each clicking twice',
   saga: 'Four durable steps, beside a commit a step by hand',
   messaging: 'From an outbox to a consumer, effectively once',
   search: 'Search, typos and facets included',
@@ -40,6 +41,19 @@ const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel
       columns('99th percentile of latency in ms, by clients', runs, shown, ({ p99Ms }) => p99Ms),
     ];
   },
+  rush: ({ table, runs }) => [
+    {
+      ...{ kind: 'rows', title: 'units sold that were not there, the worst of all rounds', unit: 'units' },
+      rows: (table?.rows ?? []).map(([name, buyers, , oversold]) => ({
+        name: `${name}, ${buyers} buyers`,
+        value: Number(oversold),
+      })),
+    },
+    {
+      ...{ kind: 'rows', title: '99th percentile of the time until both clicks were answered', unit: 'ms' },
+      rows: runs.map(({ name, clients, p99Ms }) => ({ name: `${name}, ${clients} buyers`, value: p99Ms })),
+    },
+  ],
   saga: ({ runs }) => {
     const shown = [
       ['saga', 'kit/saga'],

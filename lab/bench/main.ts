@@ -12,16 +12,18 @@ import { benchMesh } from './mesh.ts';
 import { benchMessaging } from './messaging.ts';
 import { type BenchName, type BenchOptions, readOptions, usage } from './options.ts';
 import type { Report } from './report.ts';
+import { benchRush } from './rush.ts';
 import { benchSaga } from './saga.ts';
 import { benchSearch } from './search.ts';
 import { benchShop } from './shop.ts';
 import { tableOf } from './table.ts';
 
-/** `npm run -s bench -- checkout|saga|messaging|search|memory|checkers|mesh|limits|gateway|shop|all`: see README.md, or `--help`. */
+/** `npm run -s bench -- checkout|rush|saga|messaging|search|memory|checkers|mesh|limits|gateway|shop|all`: see README.md, or `--help`. */
 const benches: Readonly<
   Record<BenchName, (options: BenchOptions, onProgress: (line: string) => void) => Promise<Report>>
 > = {
   checkout: benchCheckout,
+  rush: benchRush,
   saga: benchSaga,
   messaging: benchMessaging,
   search: benchSearch,

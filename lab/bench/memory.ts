@@ -79,6 +79,10 @@ export async function benchMemory(options: BenchOptions, onProgress: (line: stri
       bars: [barOf({ name: 'loaded', value: loadedMax, limit: megabytes(loadedBytesBar), unit: 'MB', rule: 'below' })],
       ratios: {},
       runs: [],
+      table: {
+        head: ['', 'resident MB', 'at most MB', 'heap MB'],
+        rows: readings.map(({ name, rssMb, rssMbMax, heapUsedMb }) => [name, rssMb, rssMbMax, heapUsedMb]),
+      },
       details: { idleMb: readings[0]?.rssMb, loadedMb: loadedMax, readings },
     });
   } finally {

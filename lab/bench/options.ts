@@ -3,6 +3,7 @@ import { exitCodes, Failure } from '../../cli/failure.ts';
 
 export const benchNames = [
   'checkout',
+  'rush',
   'saga',
   'messaging',
   'search',
@@ -41,7 +42,7 @@ export interface BenchOptions {
 
 export const usage = `Usage: npm run -s bench -- ${benchNames.join('|')}|all [options]
 
-  --clients 1,8,32,128   how many clients at a time; one figure for each
+  --clients 1,8,32,128   how many clients at a time; one figure for each (of rush: buyers, default 200)
   --rounds N             measurements of each figure; the median is reported (default 3)
   --seconds S            length of a measurement (default 3)
   --prefill N            orders or workflows that are there before it begins; of memory, the orders of its long run (default 20000)

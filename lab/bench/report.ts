@@ -31,6 +31,8 @@ export interface Report {
   readonly ratios: Readonly<Record<string, number>>;
   readonly runs: readonly Run[];
   readonly machine: Machine;
+  /** What does not fit into runs: names to the left, figures to the right. */
+  readonly table?: { readonly head: readonly string[]; readonly rows: readonly (readonly (string | number)[])[] };
   /** What else was found out, by benchmark. */
   readonly details: Readonly<Record<string, unknown>>;
 }

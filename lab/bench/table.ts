@@ -6,7 +6,7 @@ import type { Bar, Report } from './report.ts';
 type Style = Parameters<typeof styleText>[0];
 
 /** The report for people; `styleText` leaves colours out where the terminal, or NO_COLOR, doesn't want them. */
-export function tableOf({ bench, runs, ratios, bars, machine, details }: Report): string {
+export function tableOf({ bench, runs, table, ratios, bars, machine }: Report): string {
   const [before, after] = machine.loadAverage;
   const isCpuKnown = runs.some((run) => run.cpuMsEach !== undefined);
   const lines = [
@@ -26,16 +26,7 @@ export function tableOf({ bench, runs, ratios, bars, machine, details }: Report)
       '',
     );
   }
-  const readings = details['readings'] as readonly Record<string, unknown>[] | undefined;
-  if (readings) {
-    lines.push(
-      ...aligned([
-        ['', 'resident MB', 'at most MB', 'heap MB'],
-        ...readings.map(({ name, rssMb, rssMbMax, heapUsedMb }) => [name, rssMb, rssMbMax, heapUsedMb].map(String)),
-      ]),
-      '',
-    );
-  }
+  if (table) lines.push(...aligned([table.head, ...table.rows.map((row) => row.map(String))]), '');
   if (Object.keys(ratios).length > 0) {
     lines.push(...aligned([['ratio', ''], ...Object.entries(ratios).map(([name, value]) => [name, short(value)])]), '');
   }

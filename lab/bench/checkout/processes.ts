@@ -14,8 +14,8 @@ export interface Server {
   forgetMemory(): void;
   /** Warnings and errors that it has logged. */
   readonly complaints: string[];
-  /** Puts the catalogue and the stock in. */
-  fill(): Promise<void>;
+  /** Puts the catalogue in, with so many units of each SKU. */
+  fill(unitsEach: number): Promise<void>;
   /** Profiles the work that is given, into a file. */
   profile<T>(path: string, work: () => Promise<T>): Promise<T>;
   stop(): Promise<void>;
@@ -61,7 +61,7 @@ export async function startServer(config: ServerConfig): Promise<Server> {
     forgetMemory() {
       memory.rssBytesMax = 0;
     },
-    fill: async () => void (await ask({ type: 'fill' })),
+    fill: async (unitsEach) => void (await ask({ type: 'fill', unitsEach })),
     async profile(path, work) {
       await ask({ type: 'profile' });
       const result = await work();

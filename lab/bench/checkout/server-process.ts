@@ -15,7 +15,7 @@ import { skus } from './shape.ts';
 export type ServerConfig = { readonly kind: 'shop'; readonly services: ServicesConfig } | { readonly kind: 'echo' };
 export type ToServer =
   | { readonly type: 'start'; readonly config: ServerConfig }
-  | { readonly type: 'fill' }
+  | { readonly type: 'fill'; readonly unitsEach: number }
   | { readonly type: 'profile' }
   | { readonly type: 'profiled'; readonly path: string }
   | { readonly type: 'stop' };
@@ -35,7 +35,7 @@ function errorText(_name: string, value: unknown): unknown {
 }
 
 let stop = async () => {};
-let fill = async () => {};
+let fill = async (_unitsEach: number) => {};
 let session: Session | undefined;
 
 process.on('disconnect', () => process.exit(1));
@@ -48,7 +48,7 @@ process.on('message', async (message: ToServer) => {
     tell({ type: 'ready', url: await start(message.config) });
     return;
   }
-  if (message.type === 'fill') await fill();
+  if (message.type === 'fill') await fill(message.unitsEach);
   if (message.type === 'profile') await beginProfile();
   if (message.type === 'profiled') await endProfile(message.path);
   tell({ type: 'done' });
@@ -63,13 +63,13 @@ setInterval(() => {
 async function start(config: ServerConfig): Promise<string> {
   if (config.kind === 'echo') return startEcho();
   const { host, urls, transport } = await startServices({ ...config.services, world: systemWorld(log) });
-  fill = () => fillShop(transport);
+  fill = (unitsEach) => fillShop(transport, unitsEach);
   stop = () => host.stop();
   return urls['gateway'] as string;
 }
 
-/** A catalogue of 1,000 products with stock that no run can exhaust. */
-async function fillShop(transport: Transport): Promise<void> {
+/** A catalogue of 1,000 products, each with so many units. */
+async function fillShop(transport: Transport, unitsEach: number): Promise<void> {
   const context = {
     caller: { kind: 'service', id: 'bench' },
     correlationId: 'bench',
@@ -95,7 +95,7 @@ async function fillShop(transport: Transport): Promise<void> {
   const { body } = await createClient(products, options).import({ body: lines as never, timeoutMs: 60_000 }, context);
   if (body.rejected > 0) throw new Error(`products were rejected: ${JSON.stringify(body.rejections.slice(0, 3))}`);
   await createClient(inventory, options).receive(
-    { key: 'bench-stock', body: { lines: skus.map((sku) => ({ sku, quantity: 1_000_000 })) }, timeoutMs: 30_000 },
+    { key: 'bench-stock', body: { lines: skus.map((sku) => ({ sku, quantity: unitsEach })) }, timeoutMs: 30_000 },
     context,
   );
 }

@@ -6,8 +6,11 @@ import { type Server, startServer } from './processes.ts';
 /** Databases of a whole shop. */
 export const shopDatabases: readonly string[] = [...serviceNames.filter(hasDatabase), 'log'];
 
+/** More than any run can sell. */
+const unitsEachDefault = 1_000_000;
+
 /** Every service in one process, with a catalogue and stock, as `holdfast up` would run it on this server. */
-export async function startShop(server: BenchServer): Promise<Server> {
+export async function startShop(server: BenchServer, unitsEach = unitsEachDefault): Promise<Server> {
   const shop = await startServer({
     kind: 'shop',
     services: {
@@ -24,6 +27,6 @@ export async function startShop(server: BenchServer): Promise<Server> {
       dataDir: server.dataDir,
     },
   });
-  await shop.fill();
+  await shop.fill(unitsEach);
   return shop;
 }
