@@ -53,13 +53,13 @@ const all = '{kit,contracts,services,edge,apps,lab,cli,docs,test}/**/*.test.ts';
 
 const each = {
   // Processes, not threads: tests spawn servers, send signals and count open handles.
-  pool: 'forks',
+  pool: 'forks' as const,
   setupFiles: ['kit/store/embedded/testing.each-file.ts'],
   // Bounds for what hangs, not for what is slow: a machine that is busy with other things must not fail a test.
   testTimeout: 120_000,
   hookTimeout: 180_000,
   expect: { poll: { timeout: 30_000 } },
-} as const;
+};
 
 export default defineConfig({
   test: {
