@@ -288,6 +288,7 @@ export const cartsProblems = problemTable('carts', {
     title: 'Prices can not be checked just now',
     category: 'unavailable',
     retry: { afterMs: 2_000 },
+    fault: 'elsewhere',
     hint: 'Nothing was placed; the cart is safe. Check out again after Retry-After.',
   },
   'not-valid': {

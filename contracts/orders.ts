@@ -262,6 +262,7 @@ export const ordersProblems = problemTable('orders', {
     title: 'Too many orders are being processed',
     category: 'unavailable',
     retry: { afterMs: 1_000 },
+    fault: 'load',
     hint: 'The order was not accepted. Repeat it with the same Idempotency-Key after Retry-After.',
   },
   'too-many-followers': {
@@ -269,6 +270,7 @@ export const ordersProblems = problemTable('orders', {
     title: 'Too many orders are being followed',
     category: 'unavailable',
     retry: { afterMs: 5_000 },
+    fault: 'load',
     hint: 'The order goes on all the same: read it again from time to time (GET /orders/{orderId}).',
   },
   'saga-not-possible': {

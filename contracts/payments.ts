@@ -120,6 +120,7 @@ export const paymentsProblems = problemTable('payments', {
     title: 'The payment provider does not answer',
     category: 'unavailable',
     retry: { afterMs: 1_000 },
+    fault: 'elsewhere',
     hint: 'Nothing is charged twice: repeat with the same Idempotency-Key.',
   },
   'provider-refused': {

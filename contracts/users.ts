@@ -165,6 +165,7 @@ export const usersProblems = problemTable('users', {
     title: 'Too many people are signing in just now',
     category: 'unavailable',
     retry: { afterMs: 2_000 },
+    fault: 'load',
     hint: 'Repeat after Retry-After. Passwords are checked a few at a time because each check is costly by design.',
   },
 });

@@ -127,7 +127,7 @@ export function createPool(options: PoolOptions): BalancerPool {
         if (isOver) return;
         isOver = true;
         endpoint.active--;
-        if (noteCall(endpoint, isWell, clock.monotonicMs())) {
+        if (noteCall(endpoint, isWell ? 'well' : 'failed', clock.monotonicMs())) {
           log.warn('a member is left alone for a while', { pool: name, process: endpoint.instance.process });
         }
       };

@@ -1,5 +1,6 @@
-import type { Clock, Reply, Transport } from '#kit/runtime';
+import type { Clock, Reply, Request, Transport } from '#kit/runtime';
 import { type CallContext, deadlineMarginMs, forwardHeaders, headerNames } from './context.ts';
+import { blameElsewhere } from './fault.ts';
 import type { OperationDescription, Output, ServiceContract } from './operation.ts';
 import { contractProblems, problemFromReply } from './problem.ts';
 import type { LogicalClockPort } from './server.ts';
@@ -51,17 +52,20 @@ export function createClient<C extends ServiceContract>(contract: C, options: Cl
       const headers = forwardHeaders(context, remainingMs, input.key);
       if (logicalClock) headers[headerNames.logicalTime] = logicalClock.tick();
       if (input.headers) Object.assign(headers, input.headers);
-      const reply = await transport.send(
-        {
-          service: contract.service,
-          operation: name,
-          params: input.params ?? {},
-          query: queryText(input.query),
-          headers,
-          body: input.body,
-        },
-        context.signal,
-      );
+      const request: Request = {
+        service: contract.service,
+        operation: name,
+        params: input.params ?? {},
+        query: queryText(input.query),
+        headers,
+        body: input.body,
+      };
+      let reply: Reply;
+      try {
+        reply = await transport.send(request, context.signal);
+      } catch (error) {
+        throw blameElsewhere(error);
+      }
       const remoteTime = reply.headers[headerNames.logicalTime];
       if (remoteTime && logicalClock) logicalClock.receive(remoteTime);
       if (reply.status >= 400) throw problemFromReply(reply.status, reply.body);

@@ -60,6 +60,8 @@ export const headerNames = {
   session: 'holdfast-session',
   /** How much the work matters that this call is part of; see `Priority`. */
   priority: 'holdfast-priority',
+  /** On a reply that failed by no fault of the instance's own; see `Fault`. */
+  fault: 'holdfast-fault',
   idempotencyKey: 'idempotency-key',
   traceparent: 'traceparent',
 } as const;

@@ -11,6 +11,7 @@ export {
   ownContext,
   waitUntilMs,
 } from './context.ts';
+export { type Fault, faultOf, tellFault } from './fault.ts';
 export type { CompressionOptions } from './http-compression.ts';
 export {
   type Arrival,

@@ -1,3 +1,5 @@
+import { blameElsewhere, type Fault } from './fault.ts';
+
 /**
  * Errors for the world, as RFC 9457 problem details. Each package lists its own in one table (`problemTable`), so that
  * the reference page, the OpenAPI document and the code can't drift apart.
@@ -19,6 +21,8 @@ export interface ProblemDescription {
   readonly retry: Retry;
   /** What to do about it, for the person who reads it at night. */
   readonly hint: string;
+  /** Why a service that answers it is well all the same; see `Fault`. Default: what its cause says, or it is not well. */
+  readonly fault?: Fault;
 }
 
 /** One place in the input that is wrong. */
@@ -56,6 +60,7 @@ export class Problem extends Error {
   readonly errors: readonly ProblemPlace[];
   readonly data: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly fault: Fault | undefined;
 
   constructor(code: string, description: ProblemDescription, details: ProblemDetails = {}) {
     super(details.detail ?? description.title, details.cause === undefined ? undefined : { cause: details.cause });
@@ -70,6 +75,7 @@ export class Problem extends Error {
     this.errors = details.errors ?? [];
     this.data = details.data ?? {};
     this.headers = details.headers ?? {};
+    this.fault = description.fault;
   }
 
   /** The body of the `application/problem+json` reply. */
@@ -140,6 +146,7 @@ export function problemFromReply(status: number, body: unknown): Problem {
         category: category as Category,
         retry: (retry ?? 'never') as Retry,
         hint: String(hint ?? ''),
+        fault: 'elsewhere',
       },
       {
         ...(typeof detail === 'string' ? { detail } : {}),
@@ -148,7 +155,8 @@ export function problemFromReply(status: number, body: unknown): Problem {
       },
     );
   }
-  return contractProblems['bad-reply']({ detail: `status ${status} without a problem document` });
+  const problem = contractProblems['bad-reply']({ detail: `status ${status} without a problem document` });
+  return blameElsewhere(problem) as Problem;
 }
 
 /** What any operation may answer, whatever its service. */

@@ -1,5 +1,6 @@
 import type { Clock, Reply, Request } from '#kit/runtime';
 import { type CallContext, contextOf, headerNames } from './context.ts';
+import { tellFault } from './fault.ts';
 import { readValue } from './json-body.ts';
 import type { Input, OperationDescription, Output, ServiceContract } from './operation.ts';
 import { contractProblems, type Problem, toProblem } from './problem.ts';
@@ -93,7 +94,7 @@ export function implement<C extends ServiceContract>(
         reply = await run(route, request, context);
       } catch (error) {
         problem = toProblem(error);
-        reply = problemReply(problem, context.correlationId);
+        reply = tellFault(problemReply(problem, context.correlationId), problem);
       }
       onServed?.({ request, context, reply, problem, durationMs: clock.monotonicMs() - startMs });
       return reply;

@@ -48,6 +48,7 @@ export const meshProblems = problemTable('mesh', {
     title: 'No instance of the service is there',
     category: 'unavailable',
     retry: 'same-key',
+    fault: 'elsewhere',
     hint: 'It may be starting. Look whether its processes run, and whether they and the caller reach the registry.',
   },
   overloaded: {
@@ -55,6 +56,7 @@ export const meshProblems = problemTable('mesh', {
     title: 'The service has more to do than it can',
     category: 'unavailable',
     retry: { afterMs: 1_000 },
+    fault: 'load',
     hint: 'Wait for Retry-After. What matters less is refused first; more instances take more.',
   },
 });

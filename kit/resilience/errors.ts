@@ -37,11 +37,16 @@ export function isDependencyFailure(error: unknown): boolean {
   return category === 'unavailable' || category === 'timeout' || category === 'internal';
 }
 
+/** On a reply that failed though whoever gave it is well: `load` or `elsewhere`, as `Fault` of kit/contract has it. */
+export const faultHeader = 'holdfast-fault';
+
 interface RefusalDescription extends Classified {
   readonly code: string;
   readonly status: number;
   readonly title: string;
   readonly hint: string;
+  /** Why whoever refuses is well itself; see `Fault` of kit/contract. */
+  readonly fault: 'load' | 'elsewhere';
 }
 
 /** Marks errors that can be answered as RFC 9457 problem details; the symbol is shared with kit/contract. */
@@ -56,6 +61,7 @@ export class RefusalError extends Error {
   readonly category: Category;
   readonly retry: Retry;
   readonly hint: string;
+  readonly fault: 'load' | 'elsewhere';
   readonly detail: string;
   readonly errors: readonly never[] = [];
   readonly data: Readonly<Record<string, unknown>> = {};
@@ -69,6 +75,7 @@ export class RefusalError extends Error {
     this.category = description.category;
     this.retry = description.retry;
     this.hint = description.hint;
+    this.fault = description.fault;
     this.detail = detail;
   }
 
@@ -86,6 +93,7 @@ export function deadlineExceeded(detail: string): RefusalError {
       title: 'It took longer than the caller can wait',
       category: 'timeout',
       retry: 'same-key',
+      fault: 'elsewhere',
       hint: 'The effect is unknown: repeat the same request, with the same Idempotency-Key where it has one.',
     },
     detail,
@@ -100,6 +108,7 @@ export function breakerOpen(name: string, afterMs: number): RefusalError {
       title: 'A dependency is failing and is left alone for a while',
       category: 'unavailable',
       retry: { afterMs },
+      fault: 'elsewhere',
       hint: 'Look at the health of the dependency named in the detail; calls resume by themselves.',
     },
     `${name} failed too often lately; not called`,
@@ -114,6 +123,7 @@ export function bulkheadFull(name: string, concurrencyMax: number, queueMax: num
       title: 'Too many calls are under way',
       category: 'unavailable',
       retry: { afterMs },
+      fault: 'load',
       hint: 'Send less, or give the dependency more capacity and the bulkhead more room.',
     },
     `${name}: ${concurrencyMax} calls under way and ${queueMax} waiting`,

@@ -86,8 +86,8 @@ test('an operation that fails does not keep the others of its service from being
   expect((await transport.send(request({ operation: 'good' }), never)).status).toBe(200);
 });
 
-test('what a service refuses with a time to come back opens no breaker: it takes care of itself', async () => {
-  const careful: Reply = { ...failed, headers: { 'retry-after': '1' } };
+test.each(['load', 'elsewhere'])('who says that it is well itself (%s) opens no breaker', async (fault) => {
+  const careful: Reply = { ...failed, headers: { 'retry-after': '1', 'holdfast-fault': fault } };
   let isBusy = true;
   const { world, transport } = setUp(async () => (isBusy ? careful : ok));
   for (let i = 0; i < 100; i++) {
@@ -96,6 +96,17 @@ test('what a service refuses with a time to come back opens no breaker: it takes
   }
   isBusy = false;
   expect((await transport.send(request(), never)).status).toBe(200);
+});
+
+test('one that answers only 503 by its own fault is not called any more, whenever it says to come back', async () => {
+  const { world, transport, calls } = setUp(async () => ({ ...failed, headers: { 'retry-after': '1' } }));
+  for (let i = 0; i < 40; i++) {
+    void transport.send(request(), never).catch(() => {});
+    await world.advance(100);
+  }
+  const made = calls.length;
+  await expect(transport.send(request(), never)).rejects.toThrow(/failed too often/);
+  expect(calls).toHaveLength(made);
 });
 
 test('what is not called any more is tried again at once when an instance of its service has come', async () => {

@@ -3,7 +3,7 @@ import { type Breaker, type BreakerOptions, createBreaker } from './breaker.ts';
 import { createRetryBudget, type RetryBudget } from './budget.ts';
 import { type Bulkhead, createBulkhead } from './bulkhead.ts';
 import { deadlineHeader } from './deadline.ts';
-import type { Category, Retry } from './errors.ts';
+import { type Category, faultHeader, type Retry } from './errors.ts';
 import { createPolicy, type Policy, type PolicyEvent } from './policy.ts';
 
 /** How one operation is called. Everything may be left out. */
@@ -61,11 +61,12 @@ class FailedReply extends Error {
 }
 
 /**
- * 503 with a time to come back is a service that takes care of itself: it has too much to do, or waits for what it needs. A
- * breaker here would refuse all that it still serves, and stay open after the one behind it has closed.
+ * The service says that it is well itself: it has too much to do, which its own limits see to, or waits for what it needs,
+ * for which it has a breaker. One here would refuse all that it still serves, and stay open after the one behind it has
+ * closed. Whether a service may say so for ever is looked at by instance (`noteCall` of kit/mesh).
  */
 const isTakenCareOf = (error: unknown): boolean =>
-  error instanceof FailedReply && error.reply.status === 503 && error.reply.headers['retry-after'] !== undefined;
+  error instanceof FailedReply && error.reply.headers[faultHeader] !== undefined;
 
 export interface ResilientTransport extends Transport {
   /** An instance of the service has come: what was not called any more is tried again. */

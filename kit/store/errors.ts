@@ -4,6 +4,7 @@
  */
 export class CommitOutcomeUnknown extends Error {
   readonly category = 'unavailable';
+  readonly fault = 'elsewhere';
   readonly retry = 'same-key';
 
   constructor(database: string, cause: unknown, what = 'commit') {
@@ -15,6 +16,7 @@ export class CommitOutcomeUnknown extends Error {
 /** The database can't be reached, is starting or shutting down, too slow, or has no room (disk, memory). Nothing was done. */
 export class DatabaseUnavailable extends Error {
   readonly category = 'unavailable';
+  readonly fault = 'elsewhere';
   readonly retry = { afterMs: 500 };
 
   constructor(database: string, cause: unknown) {
@@ -25,9 +27,25 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/**
+ * The server has not answered anybody for a while (`createPulse`), so it was not asked. Nothing was done. No loss of a connection:
+ * whoever waits out a restart need not wait for this.
+ */
+export class DatabaseSilent extends Error {
+  readonly category = 'unavailable';
+  readonly fault = 'elsewhere';
+  readonly retry = { afterMs: 1_000 };
+
+  constructor(database: string) {
+    super(`${database}: the database does not answer; it is not asked until it does`);
+    this.name = 'DatabaseSilent';
+  }
+}
+
 /** A pool or queue is full, or a lock was not to be had in time: refused rather than late. Nothing was done. */
 export class StoreOverloaded extends Error {
   readonly category = 'unavailable';
+  readonly fault = 'load';
   readonly retry = { afterMs: 200 };
 
   constructor(what: string, cause?: unknown) {

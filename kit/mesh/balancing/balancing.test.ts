@@ -144,7 +144,7 @@ test('three probes that fail in a row take an instance out, one that is answered
 
 test('five calls that fail in a row eject an instance, longer with each time, and it comes back by itself', () => {
   const [endpoint, other] = endpoints(2) as [Endpoint, Endpoint];
-  const fail = (nowMs: number) => noteCall(endpoint, false, nowMs);
+  const fail = (nowMs: number) => noteCall(endpoint, 'failed', nowMs);
   expect([1, 2, 3, 4, 5].map((ms) => fail(ms))).toEqual([false, false, false, false, true]);
   expect(available([endpoint, other], 5_004)).toEqual([other]);
   expect(available([endpoint, other], 5_006)).toHaveLength(2);
@@ -156,5 +156,36 @@ test('five calls that fail in a row eject an instance, longer with each time, an
 
 test('calls that go well between failures keep an instance', () => {
   const endpoint = endpointOf('p');
-  for (let i = 0; i < 100; i++) expect(noteCall(endpoint, i % 5 === 4, i)).toBe(false);
+  for (let i = 0; i < 100; i++) expect(noteCall(endpoint, i % 5 === 4 ? 'well' : 'failed', i)).toBe(false);
+});
+
+test('who sheds load or waits for others is believed, but not for ever: 5 s of nothing else eject it as failures do', () => {
+  const [endpoint, other] = endpoints(2) as [Endpoint, Endpoint];
+  const excuse = (nowMs: number) => noteCall(endpoint, 'excused', nowMs);
+  // Overloaded, it still serves one in a hundred.
+  for (let ms = 0; ms < 60_000; ms += 10) {
+    expect(ms % 1_000 === 0 ? noteCall(endpoint, 'well', ms) : excuse(ms)).toBe(false);
+  }
+  noteCall(endpoint, 'well', 60_000);
+  for (let ms = 60_100; ms < 65_100; ms += 100) expect(excuse(ms)).toBe(false);
+  expect(excuse(65_100)).toBe(true);
+  expect(available([endpoint, other], 65_101)).toEqual([other]);
+  // It has to use up its excuses anew, and few of them say nothing however long they take.
+  expect(available([endpoint, other], 70_101)).toHaveLength(2);
+  for (let i = 0; i < 19; i++) expect(excuse(71_000 + i * 1_000)).toBe(false);
+});
+
+test('where all have nothing but excuses, none is left out', () => {
+  const all = endpoints(3);
+  for (let ms = 0; ms <= 20_000; ms += 50) for (const endpoint of all) noteCall(endpoint, 'excused', ms);
+  expect(available(all, 20_001)).toHaveLength(3);
+});
+
+test('excuses between failures clear nobody', () => {
+  const endpoint = endpointOf('p');
+  for (let i = 0; i < 4; i++) {
+    expect(noteCall(endpoint, 'failed', i)).toBe(false);
+    expect(noteCall(endpoint, 'excused', i)).toBe(false);
+  }
+  expect(noteCall(endpoint, 'failed', 5)).toBe(true);
 });

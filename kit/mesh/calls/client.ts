@@ -1,8 +1,15 @@
 import type { TLSSocket } from 'node:tls';
 import { buildConnector, Pool } from 'undici';
-import { type Balancing, createHttpExchange, isNotSent, type ServiceContract } from '#kit/contract';
+import { type Balancing, createHttpExchange, headerNames, isNotSent, type ServiceContract } from '#kit/contract';
 import type { Clock, Logger, Random, Reply, Request, Timers } from '#kit/runtime';
-import { createEndpoint, type Endpoint, type EndpointOptions, noteCall, noteProbe } from '../balancing/endpoint.ts';
+import {
+  type CallOutcome,
+  createEndpoint,
+  type Endpoint,
+  type EndpointOptions,
+  noteCall,
+  noteProbe,
+} from '../balancing/endpoint.ts';
 import { pick } from '../balancing/pick.ts';
 import type { Directory } from '../discovery/directory.ts';
 import type { Instance } from '../discovery/instance.ts';
@@ -189,19 +196,19 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
       const reply = await exchange(poolOf(line), request, signal);
       const refusal = refusalIn(reply);
       if (refusal) throw refusedBy(endpoint.instance, new Error(refusal));
-      ended(endpoint, !isInstanceFailure(reply));
+      ended(endpoint, outcomeOf(reply));
       return reply;
     } catch (error) {
       // A caller that has gone says nothing about the instance; one that waited for long does.
-      if (!signal.aborted || isTimeout(signal.reason)) ended(endpoint, false);
+      if (!signal.aborted || isTimeout(signal.reason)) ended(endpoint, 'failed');
       throw error;
     } finally {
       endpoint.active -= 1;
     }
   }
 
-  function ended(endpoint: Endpoint, isWell: boolean): void {
-    if (!noteCall(endpoint, isWell, clock.monotonicMs(), options.endpoints)) return;
+  function ended(endpoint: Endpoint, outcome: CallOutcome): void {
+    if (!noteCall(endpoint, outcome, clock.monotonicMs(), options.endpoints)) return;
     log.warn('an instance fails calls and is left alone for a while', { process: endpoint.instance.process });
   }
 
@@ -276,9 +283,10 @@ function keyOf(balancing: Balancing, { headers, params }: Request): string | und
   return 'header' in balancing ? headers[balancing.header] : params[balancing.parameter];
 }
 
-/** 503 with a time to come back is an instance that takes care of itself; the other failures are counted against it. */
-const isInstanceFailure = ({ status, headers }: Reply): boolean =>
-  status >= 500 && !(status === 503 && headers['retry-after'] !== undefined);
+function outcomeOf({ status, headers }: Reply): CallOutcome {
+  if (status < 500) return 'well';
+  return headers[headerNames.fault] === undefined ? 'failed' : 'excused';
+}
 
 const isTimeout = (reason: unknown): boolean => (reason as { category?: string } | undefined)?.category === 'timeout';
 

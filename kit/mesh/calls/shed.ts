@@ -1,4 +1,4 @@
-import { headerNames, type Priority, problemReply, type ServiceServer } from '#kit/contract';
+import { headerNames, type Priority, problemReply, type ServiceServer, tellFault } from '#kit/contract';
 import { type AdaptiveLimit, createAdaptiveLimit } from '#kit/resilience';
 import type { Clock, Reply } from '#kit/runtime';
 import { meshProblems } from '../problems.ts';
@@ -16,7 +16,7 @@ export function shedLoad(
       if (!limit.enter(priority)) {
         const detail = `${service} works on ${limit.active} requests; ${request.operation} is of ${priority} priority`;
         const problem = meshProblems.overloaded({ detail, retry: { afterMs: limit.retryAfterMs } });
-        return problemReply(problem, request.headers[headerNames.correlationId]);
+        return tellFault(problemReply(problem, request.headers[headerNames.correlationId]), problem);
       }
       const startMs = clock.monotonicMs();
       let outcome: 'success' | 'dropped' = 'dropped';
