@@ -22,6 +22,8 @@ export interface Invariants {
   readonly sinceMs: number;
   /** Whether anything was asked yet. */
   readonly hasLooked: boolean;
+  /** Whether orders could be listed when they were asked for last. */
+  readonly ordersAnswer: boolean;
 }
 
 /**
@@ -36,6 +38,7 @@ export function watchInvariants() {
   const sinceMs = Date.now();
   let unaccounted: number | undefined;
   let hasLooked = false;
+  let ordersAnswer = false;
   let shown = $state.raw<Invariants>(read());
 
   function read(): Invariants {
@@ -49,6 +52,7 @@ export function watchInvariants() {
       unaccounted,
       sinceMs,
       hasLooked,
+      ordersAnswer,
     };
   }
 
@@ -85,7 +89,9 @@ export function watchInvariants() {
       const stock = api.inventory.conservation().then(({ body }) => {
         unaccounted = body.violations.length;
       });
-      await Promise.allSettled([stock, lookAtOrders().then(lookAtMoney)]);
+      const listed = lookAtOrders();
+      const [, orders] = await Promise.allSettled([stock, listed, listed.then(lookAtMoney)]);
+      ordersAnswer = orders.status === 'fulfilled';
       hasLooked = true;
       shown = read();
     },

@@ -53,3 +53,13 @@ test('a way that passes a column goes between its services, never behind one', (
     expect(hidden).toEqual([]);
   }
 });
+
+test('a service of the shop that runs nowhere does not answer; what others run is no matter of ours', () => {
+  const to = view([
+    ['gateway', 'products'],
+    ['gateway', 'bank'],
+  ]);
+  const { nodes } = topologyOf({ from: undefined, to }, new Set(['gateway', 'products']));
+  const health = Object.fromEntries(nodes.map(({ name, health, why }) => [name, `${health} ${why}`.trim()]));
+  expect(health).toEqual({ gateway: 'idle', products: 'away runs nowhere', bank: 'idle' });
+});

@@ -44,8 +44,11 @@ const margin = 14;
 const strainedFrom = 0.01;
 const failingFrom = 0.2;
 
-/** The system as a picture: callers to the left of whom they call, and near to them. */
-export function topologyOf(window: Window): Topology {
+/**
+ * The system as a picture: callers to the left of whom they call, and near to them. `ours`: services of this shop, which do
+ * not answer where no instance of them runs; whatever else is called runs somewhere else.
+ */
+export function topologyOf(window: Window, ours: ReadonlySet<string> = new Set()): Topology {
   const { to } = window;
   const links = to.edges.map(({ caller, callee }) => ({ caller, callee }));
   const names = [
@@ -63,7 +66,7 @@ export function topologyOf(window: Window): Topology {
   const placed = columns.flatMap((column, i) => {
     const top = (height - (column.length * (box.height + gap.y) - gap.y)) / 2;
     return column.map((name, j) => ({
-      ...nodeOf(name, window),
+      ...nodeOf(name, window, ours),
       x: start + i * (box.width + gap.x),
       y: top + j * (box.height + gap.y),
     }));
@@ -72,7 +75,7 @@ export function topologyOf(window: Window): Topology {
   const alone = names.filter((name) => !linked.has(name));
   const perRow = Math.floor((width - 2 * margin + gap.y) / (box.width + gap.y));
   const below = alone.map((name, i) => ({
-    ...nodeOf(name, window),
+    ...nodeOf(name, window, ours),
     x: margin + (i % perRow) * (box.width + gap.y),
     y: height + gap.y + Math.floor(i / perRow) * (box.height + gap.y),
   }));
@@ -120,7 +123,7 @@ function callsOf(name: string, { services, edges }: SystemView): SystemView['ser
 
 const breakerText = ({ operation, state }: SystemView['breakers'][number]): string => `${operation} ${state}`;
 
-function nodeOf(name: string, window: Window): Omit<Node, 'x' | 'y'> {
+function nodeOf(name: string, window: Window, ours: ReadonlySet<string>): Omit<Node, 'x' | 'y'> {
   const { to, from } = window;
   const running = to.processes.filter(({ services }) => services.includes(name));
   const now = callsOf(name, to);
@@ -138,18 +141,27 @@ function nodeOf(name: string, window: Window): Omit<Node, 'x' | 'y'> {
     tells,
     instances: running.length,
     behind: to.consumed.find(({ group }) => group === name)?.behind,
-    ...healthOf({ running: running.length, silent, breakers, served, unready: unready.map(([, why]) => why) }),
+    ...healthOf({
+      isGone: running.length === 0 && ours.has(name),
+      running: running.length,
+      silent,
+      breakers,
+      served,
+      unready: unready.map(([, why]) => why),
+    }),
   };
 }
 
 function healthOf(found: {
+  readonly isGone: boolean;
   readonly running: number;
   readonly silent: number;
   readonly breakers: readonly string[];
   readonly served: Flow | undefined;
   readonly unready: readonly string[];
 }): { readonly health: Health; readonly why: string } {
-  const { running, silent, breakers, served, unready } = found;
+  const { isGone, running, silent, breakers, served, unready } = found;
+  if (isGone) return { health: 'away', why: 'runs nowhere' };
   if (running > 0 && silent === running) return { health: 'away', why: 'no instance answers' };
   if (unready.length > 0) return { health: 'failing', why: unready.join('; ') };
   if (breakers.length > 0) return { health: 'failing', why: `breaker: ${breakers.join(', ')}` };

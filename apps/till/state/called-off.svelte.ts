@@ -1,4 +1,5 @@
 import { isApiProblem } from '#api';
+import { problemWords } from '#ui/problem-words.ts';
 import type { CalledOff, Draft } from '../model/basket.ts';
 import { api } from '../till.ts';
 import { shop } from './shop.svelte.ts';
@@ -39,7 +40,7 @@ export async function sendCalledOff(): Promise<void> {
       await shop.database.delete('calledOff', [saleId, card]);
     } catch (error) {
       if (!isApiProblem(error) || error.mayRepeat || error.status === 401) break;
-      await shop.database.put('calledOff', { ...one, refusedFor: `${error.message}. ${error.hint}` });
+      await shop.database.put('calledOff', { ...one, refusedFor: problemWords(error) });
     }
   }
   await loadCalledOff();

@@ -1,6 +1,7 @@
 import { isApiProblem } from '#api';
 import type { CatalogueItem } from '#contracts/tills';
 import type { Totals } from '#contracts/totals';
+import { problemWords } from '#ui/problem-words.ts';
 import { saleTotals } from '../../../contracts/till-journal.ts';
 import {
   askCard,
@@ -162,7 +163,7 @@ export async function payCard(amountMinor: number, method: string): Promise<{ ho
     await setDraft(cardPaid(draft));
   } catch (error) {
     if (!isApiProblem(error)) throw error;
-    if (error.code !== 'payments/declined') return { how: 'unknown', why: error.message };
+    if (error.code !== 'payments/declined') return { how: 'unknown', why: problemWords(error) };
     // Nothing was taken, and never will be under this number: another card is another charge.
     await setDraft(withoutCharge(draft));
     return { how: 'declined', why: error.message };
