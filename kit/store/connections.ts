@@ -1,7 +1,8 @@
 import { connect as connectSocket } from 'node:net';
 import pg from 'pg';
 import type { Cancel, Logger, Timers } from '#kit/runtime';
-import { DatabaseUnavailable, StoreOverloaded } from './errors.ts';
+import { DatabaseSilent, DatabaseUnavailable, StoreOverloaded } from './errors.ts';
+import { createPulse } from './pulse.ts';
 
 /** One connection, for as long as one caller has it. */
 export interface Connection {
@@ -40,6 +41,8 @@ export interface ConnectionsOptions {
   readonly waitingMax: number;
   /** A connection that owes an answer and is silent for so long is cut: the server or the network is gone. */
   readonly silenceMsMax: number;
+  /** The server is suspected when it has said nothing for so long; see `createPulse`. 0: never. */
+  readonly pulseMs: number;
   readonly timers: Timers;
   readonly log: Logger;
 }
@@ -58,14 +61,16 @@ const looksMax = 4;
 const goodbyeMsMax = 2_000;
 
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { name, settings, connectionsMax, waitingMax, silenceMsMax, timers, log } = options;
+  const { name, settings, connectionsMax, waitingMax, silenceMsMax, pulseMs, timers, log } = options;
   const pool = new pg.Pool({ ...settings, max: connectionsMax, idleTimeoutMillis: 60_000 });
+  const pulse = createPulse({ name, settings, silenceMs: pulseMs, timers, log });
   const connections = new WeakMap<pg.PoolClient, Connection>();
   const open = new Set<Connection>();
   let closing: Promise<void> | undefined;
   let lastHasEnded: () => void = () => {};
 
   pool.on('connect', (client) => {
+    pulse.heard();
     const connection = connectionOf(client);
     connections.set(client, connection);
     open.add(connection);
@@ -76,7 +81,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => {
-    const tell = closing ? log.debug : log.warn;
+    const tell = closing ? log.debug : log.info;
     tell('idle database connection lost', { database: name, error: error.message });
   });
 
@@ -135,6 +140,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
     function answered(): void {
       owed -= 1;
       answers += 1;
+      pulse.over();
+      // A connection that was cut ends what is under way without a word from the server.
+      if (!lost) pulse.heard();
     }
     function cut(reason: Error): void {
       lost ??= reason;
@@ -144,6 +152,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return {
       ask(query) {
         owed += 1;
+        pulse.asked();
         if (!cancelWatch) {
           silentLooks = 0;
           watch();
@@ -173,8 +182,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
     },
     async take(signal) {
       signal?.throwIfAborted();
+      if (pulse.isSilent) throw new DatabaseSilent(name);
       if (isFull()) throw new StoreOverloaded(`${name}: connection pool`);
       const pending = pool.connect();
+      pulse.asked();
       try {
         const client = await (signal ? orAborted(pending, signal) : pending);
         return connections.get(client) as Connection;
@@ -190,9 +201,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
           throw new StoreOverloaded(`${name}: connection pool`);
         }
         throw new DatabaseUnavailable(name, error);
+      } finally {
+        pulse.over();
       }
     },
     close() {
+      pulse.stop();
       closing ??= endAll();
       return closing;
     },

@@ -441,7 +441,8 @@ test('a server that falls silent is given up, not waited for', async () => {
   onTestFinished(() => proxy.close());
   // The margin after which silence is final, without waiting for it: a clock in which it is short.
   const hasty = { ...world.timers, after: (ms: number, task: () => void) => world.timers.after(ms / 50, task) };
-  const database = open({ url: proxy.url, connectionsMax: 1, timers: hasty });
+  // One connection alone: what is made of a server that says nothing to anybody stands in pulse.test.ts.
+  const database = open({ url: proxy.url, connectionsMax: 1, timers: hasty, pulseMs: 0 });
   await database.query('select 1');
   const inStatement = database.transaction(async (tx) => {
     await tx.query('insert into item (id) values (1)');

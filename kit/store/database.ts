@@ -36,6 +36,12 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   /** A lock is waited for no longer than this. Default 5,000 ms. */
   readonly lockTimeoutMs?: number;
+  /**
+   * When nothing has answered for so long, though asked, new connections find out whether the server lives; if they get no answer
+   * either, everything is refused at once (`DatabaseSilent`) until it does. Default 2,000 ms; 0: never. Larger bears longer pauses,
+   * smaller keeps fewer callers waiting.
+   */
+  readonly pulseMs?: number;
   /** A transaction left open without a statement is ended after this. Default 15,000 ms. */
   readonly idleTransactionTimeoutMs?: number;
 }
@@ -73,6 +79,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
     connectionsMax,
     waitingMax,
     silenceMsMax: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + silenceMarginMs,
+    pulseMs: options.pulseMs ?? 2_000,
     timers,
     log,
   });
