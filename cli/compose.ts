@@ -99,8 +99,8 @@ export interface ComposeOptions {
   readonly mail?: { readonly mailer: Mailer } & Pick<NotificationsOptions, 'messageIdDomain' | 'shop'>;
   /** Puts the assistant's answers into words; without it they are put together from facts. */
   readonly languageModel?: LanguageModel;
-  /** What merchants' endpoints may be. Default: nothing private. */
-  readonly webhooks?: Pick<WebhooksOptions, 'allowPrivate'>;
+  /** What merchants' endpoints may be. Default: nothing private. The simulator brings its own outside world. */
+  readonly webhooks?: Pick<WebhooksOptions, 'allowPrivate' | 'poster' | 'sender'>;
   /** Made where users runs and there is no such account yet. */
   readonly admin?: { readonly email: string; readonly password: string };
   readonly server?: Partial<ServerOptions>;

@@ -1,7 +1,10 @@
+import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
 import { copiesConverge } from '#lab/checkers';
 import type { Check } from './check.ts';
 import { checks, isQuiet } from './checks.ts';
+import type { Visit } from './door/book.ts';
+import { auditTellsAll, revokedKeysStayOut, secretsAreInNoTable } from './door/books-checks.ts';
 import {
   changesOfProductsStay,
   ordersCostWhatGoodsCost,
@@ -12,6 +15,7 @@ import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-che
 import type { Facts, LogFact } from './facts.ts';
 import { lettersMatchEvents } from './letters-check.ts';
 import { salesModels } from './sales.ts';
+import { deliveriesEnd, eventsReachEndpoints } from './webhooks/check.ts';
 
 const at = (ms: number) => new Date(ms).toISOString();
 
@@ -34,6 +38,25 @@ const figures = {
   cancelledOrders: 0,
   refusedOrders: 0,
 };
+
+const [oldSecret, newSecret] = ['old', 'new'].map((name) => `whsec_${Buffer.from(name).toString('base64')}`) as [
+  string,
+  string,
+];
+const confirmed = { type: 'order.confirmed', timestamp: at(9_000), data: { state: 'confirmed', orderId: 'ord_1' } };
+
+/** A message as a merchant gets it, signed by these. */
+function posted(id: string, content: object, ...secrets: readonly string[]): Facts['delivered'][number] {
+  const [body, timestampSec] = [JSON.stringify(content), 9];
+  const signatureOf = (secret: string) => new Webhook(secret).sign(id, new Date(timestampSec * 1_000), body);
+  return { url: 'https://merchant/hook', id, body, timestampSec, signature: secrets.map(signatureOf).join(' ') };
+}
+
+const visit = (over: Partial<Visit>): Visit => ({
+  ...{ correlationId: 'op-1', operation: 'orders.get', isChange: true, as: 'admin' },
+  ...{ at: 'gateway-1 (1)', status: 200, answeredAtMs: 5_000 },
+  ...over,
+});
 
 /** One order of two units: published, read, told of and counted. The other checks are tested in lab/checkers. */
 const sound: Facts = {
@@ -100,6 +123,7 @@ const sound: Facts = {
         tillId: 'till_1',
         stockedUp: new Map([['A', 5]]),
         handedBack: new Map(),
+        refused: { in: new Map(), out: new Map() },
         sales: [{ saleId: 'sal_1', lines: [{ sku: 'A', quantity: 2 }] }],
       },
     ],
@@ -118,7 +142,53 @@ const sound: Facts = {
       },
     ],
     edits: [{ productId: 'prd_A', marks: ['e1'] }],
+    endpoints: [
+      {
+        ...{ endpointId: 'whe_1', url: 'https://merchant/hook', types: ['order.confirmed'], askedAtMs: 0, madeAtMs: 1 },
+        ...{ secrets: [oldSecret, newSecret], tests: [{ messageId: 'msg_test', secret: newSecret }] },
+      },
+    ],
+    keys: [
+      {
+        ...{ keyId: 'key_1', key: 'hf_secret', revokedAtMs: 10_000, trespasses: [403, 503] },
+        uses: [
+          { startMs: 9_000, endMs: 9_001, was: 'served' },
+          { startMs: 10_500, endMs: 10_501, was: 'served' },
+          { startMs: 12_000, endMs: 12_001, was: 'refused' },
+        ],
+      },
+    ],
+    secrets: new Set(['hf_secret', newSecret]),
   },
+  delivered: [
+    posted('msg_1', confirmed, oldSecret, newSecret),
+    posted('msg_1', confirmed, oldSecret, newSecret),
+    posted('msg_test', { type: 'webhook.test', timestamp: at(9_000), data: {} }, oldSecret, newSecret),
+  ],
+  deliveries: [
+    { id: 'whd_1', status: 'failed', attempts: 5, replayOf: null },
+    { id: 'whd_2', status: 'delivered', attempts: 1, replayOf: 'whd_1' },
+  ],
+  notPosted: [],
+  told: [
+    { type: 'order.received', time: at(8_000), data: { orderId: 'ord_1' } },
+    { type: 'order.confirmed', time: at(9_000), data: { orderId: 'ord_1', state: 'confirmed' } },
+  ],
+  clockStepMsMax: 0,
+  door: {
+    visits: [
+      visit({ correlationId: 'op-1', operation: 'inventory.receive' }),
+      visit({ correlationId: 'op-2', operation: 'orders.get', isChange: false }),
+      visit({ correlationId: 'op-3', operation: 'orders.place', as: 'anonymous' }),
+    ],
+    ended: new Map(),
+    calls: [],
+  },
+  audit: [
+    { correlationId: 'op-1', operation: 'inventory.receive', status: 200, actorKind: 'admin' },
+    { correlationId: 'op-2', operation: 'orders.get', status: 200, actorKind: 'admin' },
+  ],
+  tables: [{ database: 'gateway', row: 'api_key (key_1,hf_se)' }],
   accountEvents: [{ eventId: 'e9', type: 'user.refresh-token-reused', role: null, sessionId: 'ses_1' }],
   productEvents: [
     { productId: 'prd_A', version: 1, prices: { A: 250 } },
@@ -254,4 +324,69 @@ test('a change of a product that is lost, made twice or told of twice is found, 
   expect(found(ordersCostWhatGoodsCost, { productEvents: [second] })).toEqual([
     'ord_1 sells A at 250, which it never cost',
   ]);
+});
+
+test('an event that a merchant is not told of, told of twice, wrongly signed or not of its kind is found', () => {
+  const check = eventsReachEndpoints;
+  const [one, again, tried] = sound.delivered as [Facts['delivered'][0], Facts['delivered'][0], Facts['delivered'][0]];
+  expect(found(check, { delivered: [tried] })).toEqual([expect.stringContaining('nobody told it of order.confirmed')]);
+  expect(found(check, { delivered: [one, again] })).toEqual([expect.stringContaining('never came')]);
+  const other = posted('msg_2', confirmed, oldSecret);
+  expect(found(check, { delivered: [one, other, tried] })).toEqual([expect.stringContaining('came under 2 ids')]);
+  const forged = posted('msg_1', confirmed, newSecret);
+  expect(found(check, { delivered: [forged, tried] })).toEqual([expect.stringContaining('not signed by its secret')]);
+  const late = posted('msg_test', JSON.parse(tried.body), oldSecret);
+  expect(found(check, { delivered: [one, late] })).toEqual([expect.stringContaining('not signed by the new secret')]);
+  const received = posted('msg_3', { ...confirmed, type: 'order.received' }, oldSecret);
+  expect(found(check, { delivered: [one, received, tried] })).toEqual([expect.stringContaining('should not hear of')]);
+  const changed = posted('msg_1', { ...confirmed, data: {} }, oldSecret);
+  expect(found(check, { delivered: [one, changed, tried] }).join()).toContain('said one thing and then another');
+  expect(found(check, { notPosted: ['e9'] })).toEqual(['webhooks gave up e9']);
+});
+
+test('a delivery without an end, tried too often, or given up and forgotten is found', () => {
+  const one = { id: 'whd_1', status: 'delivered', attempts: 1, replayOf: null };
+  expect(found(deliveriesEnd, { deliveries: [{ ...one, status: 'pending' }] })).toEqual(['whd_1 is pending for ever']);
+  expect(found(deliveriesEnd, { deliveries: [{ ...one, attempts: 11 }] })).toEqual(['whd_1 was tried 11 times']);
+  expect(found(deliveriesEnd, { deliveries: [{ ...one, status: 'failed' }] })).toHaveLength(1);
+});
+
+test('what staff did that is written down twice, or nowhere, is found, unless the process had no time left for it', () => {
+  const [line, look] = sound.audit as [Facts['audit'][0], Facts['audit'][0]];
+  const { door } = sound;
+  const without = (over: Partial<Facts['door']>) =>
+    found(auditTellsAll, { audit: [look], door: { ...door, ...over } }).length;
+  expect(found(auditTellsAll, { audit: [line, line, look] })).toHaveLength(1);
+  expect(without({})).toBe(1);
+  const ended = new Map([['gateway-1 (1)', 5_100]]);
+  expect(without({ ended })).toBe(1);
+  const call = { at: 'gateway-1 (1)', what: 'audit', startMs: 4_900, endMs: 5_000, isDone: true } as const;
+  expect(without({ ended, calls: [call] })).toBe(1);
+  expect(without({ ended, calls: [{ ...call, isDone: false }] })).toBe(0);
+  expect(found(auditTellsAll, { audit: [line] })).toHaveLength(1);
+  expect(found(auditTellsAll, { audit: [line], door: { ...door, ended } })).toEqual([]);
+  expect(
+    found(auditTellsAll, { audit: [line], door: { ...door, ended: new Map([['gateway-1 (1)', 9_000]]) } }),
+  ).toHaveLength(1);
+});
+
+test('a key that opens what it is not for, or something after its end, and a secret in a table are found', () => {
+  const [story] = sound.errands.keys as [(typeof sound.errands.keys)[0]];
+  const withStory = (change: Partial<typeof story>, door: Partial<Facts['door']> = {}) =>
+    found(revokedKeysStayOut, {
+      errands: { ...sound.errands, keys: [{ ...story, ...change }] },
+      door: { ...sound.door, ...door },
+    });
+  const late = (startMs: number) => ({ uses: [{ startMs, endMs: startMs + 1, was: 'served' as const }] });
+  expect(withStory({ trespasses: [200] })).toEqual(['key_1 was let in to what it is not for']);
+  expect(withStory(late(12_000))).toEqual(['key_1 was let in 2000 ms after it was revoked']);
+  const failed = { at: 'g', what: 'key', startMs: 11_000, endMs: 11_500, isDone: false } as const;
+  expect(withStory(late(12_000), { calls: [failed] })).toEqual([]);
+  expect(withStory(late(71_000), { calls: [{ ...failed, endMs: 71_000 }] })).toHaveLength(1);
+  const holding = (text: string) =>
+    found(secretsAreInNoTable, { tables: [{ database: 'gateway', row: `api_key ${text}` }] });
+  expect(holding('(key_1,hf_se)')).toEqual([]);
+  expect(holding('(hf_secret)')).toEqual(['api_key of gateway holds hf_secre…']);
+  expect(holding(`(${Buffer.from('hf_secret').toString('hex')})`)).toHaveLength(1);
+  expect(holding(`(${Buffer.from('new').toString('hex')})`)).toHaveLength(1);
 });

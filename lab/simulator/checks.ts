@@ -1,5 +1,6 @@
 import { allChecks, copiesConverge, everythingEnds } from '#lab/checkers';
 import type { Check } from './check.ts';
+import { auditTellsAll, revokedKeysStayOut, secretsAreInNoTable } from './door/books-checks.ts';
 import {
   changesOfProductsStay,
   ordersCostWhatGoodsCost,
@@ -9,6 +10,7 @@ import {
 import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
 import type { Facts } from './facts.ts';
 import { lettersMatchEvents } from './letters-check.ts';
+import { deliveriesEnd, eventsReachEndpoints } from './webhooks/check.ts';
 
 /** Those that every laboratory shares, and those of services which only the simulator runs. */
 export const checks: readonly Check[] = [
@@ -21,11 +23,22 @@ export const checks: readonly Check[] = [
   refreshTokensWorkOnce,
   changesOfProductsStay,
   ordersCostWhatGoodsCost,
+  auditTellsAll,
+  revokedKeysStayOut,
+  secretsAreInNoTable,
+  eventsReachEndpoints,
+  deliveriesEnd,
+];
+
+/** What takes its time, and is well in the end. */
+const untilThen: readonly Check[] = [
+  ...[everythingEnds, copiesConverge, lettersMatchEvents, cartsLoseNothing, tillsCountOnce],
+  ...[eventsReachEndpoints, deliveriesEnd, auditTellsAll],
 ];
 
 /** Whether a run may end: nothing is on its way any more. */
 export function isQuiet(facts: Facts): boolean {
-  for (const check of [everythingEnds, copiesConverge, lettersMatchEvents, cartsLoseNothing, tillsCountOnce]) {
+  for (const check of untilThen) {
     for (const _ of check.find(facts)) return false;
   }
   if (facts.outbox.length > 0 || facts.waiting > 0) return false;

@@ -23,6 +23,7 @@ import {
   type Plan,
 } from './plan.ts';
 import { pick } from './simulation.ts';
+import type { MerchantFaults } from './webhooks/merchants.ts';
 
 /**
  * What a run should have for certain: the faults and the work that a mistake needs to show. When they strike, and whom,
@@ -33,6 +34,7 @@ export interface Conditions {
   readonly network?: Partial<NetworkFaults>;
   readonly database?: Partial<DatabaseFaults>;
   readonly mail?: Partial<MailFaults>;
+  readonly merchants?: Partial<MerchantFaults>;
   /** Besides those that were drawn. */
   readonly provider?: readonly Fault[];
   readonly instances?: Partial<Plan['instances']>;
@@ -40,6 +42,7 @@ export interface Conditions {
   readonly listeners?: Partial<Plan['listeners']>;
   readonly storefront?: Partial<Plan['storefront']>;
   readonly skewMsMax?: number;
+  readonly databaseSkewMsMax?: number;
   readonly poison?: boolean;
   readonly lateRepeats?: boolean;
   /** Units of each SKU: with few, most orders are refused. */
@@ -51,6 +54,8 @@ export interface Conditions {
   /** Besides those that were drawn. */
   readonly errands?: readonly (readonly [kind: ErrandKind, count: number])[];
   readonly nemesis?: readonly NemesisWanted[];
+  /** For what never ends: a bound, not a least. The same run without the bug has to keep it too. */
+  readonly livenessMs?: number;
 }
 
 export interface NemesisWanted {
@@ -70,11 +75,13 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
     network,
     database,
     mail,
+    merchants,
     instances,
     listeners,
     storefront,
     readers = 0,
     skewMsMax = 0,
+    databaseSkewMsMax = 0,
     units = 0,
   } = conditions;
   const plan: Plan = {
@@ -82,15 +89,18 @@ export function planOf(seed: number, conditions: Conditions = {}): Plan {
     network: atLeast(drawn.network, network),
     database: atLeast(drawn.database, database),
     mail: atLeast(drawn.mail, mail),
+    merchants: atLeast(drawn.merchants, merchants),
     instances: atLeast(drawn.instances, instances),
     listeners: atLeast(drawn.listeners, listeners),
     storefront: withUsers(atLeast(drawn.storefront, storefront)),
     readers: Math.max(drawn.readers, readers),
     skewMsMax: Math.max(drawn.skewMsMax, skewMsMax),
+    databaseSkewMsMax: Math.max(drawn.databaseSkewMsMax, databaseSkewMsMax),
     poison: drawn.poison || conditions.poison === true,
     lateRepeats: drawn.lateRepeats || conditions.lateRepeats === true,
     provider: [...drawn.provider, ...(conditions.provider ?? [])],
     stock: drawn.stock.map((stock) => ({ ...stock, quantity: Math.max(stock.quantity, units) })),
+    ...(conditions.livenessMs === undefined ? {} : { livenessMs: conditions.livenessMs }),
   };
   const operations = [...plan.operations, ...moreOperations(plan, conditions, stream('operations'))];
   return {

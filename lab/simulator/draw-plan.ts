@@ -1,3 +1,4 @@
+import { webhookTypes } from '#contracts/webhooks';
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
 import type { DatabaseFaults } from './database-server.ts';
@@ -17,6 +18,7 @@ import {
   type StockPlan,
 } from './plan.ts';
 import { between, chance, pick } from './simulation.ts';
+import { calmMerchants, type MerchantFaults } from './webhooks/merchants.ts';
 
 export function drawPlan(seed: number): Plan {
   const draw = (name: string) => seededRandom(seed, `plan/${name}`);
@@ -27,7 +29,11 @@ export function drawPlan(seed: number): Plan {
     payments: between(shape, 1, 2),
   };
   const readers = chance(shape, 0.5) ? between(shape, 1, 2) : 0;
-  const listeners = { ...drawListeners(draw('listeners')), assistant: chance(draw('assistant'), 0.2) ? 1 : 0 };
+  const listeners = {
+    ...drawListeners(draw('listeners')),
+    assistant: chance(draw('assistant'), 0.2) ? 1 : 0,
+    webhooks: someTimes(draw('webhooks'), 0.25),
+  };
   const storefront = {
     ...drawStorefront(draw('storefront')),
     ...drawDoor(draw('door')),
@@ -53,6 +59,7 @@ export function drawPlan(seed: number): Plan {
     database: drawDatabase(draw('database')),
     provider: drawProvider(draw('provider')),
     mail: listeners.notifications > 0 ? drawMail(draw('mail')) : calmMail,
+    merchants: listeners.webhooks > 0 ? drawMerchants(draw('merchants')) : calmMerchants,
   };
   const stock = drawStock(draw('stock'));
   return {
@@ -91,6 +98,8 @@ export function drawErrands(
     ['ask', listeners.assistant > 0 ? between(random, 1, 3) : 0],
     ['session', storefront.users > 0 ? between(random, 1, 3) : 0],
     ['reprice', storefront.products > 0 ? between(random, 1, 2) : 0],
+    ['endpoint', listeners.webhooks > 0 ? between(random, 1, 3) : 0],
+    ['program', storefront.gateway > 0 ? between(random, 1, 2) : 0],
   ];
   const errands = kinds.flatMap(([kind, count]) => Array.from({ length: count }, () => kind));
   // A catalogue of its own tells by itself.
@@ -129,6 +138,11 @@ export function drawErrand(random: Random, { id, kind, stock, safetyMs }: Errand
     const { sku } = pick(random, stock);
     return { id, atMs, kind, sku, editors: between(random, 2, 3), times: between(random, 1, 4) };
   }
+  if (kind === 'endpoint') return { id, atMs, kind, ...drawEndpoint(random), twins: twins() };
+  if (kind === 'program') {
+    const [usesBefore, usesAfter] = [between(random, 2, 8), between(random, 2, 8)];
+    return { id, atMs, kind, usesBefore, usesAfter, restMs: pick(random, [50, 300, 900]) };
+  }
   if (kind === 'shopping') {
     const adds = Array.from({ length: between(random, 2, 6) }, () => ({
       ...someUnits(2),
@@ -152,7 +166,16 @@ export function drawErrand(random: Random, { id, kind, stock, safetyMs }: Errand
   return { id, atMs, kind, stockUp, sales, offlineMs, piece, twins: twins(), handBack };
 }
 
-function drawListeners(random: Random): Omit<Plan['listeners'], 'assistant'> {
+function drawEndpoint(random: Random) {
+  return {
+    types: chance(random, 0.4) ? webhookTypes.filter(() => chance(random, 0.4)) : [],
+    awayAfterMs: between(random, 0, 4_000),
+    awayMs: chance(random, 0.5) ? between(random, 2_000, 20_000) : 0,
+    rotates: chance(random, 0.5),
+  };
+}
+
+function drawListeners(random: Random): Pick<Plan['listeners'], 'notifications' | 'analytics'> {
   const some = () => (chance(random, 0.5) ? between(random, 1, 2) : 0);
   return { notifications: some(), analytics: some() };
 }
@@ -160,6 +183,11 @@ function drawListeners(random: Random): Omit<Plan['listeners'], 'assistant'> {
 function drawMail(random: Random): MailFaults {
   const often = () => (chance(random, 0.5) ? random.next() * 0.3 : 0);
   return { unreachable: often(), lostReply: often(), stall: often() / 3 };
+}
+
+function drawMerchants(random: Random): MerchantFaults {
+  const often = () => (chance(random, 0.5) ? random.next() * 0.3 : 0);
+  return { unreachable: often(), refusal: often(), lostReply: often(), stall: often() / 3 };
 }
 
 function drawNetwork(random: Random): NetworkFaults {

@@ -1,20 +1,27 @@
 import type { assistant, Knowledge } from '#contracts/assistant';
 import type { Cart, Checkout, carts } from '#contracts/carts';
+import type { gateway } from '#contracts/gateway';
+import type { inventory } from '#contracts/inventory';
+import type { orders } from '#contracts/orders';
 import type { products } from '#contracts/products';
 import type { JournalEntry, Till, tills } from '#contracts/tills';
 import type { users } from '#contracts/users';
 import type { Caller, Client } from '#kit/contract';
 import type { Random } from '#kit/runtime';
+import { createProgramErrand, type KeyStory, programOf } from './door/program-errand.ts';
 import { createRepriceErrand, type EditStory } from './door/reprice-errand.ts';
 import { createSessionErrand, type SessionStory } from './door/session-errand.ts';
+import type { Outcome } from './history.ts';
 import type { Incarnation } from './node.ts';
 import type { Errand, UnitsOfSku } from './plan.ts';
 import { pick, type Simulation } from './simulation.ts';
+import { createEndpointErrand, type EndpointStory, type WebhooksClient } from './webhooks/endpoint-errand.ts';
+import type { Merchants } from './webhooks/merchants.ts';
 import type { Call, Persist } from './workload.ts';
 
 /**
  * What people do besides ordering: they fill carts on two devices and pay for them, sell at tills without a network and tell
- * of it later, ask the assistant, stay signed in, change products. What they know for sure stands in a book, which the checks hold against the rows.
+ * of it later, ask the assistant, stay signed in, change products, have merchants told and programs let in. What they know for sure stands in a book, which the checks hold against the rows.
  */
 
 export interface ErrandServices {
@@ -23,6 +30,10 @@ export interface ErrandServices {
   readonly assistant: Client<typeof assistant>;
   readonly users: Client<typeof users>;
   readonly products: Client<typeof products>;
+  readonly orders: Client<typeof orders>;
+  readonly inventory: Client<typeof inventory>;
+  readonly webhooks: WebhooksClient;
+  readonly gateway: Client<typeof gateway>;
 }
 
 /** Units by SKU. */
@@ -38,6 +49,8 @@ interface TillStory {
   readonly tillId: string;
   readonly stockedUp: Units;
   readonly handedBack: Units;
+  /** Refused, which keeps no key: a copy of the request that comes late may be taken all the same. */
+  readonly refused: { readonly in: Units; readonly out: Units };
   /** Sales that the till has been told are taken. */
   readonly sales: { readonly saleId: string; readonly lines: readonly UnitsOfSku[] }[];
 }
@@ -55,8 +68,12 @@ export interface ErrandBook {
   readonly said: Said[];
   readonly sessions: SessionStory[];
   readonly edits: EditStory[];
+  readonly endpoints: EndpointStory[];
+  readonly keys: KeyStory[];
   /** Orders, and who placed them; undefined: a guest. */
   readonly owners: { readonly orderId: string; readonly customerId: string | undefined }[];
+  /** Passwords, tokens, keys: what stands in no table. */
+  readonly secrets: Set<string>;
 }
 
 /** Asks until there is an answer; undefined: it was refused for good. */
@@ -64,6 +81,7 @@ export type Ask = <T>(errand: Errand, kind: string, send: Call['send']) => Promi
 
 const guest: Caller = { kind: 'anonymous', id: 'anonymous' };
 const staff: Caller = { kind: 'staff', id: 'usr_staff' };
+const admin: Caller = { kind: 'admin', id: 'usr_admin' };
 const checkoutsMax = 5;
 const looksMax = 40;
 const lookEveryMs = 1_000;
@@ -77,14 +95,22 @@ export interface ErrandOptions {
   readonly simulation: Simulation;
   readonly world: Incarnation['world'];
   readonly persist: Persist;
+  /** Asks once. */
+  readonly attempt: (call: Call, caller: Caller) => Promise<Outcome>;
+  readonly merchants: Pick<Merchants, 'leave'>;
+  readonly secrets: Set<string>;
   /** Who somebody is to the shop. */
   readonly knownAs: (caller: Caller) => Promise<Caller>;
   /** The product of a SKU, once there is one. */
   readonly productOf: (sku: string) => Promise<string | undefined>;
 }
 
-export function createErrands({ simulation, world, persist, knownAs, productOf }: ErrandOptions) {
-  const book: ErrandBook = { carts: [], tills: [], said: [], sessions: [], edits: [], owners: [] };
+export function createErrands(options: ErrandOptions) {
+  const { simulation, world, persist, attempt, knownAs, productOf, merchants, secrets } = options;
+  const book: ErrandBook = {
+    ...{ carts: [], tills: [], said: [], sessions: [], edits: [], endpoints: [], keys: [], owners: [] },
+    secrets,
+  };
   const random = simulation.stream('errands');
 
   async function ask<T>(
@@ -174,7 +200,8 @@ export function createErrands({ simulation, world, persist, knownAs, productOf }
     const tillId = made.till.id;
     const deviceKey = await enrol(errand, tillId, made.code);
     if (deviceKey === undefined) return;
-    const story: TillStory = { tillId, stockedUp: new Map(), handedBack: new Map(), sales: [] };
+    const refused = { in: new Map(), out: new Map() };
+    const story: TillStory = { tillId, stockedUp: new Map(), handedBack: new Map(), refused, sales: [] };
     book.tills.push(story);
     const move = async (direction: 'in' | 'out', lines: readonly UnitsOfSku[], units: Units): Promise<void> => {
       const send: Call['send'] = ({ tills }, context) =>
@@ -183,7 +210,7 @@ export function createErrands({ simulation, world, persist, knownAs, productOf }
           context,
         );
       const done = await twice(errand.twins, () => ask(errand, `till.${direction}`, staff, send));
-      if (done) for (const line of lines) add(units, line);
+      for (const line of lines) add(done ? units : refused[direction], line);
     };
     await move('in', stockUp, story.stockedUp);
     await world.timers.sleep(offlineMs);
@@ -199,7 +226,10 @@ export function createErrands({ simulation, world, persist, knownAs, productOf }
       const enrolled = await ask<{ key: string }>(errand, 'till.enrol', guest, ({ tills }, context) =>
         tills.enrol({ body }, context),
       );
-      if (enrolled) return enrolled.key;
+      if (enrolled) {
+        secrets.add(enrolled.key);
+        return enrolled.key;
+      }
       const next = await ask<{ code: string }>(errand, 'till.code', staff, ({ tills }, context) =>
         tills.newCode({ params: { tillId } }, context),
       );
@@ -259,11 +289,20 @@ export function createErrands({ simulation, world, persist, knownAs, productOf }
   const { timers } = world;
   const staySignedIn = createSessionErrand({
     ask: (errand, kind, send) => ask(errand, kind, guest, send),
-    book: book.sessions,
+    ...{ book: book.sessions, secrets },
   });
   const reprice = createRepriceErrand({
     ask: (errand, kind, send) => ask(errand, kind, staff, send),
     ...{ timers, book: book.edits, productOf },
+  });
+  const keepEndpoint = createEndpointErrand({
+    ask: (errand, kind, send) => ask(errand, kind, admin, send),
+    ...{ simulation, timers, merchants, book: book.endpoints, secrets },
+  });
+  const workByKey = createProgramErrand({
+    ask: (errand, kind, send) => ask(errand, kind, admin, send),
+    attempt: ({ id: operation }, kind, key, send) => attempt({ operation, kind, send }, programOf(key)),
+    ...{ simulation, timers, book: book.keys, secrets },
   });
 
   return {
@@ -280,6 +319,10 @@ export function createErrands({ simulation, world, persist, knownAs, productOf }
           return staySignedIn(errand);
         case 'reprice':
           return reprice(errand);
+        case 'endpoint':
+          return keepEndpoint(errand);
+        case 'program':
+          return workByKey(errand);
       }
     },
   };

@@ -1,15 +1,19 @@
 import type { OrderEvent } from '#contracts/orders';
+import { webhookTypes } from '#contracts/webhooks';
 import type { Evidence, Row } from '#lab/checkers';
 import type { Sandbox } from '#services/payments/sandbox';
 import type { LineMap } from '../../services/carts/lines.ts';
 import type { DatabaseServer } from './database-server.ts';
+import type { DoorBook } from './door/book.ts';
 import type { ErrandBook } from './errands.ts';
 import { type Attempt, operationsOf } from './history.ts';
 import type { MailServer } from './mail.ts';
 import type { News } from './newsroom.ts';
 import type { Session } from './pglite/session.ts';
-import type { DatabaseName, Plan } from './plan.ts';
+import type { DatabaseName, NemesisEvent, Plan } from './plan.ts';
 import { type ProductSalesFact, type SalesFact, salesModels, type TillSales } from './sales.ts';
+import type { ToldEvent } from './webhooks/check.ts';
+import type { Delivered, Merchants } from './webhooks/merchants.ts';
 
 /**
  * What is left when all is quiet: the rows of every database, the provider's books, and what the users saw, in the words
@@ -40,10 +44,35 @@ export interface Facts extends Evidence {
   readonly products: readonly ProductFact[];
   /** Events of accounts and products that wait to be told. */
   readonly waiting: number;
+  /** What merchants have got, what webhooks keeps of it, and what it has given up to tell. */
+  readonly delivered: readonly Delivered[];
+  readonly deliveries: readonly DeliveryFact[];
+  readonly notPosted: readonly string[];
+  /** Events that merchants may hear of, in the order of the log. */
+  readonly told: readonly ToldEvent[];
+  /** By how much clocks of processes were set, at most. */
+  readonly clockStepMsMax: number;
+  /** What the doors were asked and answered, and what they wrote down of it. */
+  readonly door: DoorBook;
+  readonly audit: readonly AuditFact[];
+  /** Every row of every table. */
+  readonly tables: readonly { readonly database: string; readonly row: string }[];
   /** Somebody has set the clock by which the assistant says how old its knowledge is. */
   readonly isAssistantsClockSet: boolean;
 }
 
+interface DeliveryFact {
+  readonly id: string;
+  readonly status: string;
+  readonly attempts: number;
+  readonly replayOf: string | null;
+}
+export interface AuditFact {
+  readonly correlationId: string;
+  readonly operation: string;
+  readonly status: number;
+  readonly actorKind: string;
+}
 interface AccountEventFact {
   readonly eventId: string;
   readonly type: string;
@@ -125,6 +154,11 @@ const queries = {
   sessions: 'select id, ended_why as "endedWhy" from session order by id',
   products: `select id, version, body from product order by id`,
   availability: 'select sku, available from variant order by sku',
+  deliveries: 'select id, status, attempts, replay_of as "replayOf" from delivery order by id',
+  told: `select envelope ->> 'type' as type, envelope ->> 'time' as time, envelope -> 'data' as data from log_event
+    where topic in ('orders', 'products', 'inventory') order by topic, partition, "offset"`,
+  audit: `select correlation_id as "correlationId", operation, status, actor_kind as "actorKind" from audit_entry
+    order by id`,
   waiting: 'select count(*)::bigint as count from outbox',
   copies: 'select id, version from product_copy order by id',
   productSales: `select sku, sum(units)::bigint as units,
@@ -139,13 +173,16 @@ export interface FactSources {
   readonly plan: Pick<Plan, 'readers' | 'listeners' | 'storefront' | 'nemesis'>;
   readonly errands: ErrandBook;
   readonly news: readonly News[];
+  readonly merchants: Merchants;
+  readonly doorBook: DoorBook;
 }
 
 /**
  * Each part is read when it is first looked at, and then it stays: whoever only wants to know whether all is quiet is done
  * with the first thing that is not. So look at all of it before the run goes on.
  */
-export function collectFacts({ databases, sandbox, mail, attempts, plan, errands, news }: FactSources): Facts {
+export function collectFacts(sources: FactSources): Facts {
+  const { databases, sandbox, mail, attempts, plan, errands, news, merchants, doorBook } = sources;
   const rows = <T>(database: DatabaseName, sql: string): readonly T[] =>
     (databases.get(database)?.session.run(sql, []).rows ?? []) as readonly T[];
   const { notifications, analytics, assistant } = plan.listeners;
@@ -194,7 +231,15 @@ export function collectFacts({ databases, sandbox, mail, attempts, plan, errands
     productEvents: () => (hasCatalogue ? rows<ToldProduct>('log', queries.productEvents).map(toldOf) : []),
     sessions: () => rows('users', queries.sessions),
     products: productsNow,
-    waiting: () => waiting('users') + waiting('products'),
+    waiting: () => waiting('users') + waiting('products') + waiting('inventory'),
+    delivered: () => merchants.taken,
+    deliveries: () => rows('webhooks', queries.deliveries),
+    notPosted: () => rows<{ eventId: string }>('webhooks', queries.deadLetters).map(({ eventId }) => eventId),
+    told: () => rows<ToldEvent>('log', queries.told).filter(({ type }) => isForMerchants(type)),
+    clockStepMsMax: () => Math.max(0, ...plan.nemesis.map(stepOfProcess)),
+    door: () => doorBook,
+    audit: () => rows('gateway', queries.audit),
+    tables: () => [...databases].flatMap(([database, { session }]) => dumpTables(session, database)),
     isAssistantsClockSet: () =>
       plan.nemesis.some(({ kind, ...at }) => kind === 'clock-step' && 'node' in at && at.node === 'assistant-1'),
   });
@@ -251,6 +296,11 @@ function lazily<T extends object>(parts: { readonly [Name in keyof T]: () => T[N
   return made;
 }
 
+const isForMerchants = (type: string): boolean => (webhookTypes as readonly string[]).includes(type);
+
+const stepOfProcess = (event: NemesisEvent): number =>
+  event.kind === 'clock-step' && !event.node.startsWith('db-') ? Math.abs(event.byMs) : 0;
+
 interface ProductBody {
   readonly attributes: Readonly<Record<string, string>>;
   readonly variants: readonly { readonly sku: string; readonly prices: readonly { readonly amountMinor: number }[] }[];
@@ -280,12 +330,11 @@ const tablesSql = `
   where table_schema = 'public' and table_name not like 'schema\\_%' order by 1`;
 
 /** Every row of every table as text, for the digest. The tables of migrations tell when the image was made. */
-export function* dumpTables(session: Session): Iterable<string> {
-  for (const { name } of session.run(tablesSql, []).rows as readonly { name: string }[]) {
-    for (const { row } of session.run(`select t::text as row from ${name} t order by 1`, []).rows as readonly {
-      row: string;
-    }[]) {
-      yield `${name} ${row}`;
-    }
-  }
+export function dumpTables(session: Session, database: string): Facts['tables'] {
+  const tables = session.run(tablesSql, []).rows as readonly { name: string }[];
+  return tables.flatMap(({ name }) =>
+    session
+      .run(`select t::text as row from ${name} t order by 1`, [])
+      .rows.map((row) => ({ database, row: `${name} ${row['row']}` })),
+  );
 }

@@ -7,6 +7,7 @@ import { createImages, type Image } from './pglite/image.ts';
 import type { Plan } from './plan.ts';
 import { runSeed } from './run.ts';
 import { imageDescriptions } from './shop.ts';
+import { calmMerchants } from './webhooks/merchants.ts';
 
 /** Seed of the run that warms the databases up. It is part of every digest, so it never changes. */
 const warmSeed = 0;
@@ -26,7 +27,7 @@ export async function prepareImages(): Promise<ReadonlyMap<string, Image>> {
 /** Everything once, and nothing goes wrong: as many of the services' statements as possible should be met. */
 function warmPlan(): Plan {
   const drawn = drawPlan(warmSeed);
-  const listeners = { notifications: 2, analytics: 2, assistant: 1 };
+  const listeners = { notifications: 2, analytics: 2, assistant: 1, webhooks: 2 };
   const storefront = { carts: 2, tills: 2, gateway: 2, users: 2, products: 2 };
   return {
     ...drawn,
@@ -42,6 +43,7 @@ function warmPlan(): Plan {
     database: noDatabaseFaults,
     provider: [],
     mail: calmMail,
+    merchants: calmMerchants,
     nemesis: [],
   };
 }

@@ -5,6 +5,7 @@ import { calmNetwork } from './network.ts';
 import type { Image } from './pglite/image.ts';
 import type { ErrandKind, Plan } from './plan.ts';
 import { type RunResult, runSeed } from './run.ts';
+import { calmMerchants } from './webhooks/merchants.ts';
 
 export interface MinimiseOptions {
   readonly plan: Plan;
@@ -65,8 +66,8 @@ export async function minimise(options: MinimiseOptions): Promise<{ readonly pla
   return { plan: best, runs };
 }
 
-const without = ({ errands }: Plan, kind: ErrandKind): Pick<Plan, 'errands'> => ({
-  errands: errands.filter((errand) => errand.kind !== kind),
+const without = ({ errands }: Plan, ...kinds: readonly ErrandKind[]): Pick<Plan, 'errands'> => ({
+  errands: errands.filter(({ kind }) => !kinds.includes(kind)),
 });
 
 const checksOf = (result: RunResult): string[] => result.violations.map(({ check }) => check);
@@ -81,14 +82,15 @@ async function leaveKindsOut(best: () => Plan, attempt: (plan: Plan) => Promise<
     (plan) => ({ ...plan, listeners: { ...plan.listeners, notifications: 0 } }),
     (plan) => ({ ...plan, listeners: { ...plan.listeners, analytics: 0 } }),
     (plan) => ({ ...plan, listeners: { ...plan.listeners, assistant: 0 }, ...without(plan, 'ask'), news: [] }),
+    (plan) => ({ ...plan, listeners: { ...plan.listeners, webhooks: 0 }, ...without(plan, 'endpoint') }),
     (plan) => ({ ...plan, storefront: { ...plan.storefront, carts: 0 }, ...without(plan, 'shopping') }),
     (plan) => ({ ...plan, storefront: { ...plan.storefront, tills: 0 }, ...without(plan, 'till') }),
     (plan) => ({
       ...plan,
-      ...{ storefront: { ...plan.storefront, gateway: 0, users: 0 }, ...without(plan, 'session') },
+      ...{ storefront: { ...plan.storefront, gateway: 0, users: 0 }, ...without(plan, 'session', 'program') },
     }),
     (plan) => ({ ...plan, storefront: { ...plan.storefront, products: 0 }, ...without(plan, 'reprice') }),
-    (plan) => ({ ...plan, mail: calmMail }),
+    (plan) => ({ ...plan, mail: calmMail, merchants: calmMerchants }),
     (plan) => ({ ...plan, lateRepeats: false }),
     (plan) => ({ ...plan, skewMsMax: 0, databaseSkewMsMax: 0, driftPpmMax: 0 }),
     ...(['loss', 'duplication', 'straggler'] as const).map((name) => (plan: Plan) => ({

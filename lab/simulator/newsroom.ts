@@ -1,4 +1,5 @@
 import type { Product } from '#contracts/products';
+import { createHybridClock, createTextClock } from '#kit/clock';
 import { createEnvelope, type EventLog } from '#kit/messaging';
 import type { Incarnation } from './node.ts';
 import type { NewsPlan } from './plan.ts';
@@ -24,8 +25,9 @@ export function createNewsroom(simulation: Simulation, plan: readonly NewsPlan[]
 
   async function tell({ sku, version }: NewsPlan, { world }: Incarnation, log: EventLog): Promise<void> {
     const product = productOf(sku, version);
+    const logicalClock = createTextClock(createHybridClock({ clock: world.clock }));
     const type = version === 1 ? 'product.created' : 'product.changed';
-    const event = createEnvelope({ source: 'products', world }, { type, key: product.id, data: { product } });
+    const event = createEnvelope({ source: 'products', world, logicalClock }, { type, key: product.id, data: { product } });
     for (let isTold = false; !isTold; ) {
       isTold = await log.append('products', [event]).then(
         () => true,

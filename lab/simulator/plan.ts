@@ -1,7 +1,9 @@
+import type { webhookTypes } from '#contracts/webhooks';
 import type { Fault } from '#services/payments/sandbox';
 import type { DatabaseFaults } from './database-server.ts';
 import type { MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
+import type { MerchantFaults } from './webhooks/merchants.ts';
 
 /**
  * Everything about a run that is decided before it begins. Plain data, so that a failing run can be made smaller by
@@ -14,7 +16,12 @@ export interface Plan {
   /** A consumer of the lab's own, whose rows tell more than a service's: how often, and in which order. */
   readonly readers: number;
   /** Services that follow the log. */
-  readonly listeners: { readonly notifications: number; readonly analytics: number; readonly assistant: number };
+  readonly listeners: {
+    readonly notifications: number;
+    readonly analytics: number;
+    readonly assistant: number;
+    readonly webhooks: number;
+  };
   /** What people come to besides orders, and by what. Where there is a gateway they come through it, and users knows them. */
   readonly storefront: {
     readonly carts: number;
@@ -29,6 +36,8 @@ export interface Plan {
   /** Keys are used again after more than a minute, when all sweeps have run. */
   readonly lateRepeats: boolean;
   readonly safetyMs: number;
+  /** All that is left to do after the faults have ended has to be done within this. Default: as long as it may take. */
+  readonly livenessMs?: number;
   readonly latencyMs: number;
   /** How wrong the clocks of processes are. Beyond 500 ms they would refuse one another, so that is for the nemesis. */
   readonly skewMsMax: number;
@@ -41,6 +50,8 @@ export interface Plan {
   readonly database: DatabaseFaults;
   readonly provider: readonly Fault[];
   readonly mail: MailFaults;
+  /** What posts to merchants run into. */
+  readonly merchants: MerchantFaults;
   readonly stock: readonly StockPlan[];
   readonly operations: readonly Operation[];
   readonly errands: readonly Errand[];
@@ -87,7 +98,7 @@ export interface UnitsOfSku {
   readonly quantity: number;
 }
 
-/** What people do with carts, tills, the assistant, their accounts and the catalogue. */
+/** What people do with carts, tills, the assistant, their accounts and the catalogue, and what programs do. */
 export type Errand = Timed &
   (
     | {
@@ -129,7 +140,26 @@ export type Errand = Timed &
         readonly editors: number;
         readonly times: number;
       }
+    | {
+        /** A merchant's system that wants to hear of these types; of all where there is none. */
+        readonly kind: 'endpoint';
+        readonly types: readonly WebhookType[];
+        /** Away for so long, this long after it was made: longer than posts are tried. */
+        readonly awayAfterMs: number;
+        readonly awayMs: number;
+        readonly rotates: boolean;
+        readonly twins: number;
+      }
+    | {
+        /** A program that comes in by an API key, which is revoked while it is at work. */
+        readonly kind: 'program';
+        readonly usesBefore: number;
+        readonly usesAfter: number;
+        readonly restMs: number;
+      }
   );
+
+export type WebhookType = (typeof webhookTypes)[number];
 
 export type ErrandKind = Errand['kind'];
 
@@ -190,6 +220,8 @@ export const databaseNames = [
   'tills',
   'users',
   'products',
+  'webhooks',
+  'gateway',
 ] as const;
 export type DatabaseName = (typeof databaseNames)[number];
 
@@ -205,7 +237,7 @@ export function databasesOf({ listeners, storefront }: Pick<Plan, 'listeners' | 
 export function nodesOf(plan: Shape): string[] {
   const named = (service: string, count: number) => Array.from({ length: count }, (_, i) => `${service}-${i + 1}`);
   const { orders, inventory, payments } = plan.instances;
-  const { notifications, analytics, assistant } = plan.listeners;
+  const { notifications, analytics, assistant, webhooks } = plan.listeners;
   const { carts, tills, gateway, users, products } = plan.storefront;
   return [
     ...named('orders', orders),
@@ -220,5 +252,6 @@ export function nodesOf(plan: Shape): string[] {
     ...named('gateway', gateway),
     ...named('users', users),
     ...named('products', products),
+    ...named('webhooks', webhooks),
   ];
 }

@@ -4,7 +4,7 @@ import { checks, isQuiet } from './checks.ts';
 import { planOf } from './conditions.ts';
 import type { Counts } from './counters.ts';
 import type { DatabaseServer } from './database-server.ts';
-import { collectFacts, dumpTables } from './facts.ts';
+import { collectFacts } from './facts.ts';
 import { createHistory } from './history.ts';
 import { createNemesis } from './nemesis.ts';
 import type { Image } from './pglite/image.ts';
@@ -44,7 +44,7 @@ export interface RunResult {
 }
 
 /** All that is left to do after the faults have ended has to be done within this: leases, backoffs, look-ups. A mail's lease is a minute. */
-const livenessMs = 150_000;
+const livenessMsDefault = 150_000;
 const repeatsMs = 30_000;
 const quietPollMs = 1_000;
 /** Repeats come late: after every key sweep there is. */
@@ -69,7 +69,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     const clientTransport = bug?.client?.(transport, simulation) ?? transport;
     const { gateway, products } = plan.storefront;
     const workload = createWorkload({
-      ...{ simulation, shoppers, transport: clientTransport, history },
+      ...{ simulation, shoppers, transport: clientTransport, history, merchants: shop.merchants },
       hasDoor: gateway > 0,
     });
     nemesis.plan(plan.nemesis);
@@ -82,6 +82,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       collectFacts({
         ...{ databases, sandbox, mail, attempts: history.attempts, plan },
         ...{ errands: workload.errands, news: shop.newsroom.news },
+        ...{ merchants: shop.merchants, doorBook: shop.doorBook },
       });
     /** False when that takes longer. */
     const untilQuiet = async (limitMs: number): Promise<boolean> => {
@@ -92,7 +93,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       }
       return false;
     };
-    if (await untilQuiet(livenessMs)) {
+    if (await untilQuiet(plan.livenessMs ?? livenessMsDefault)) {
       if (plan.lateRepeats) await world.advance(Math.max(0, repeatAfterMs - (world.nowMs - startMs)));
       workload.repeatAll();
       await untilQuiet(repeatsMs);
@@ -107,10 +108,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       if (size > 0) looked[check.name] = size;
       for (const detail of check.find(last)) simulation.violate(check.name, detail);
     }
-    for (const [name, server] of databases) {
-      for (const text of dumpTables(server.session))
-        trace.event({ atMs: world.nowMs, kind: 'check', node: name, text });
-    }
+    for (const { database, row } of last.tables)
+      trace.event({ atMs: world.nowMs, kind: 'check', node: database, text: row });
     let statementCount = 0;
     for (const [name, { session }] of databases) {
       statementCount += session.callCount;

@@ -1,4 +1,5 @@
 import { products as productsContract } from '#contracts/products';
+import { apiKeyMigrations, auditMigrations } from '#edge/gateway';
 import type { Served, ServiceServer } from '#kit/contract';
 import { createPostgresLog, type EventLog, inboxMigrations, logMigrations, subscribe } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport } from '#kit/runtime';
@@ -9,6 +10,7 @@ import { type ComposedService, composeServices, serviceMigrations } from '../../
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
 import { adminEmail, passwordOfAll } from './door/accounts.ts';
+import { createDoorBook, type DoorBook, lifeOf } from './door/book.ts';
 import { createSimulatedGateway } from './door/gateway.ts';
 import { simulatedPasswords } from './door/passwords.ts';
 import { settleWebCryptoAtOnce } from './door/web-crypto.ts';
@@ -22,6 +24,8 @@ import { type DatabaseName, databasesOf, nodesOf, type Plan, type StockPlan } fr
 import { createSimulatedProvider } from './provider.ts';
 import { applyEvents, countRedeliveries, type ReaderHandler, refusePoison } from './reader.ts';
 import { between, type Simulation } from './simulation.ts';
+import { retryDelaysMs } from './webhooks/check.ts';
+import { createMerchants, type Merchants, type Poster } from './webhooks/merchants.ts';
 
 /** The services under test, as production composes them. */
 const testedServices = [
@@ -35,11 +39,13 @@ const testedServices = [
   'tills',
   'users',
   'products',
+  'webhooks',
 ] as const satisfies readonly ComposedService[];
 
 /** The databases of the shop under test: migrations as they are in production. */
 export const imageDescriptions: readonly ImageDescription[] = [
   ...testedServices.map((name) => ({ name, migrations: serviceMigrations[name] })),
+  { name: 'gateway', migrations: [auditMigrations, apiKeyMigrations] },
   // The log and its reader share a server, which production may do too.
   {
     name: 'log',
@@ -62,6 +68,7 @@ export interface Hooks {
   provider?(provider: PaymentProvider, incarnation: Incarnation): PaymentProvider;
   log?(log: EventLog, incarnation: Incarnation): EventLog;
   mailer?(mailer: Mailer): Mailer;
+  poster?(poster: Poster): Poster;
   reader?(
     handler: ReaderHandler,
     database: Database,
@@ -77,10 +84,18 @@ export interface Shop {
   /** The machine of those who use the shop. It never fails: somebody has to tell what they saw. */
   readonly shoppers: Incarnation;
   readonly newsroom: ReturnType<typeof createNewsroom>;
+  readonly merchants: Merchants;
+  readonly doorBook: DoorBook;
   restart(node: string): void;
 }
 
 const restartMsMin = 20;
+
+/** What is listened to, by database. */
+const channelsOf: Partial<Record<DatabaseName, readonly string[]>> = {
+  log: ['holdfast_log'],
+  gateway: ['api_key_revoked'],
+};
 
 /** `orders-2` runs orders. */
 const serviceOf = ({ name }: SimNode): string => name.replace(/-\d+$/, '');
@@ -123,7 +138,7 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
         clock,
         faults: plan.database,
         latencyMs: plan.latencyMs,
-        channels: name === 'log' ? ['holdfast_log'] : [],
+        channels: channelsOf[name] ?? [],
         onCrashPoint: (client, why) => client.node.crash(why),
       }),
     );
@@ -162,6 +177,8 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   sandbox.faults.set(plan.provider);
   const mail = createMailServer(simulation, plan.mail);
   const shoppers = unfailing('shoppers');
+  const merchants = createMerchants(simulation, plan.merchants);
+  const doorBook = createDoorBook();
   const newsroom = createNewsroom(simulation, plan.news);
   if (plan.news.length > 0) openNewsroom();
 
@@ -189,6 +206,7 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
     const provider = createSimulatedProvider(simulation, incarnation, adapter);
     const mailer = mail.mailerOf(incarnation);
+    const poster = merchants.posterOf(incarnation);
     const part = composeServices({
       world,
       services: [service],
@@ -200,6 +218,7 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
       passwords: simulatedPasswords,
       admin: { email: adminEmail, password: passwordOfAll },
       mail: { mailer: hooks.mailer?.(mailer) ?? mailer },
+      webhooks: { poster: hooks.poster?.(poster) ?? poster, sender: { retryDelaysMs } },
       server,
     }).get(service);
     if (!part) throw new Error(`there is no service ${service}`);
@@ -217,9 +236,10 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     tills: (incarnation) => program('tills', incarnation),
     users: (incarnation) => program('users', incarnation),
     products: (incarnation) => program('products', incarnation),
+    webhooks: (incarnation) => program('webhooks', incarnation),
     gateway: (incarnation) =>
       createSimulatedGateway({
-        ...{ simulation, incarnation },
+        ...{ simulation, incarnation, book: doorBook, database: databaseOf('gateway', incarnation) },
         ...{ transport: gatewayTransportOf(incarnation), events: tailOf(incarnation) },
       }),
     reader(incarnation) {
@@ -268,6 +288,8 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     const node = createNode({ name, simulation, clock: newClock(plan.skewMsMax, plan.driftPpmMax), boot });
     nodes.set(name, node);
     node.onCrash(() => {
+      if (serviceOf(node) === 'gateway')
+        doorBook.ended.set(lifeOf({ node, number: node.incarnation }), simulation.world.nowMs);
       const downMs = simulation.faultsOn ? between(restarts, restartMsMin, plan.downMsMax) : restartMsMin;
       simulation.world.timers.after(downMs, node.start);
     });
@@ -288,6 +310,8 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     mail,
     shoppers,
     newsroom,
+    merchants,
+    doorBook,
     restart(name) {
       const running = hosts.get(name);
       const node = nodes.get(name);

@@ -17,6 +17,7 @@ import { runSeeds, summarise } from './runner.ts';
 import { simulate } from './simulate.ts';
 import { parseDuration, parseRange } from './simulate-options.ts';
 import { spaceTimePage } from './space-time/page.ts';
+import { calmMerchants } from './webhooks/merchants.ts';
 import { runRequest } from './worker.ts';
 
 let images: ReadonlyMap<string, Image>;
@@ -94,7 +95,7 @@ test('the same seed gives the same digest in another process, twice, with and wi
 });
 
 test('a digest covers every table of every database', { timeout: 60_000 }, async () => {
-  const listeners = { notifications: 1, analytics: 1, assistant: 1 };
+  const listeners = { notifications: 1, analytics: 1, assistant: 1, webhooks: 1 };
   const plan = { ...drawPlan(1), listeners, storefront: { carts: 1, tills: 1, gateway: 1, users: 1, products: 1 } };
   const named = new Map<string, Set<string>>();
   const tables = new Map<string, Set<string>>();
@@ -103,7 +104,7 @@ test('a digest covers every table of every database', { timeout: 60_000 }, async
     plan,
     images,
     onDatabase(name, session) {
-      named.set(name, new Set([...dumpTables(session)].map((line) => line.split(' ')[0] as string)));
+      named.set(name, new Set(dumpTables(session, name).map(({ row }) => row.split(' ')[0] as string)));
       const all = session.run(tablesSql, []).rows as readonly { name: string }[];
       const filled = all.filter((table) => session.run(`select 1 from ${table.name} limit 1`, []).rows.length > 0);
       tables.set(name, new Set(filled.map((table) => table.name)));
@@ -184,7 +185,7 @@ test('a failing run is made smaller and still fails, and its page tells the stor
 test('a workload without faults does nothing wrong, and says that it has shown nothing', {
   timeout: 60_000,
 }, async () => {
-  const plan = { ...drawPlan(2), nemesis: [], provider: [], mail: calmMail };
+  const plan = { ...drawPlan(2), nemesis: [], provider: [], mail: calmMail, merchants: calmMerchants };
   const calm = {
     ...plan,
     network: { delayMs: 1, loss: 0, duplication: 0, straggler: 0 },

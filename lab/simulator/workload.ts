@@ -1,12 +1,14 @@
 import { assistant as assistantContract } from '#contracts/assistant';
 import { carts as cartsContract } from '#contracts/carts';
+import { gateway as gatewayContract } from '#contracts/gateway';
 import { inventory as inventoryContract } from '#contracts/inventory';
 import { type Order, orders as ordersContract } from '#contracts/orders';
 import { type Product, products as productsContract } from '#contracts/products';
 import { tills as tillsContract } from '#contracts/tills';
 import { users as usersContract } from '#contracts/users';
+import { webhooks as webhooksContract } from '#contracts/webhooks';
 import { ClockSkewError, createHybridClock, createTextClock } from '#kit/clock';
-import { type CallContext, type Caller, type Client, createClient, isProblem } from '#kit/contract';
+import { type CallContext, type Caller, createClient, isProblem } from '#kit/contract';
 import type { Transport } from '#kit/runtime';
 import { createAccounts } from './door/accounts.ts';
 import { throughDoor } from './door/wire.ts';
@@ -16,6 +18,7 @@ import type { Incarnation } from './node.ts';
 import type { Errand, Operation, StockPlan } from './plan.ts';
 import { between, type Simulation } from './simulation.ts';
 import { idsIn } from './trace.ts';
+import type { Merchants } from './webhooks/merchants.ts';
 
 /** People at work: each operation is tried until it has an end, as a patient client with an Idempotency-Key would. */
 export interface Workload {
@@ -40,16 +43,11 @@ export interface Call {
   readonly operation: number;
   readonly kind: string;
   readonly key?: string;
-  readonly send: (services: Services, context: CallContext, key: string | undefined) => Promise<Reply>;
+  readonly send: (services: ErrandServices, context: CallContext, key: string | undefined) => Promise<Reply>;
 }
 
 /** Asks until it is done (`isEnd`) or refused for good: then undefined. */
 export type Persist = (call: Call, caller: Caller, isEnd: (reply: Reply) => boolean) => Promise<Reply | undefined>;
-
-interface Services extends ErrandServices {
-  readonly orders: Client<typeof ordersContract>;
-  readonly inventory: Client<typeof inventoryContract>;
-}
 
 const tokenRefused = 'gateway/token-refused';
 
@@ -82,6 +80,7 @@ export interface WorkloadOptions {
   readonly shoppers: Incarnation;
   readonly transport: Transport;
   readonly history: History;
+  readonly merchants: Pick<Merchants, 'leave'>;
   /** People come through a gateway: they need accounts, and show tokens. */
   readonly hasDoor: boolean;
 }
@@ -99,8 +98,9 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
   const transport = hasDoor
     ? throughDoor(options.transport, (caller) => accounts.visitorOf(caller))
     : options.transport;
+  const secrets = new Set<string>();
   const accounts = createAccounts({
-    simulation,
+    ...{ simulation, secrets },
     timers: world.timers,
     users: createClient(usersContract, { transport, clock: world.clock }),
     contextOf: (caller) => contextOf(caller, 0, callMsMax),
@@ -119,7 +119,7 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
   });
 
   /** Clients of the services for one attempt, so that the logical time of its answer is known. */
-  function servicesFor(onTime: (hlc: string) => void): Services {
+  function servicesFor(onTime: (hlc: string) => void): ErrandServices {
     const receive = (hlc: string) => {
       onTime(hlc);
       logicalClock.receive(hlc);
@@ -133,6 +133,8 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
       assistant: createClient(assistantContract, options),
       users: createClient(usersContract, options),
       products: createClient(productsContract, options),
+      webhooks: createClient(webhooksContract, options),
+      gateway: createClient(gatewayContract, options),
     };
   }
 
@@ -174,7 +176,10 @@ export function createWorkload({ simulation, shoppers, history, hasDoor, ...opti
   }
 
   const productOf = async (sku: string) => products.get(sku);
-  const errands = createErrands({ simulation, world, persist, knownAs, productOf });
+  const errands = createErrands({
+    ...{ simulation, world, persist, attempt, knownAs, productOf, secrets },
+    merchants: options.merchants,
+  });
 
   const isDecided = ({ status }: Reply) => status !== 202;
 

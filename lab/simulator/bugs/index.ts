@@ -2,12 +2,14 @@ import type { Transport } from '#kit/runtime';
 import type { Conditions } from '../conditions.ts';
 import type { Hooks } from '../shop.ts';
 import type { Simulation } from '../simulation.ts';
+import { bookBugs } from './books.ts';
 import { doorBugs } from './door.ts';
 import { messagingBugs } from './messaging.ts';
 import { moneyBugs } from './money.ts';
 import { orderBugs } from './orders.ts';
 import { stockBugs } from './stock.ts';
 import { storefrontBugs } from './storefront.ts';
+import { webhookBugs } from './webhooks.ts';
 
 /**
  * A mistake that somebody could really make, planted by handing a process something that misbehaves. They show that the
@@ -39,6 +41,8 @@ export const bugs: readonly Bug[] = [
   ...messagingBugs,
   ...storefrontBugs,
   ...doorBugs,
+  ...bookBugs,
+  ...webhookBugs,
 ];
 
 export function bugNamed(name: string): Bug | undefined {

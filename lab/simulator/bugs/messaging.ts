@@ -1,6 +1,6 @@
 import { weakDatabase } from './conditions.ts';
 import type { Bug } from './index.ts';
-import { rewriteSql } from './rewire.ts';
+import { afterwards, rewriteSql } from './rewire.ts';
 
 export const messagingBugs: readonly Bug[] = [
   {
@@ -10,26 +10,7 @@ export const messagingBugs: readonly Bug[] = [
     conditions: weakDatabase,
     hooks: () => ({
       database(database, owner) {
-        if (owner !== 'orders') return database;
-        return {
-          ...database,
-          async transaction(work, options) {
-            let later: (() => Promise<unknown>)[] = [];
-            const result = await database.transaction((tx) => {
-              later = [];
-              return work({
-                ...tx,
-                query(text, values) {
-                  if (!/insert into outbox /.test(text)) return tx.query(text, values);
-                  later.push(() => database.query(text, values));
-                  return Promise.resolve({ rows: [], count: 0 });
-                },
-              });
-            }, options);
-            for (const publish of later) await publish().catch(() => {});
-            return result;
-          },
-        };
+        return owner === 'orders' ? afterwards(database, /insert into outbox /) : database;
       },
     }),
   },

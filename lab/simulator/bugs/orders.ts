@@ -33,7 +33,8 @@ export const orderBugs: readonly Bug[] = [
   {
     name: 'no-recovery',
     summary: 'nobody takes over the orders of a process that died',
-    conditions: { nemesis: [{ kind: 'crash', count: 4, on: 'orders' }] },
+    // Nothing else in this run takes long, and what hangs would be watched for two minutes.
+    conditions: { nemesis: [{ kind: 'crash', count: 4, on: 'orders' }], livenessMs: 30_000 },
     hooks: () =>
       ofOrders((database) =>
         rewriteSql(

@@ -54,3 +54,26 @@ export function rewireCalls(
 
 export const isCall = (request: Request, service: string, operation: string): boolean =>
   request.service === service && request.operation === operation;
+
+/** Statements of a transaction that match are sent when it has been committed, if nothing comes between. */
+export function afterwards(database: Database, match: RegExp): Database {
+  return {
+    ...database,
+    async transaction(work, options) {
+      let later: (() => Promise<unknown>)[] = [];
+      const result = await database.transaction((tx) => {
+        later = [];
+        return work({
+          ...tx,
+          query(text, values) {
+            if (!match.test(text)) return tx.query(text, values);
+            later.push(() => database.query(text, values));
+            return Promise.resolve({ rows: [], count: 0 });
+          },
+        });
+      }, options);
+      for (const send of later) await send().catch(() => {});
+      return result;
+    },
+  };
+}

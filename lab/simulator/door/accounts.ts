@@ -2,6 +2,7 @@ import type { Tokens, users } from '#contracts/users';
 import { type CallContext, type Caller, type Client, encodeCaller, isProblem } from '#kit/contract';
 import type { Timers } from '#kit/runtime';
 import type { Simulation } from '../simulation.ts';
+import { keyOfProgram } from './program-errand.ts';
 import type { Visitor } from './wire.ts';
 
 /** Everybody's: who they are is what matters here, not how well they keep it. */
@@ -32,19 +33,24 @@ export interface AccountsOptions {
   readonly timers: Timers;
   readonly users: Pick<Client<typeof users>, 'register' | 'signIn' | 'refresh'>;
   readonly contextOf: (caller: Caller) => CallContext;
+  /** Told what nobody else may read. */
+  readonly secrets: Set<string>;
 }
 
 const attemptsMax = 300;
 const restMs = 400;
 const guest: Caller = { kind: 'anonymous', id: 'anonymous' };
 const guestAddress = '10.0.0.1';
+const programsAddress = '10.0.0.2';
 
-export function createAccounts({ simulation, timers, users, contextOf }: AccountsOptions): Accounts {
+export function createAccounts({ simulation, timers, users, contextOf, secrets }: AccountsOptions): Accounts {
   /** By who they are in the plan. */
   const accounts = new Map<string, Promise<Account>>();
   /** By who they are in the shop. */
   const known = new Map<string, Account>();
   const renewals = new Map<Account, Promise<void>>();
+
+  secrets.add(passwordOfAll);
 
   /** Asks until there is an answer. Undefined: it was refused for good. */
   async function persist<T>(what: string, ask: (context: CallContext) => Promise<T>): Promise<T | undefined> {
@@ -61,10 +67,15 @@ export function createAccounts({ simulation, timers, users, contextOf }: Account
     return undefined;
   }
 
+  function keep({ accessToken, refreshToken }: Tokens): void {
+    secrets.add(accessToken).add(refreshToken);
+  }
+
   async function signIn(email: string): Promise<Tokens> {
     const body = { email, password: passwordOfAll };
     const reply = await persist(`sign-in of ${email}`, (context) => users.signIn({ body }, context));
     if (!reply) throw new Error(`${email} has an account and can not sign in`);
+    keep(reply.body);
     return reply.body;
   }
 
@@ -85,6 +96,7 @@ export function createAccounts({ simulation, timers, users, contextOf }: Account
   async function renew(account: Account): Promise<void> {
     const { refreshToken } = account.tokens;
     const fresh = await persist('a refresh', (context) => users.refresh({ body: { refreshToken } }, context));
+    if (fresh) keep(fresh.body);
     account.tokens = fresh?.body ?? (await signIn(account.email));
     account.isRefused = false;
   }
@@ -103,7 +115,7 @@ export function createAccounts({ simulation, timers, users, contextOf }: Account
 
   return {
     async signedIn(caller) {
-      if (caller.kind === 'anonymous') return caller;
+      if (caller.kind === 'anonymous' || keyOfProgram(encodeCaller(caller)) !== undefined) return caller;
       const account = await accountOf(caller);
       if (account.isRefused) {
         // One for all windows that are open: tokens are exchanged one after the other.
@@ -114,6 +126,8 @@ export function createAccounts({ simulation, timers, users, contextOf }: Account
       return account.caller;
     },
     visitorOf(caller) {
+      const key = keyOfProgram(caller ?? '');
+      if (key !== undefined) return { token: key, address: programsAddress };
       const account = known.get(caller ?? '');
       return { token: account?.tokens.accessToken, address: account?.address ?? guestAddress };
     },

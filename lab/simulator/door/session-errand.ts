@@ -16,13 +16,14 @@ export interface SessionStory {
 export interface SessionErrandOptions {
   readonly ask: Ask;
   readonly book: SessionStory[];
+  readonly secrets: Set<string>;
 }
 
 /**
  * Somebody stays signed in on a device whose answers get lost and whose tabs ask at once; and then somebody comes with a copy of
  * a token that was used up two exchanges ago, which is to end the session for both.
  */
-export function createSessionErrand({ ask, book }: SessionErrandOptions) {
+export function createSessionErrand({ ask, book, secrets }: SessionErrandOptions) {
   return async function staySignedIn(errand: Extract<Errand, { kind: 'session' }>): Promise<void> {
     const email = `device-${errand.id}@example.com`;
     const body = { email, password: passwordOfAll };
@@ -38,6 +39,7 @@ export function createSessionErrand({ ask, book }: SessionErrandOptions) {
       const tokens = await ask<Tokens>(errand, 'session.refresh', ({ users }, context) =>
         users.refresh({ body: { refreshToken: token } }, context),
       );
+      if (tokens) secrets.add(tokens.accessToken).add(tokens.refreshToken);
       if (tokens) exchanges.push({ token, successor: tokens.refreshToken });
       return tokens?.refreshToken;
     }

@@ -1,8 +1,9 @@
 import { gateway } from '#contracts/gateway';
 import type { Door } from '#edge/gateway';
-import { headerNames, type ServiceServer } from '#kit/contract';
+import { headerNames, type ServiceContract, type ServiceServer } from '#kit/contract';
 import type { Request, Transport } from '#kit/runtime';
 import { publicContracts } from '../../../cli/compose.ts';
+import type { DoorBook, Standing, Visit } from './book.ts';
 
 /** An HTTP request as it goes over the simulated network. Its reply goes back as a reply whose body is text. */
 interface WireRequest {
@@ -12,22 +13,39 @@ interface WireRequest {
   readonly body: string | null;
   /** The address that it comes from. */
   readonly address: string;
+  /** What the sender knows of it; for the books, no part of the request. */
+  readonly known: Pick<Visit, 'operation' | 'isChange' | 'as'>;
 }
 
-/**
- * What answers at the door: its own routing, parsing and checks, behind a simulated network instead of a socket. `onInternalError`
- * is told of what no door should ever say.
- */
-export function createWireServer(door: Door, onInternalError: (what: string) => void): ServiceServer {
+export interface WireServerOptions {
+  readonly book: DoorBook;
+  /** The life of the process, for the book. */
+  readonly at: string;
+  /** True time. */
+  readonly nowMs: () => number;
+  /** Told of what no door should ever say. */
+  readonly onInternalError: (what: string) => void;
+}
+
+/** What answers at the door: its own routing, parsing and checks, behind a simulated network instead of a socket. */
+export function createWireServer(door: Door, options: WireServerOptions): ServiceServer {
+  const { book, at, nowMs, onInternalError } = options;
   return {
     contract: gateway,
     async handle(request) {
-      const { method, url, headers, body, address } = request.body as WireRequest;
+      const { method, url, headers, body, address, known } = request.body as WireRequest;
+      const visit: Visit = {
+        ...{ ...known, at, correlationId: headers['x-correlation-id'] ?? '' },
+        ...{ status: undefined, answeredAtMs: undefined },
+      };
+      book.visits.push(visit);
       const reply = await door.inject({
         ...{ method: method as 'GET', url, headers: { ...headers }, remoteAddress: address },
         ...(body === null ? {} : { payload: body }),
       });
       if (reply.statusCode === 500) onInternalError(`${method} ${url}: ${reply.payload}`);
+      visit.status = reply.statusCode;
+      visit.answeredAtMs = nowMs();
       const told: Record<string, string> = {};
       for (const [name, value] of Object.entries(reply.headers)) {
         // The time of day is the real one: no part of a run.
@@ -71,6 +89,8 @@ const forged = { [headerNames.caller]: 'admin:usr_forged', [headerNames.session]
 
 function wireOf(request: Request, { token, address }: Visitor): WireRequest {
   const { method, path } = operationOf(request);
+  const [as = 'anonymous'] = (request.headers[headerNames.caller] ?? '').split(':');
+  const operation = `${request.service}.${request.operation}`;
   const { [headerNames.correlationId]: correlationId = '', ...rest } = request.headers;
   const headers = {
     ...{ ...rest, ...forged, 'x-correlation-id': correlationId.padEnd(8, '.') },
@@ -78,11 +98,14 @@ function wireOf(request: Request, { token, address }: Visitor): WireRequest {
     ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
   };
   const body = request.body === undefined ? null : JSON.stringify(request.body);
-  return { method, url: urlOf(path, request), headers, body, address };
+  const known = { operation, isChange: method !== 'GET', as: as as Standing };
+  return { method, url: urlOf(path, request), headers, body, address, known };
 }
 
+const doorContracts: readonly ServiceContract[] = [...publicContracts, gateway];
+
 function operationOf({ service, operation }: Request) {
-  const found = publicContracts.find((contract) => contract.service === service)?.operations[operation];
+  const found = doorContracts.find((contract) => contract.service === service)?.operations[operation];
   if (!found) throw new Error(`${service} has no ${operation}`);
   return found;
 }
