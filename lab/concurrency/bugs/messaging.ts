@@ -9,7 +9,7 @@ export const messagingBugs: readonly Bug[] = [
     summary: 'the relay reads `id > last` and so passes over a row that was committed late',
     workload: 'outbox',
     breaks: /no event is lost/,
-    roundsMax: 40,
+    roundsMax: 100,
     parts: { createRelay: createCursorRelay },
   },
   {
@@ -35,7 +35,7 @@ export const messagingBugs: readonly Bug[] = [
     summary: 'a member moves the position of a partition whoever holds it by now, and from wherever it stands',
     workload: 'consumers',
     breaks: /applied once/,
-    roundsMax: 40,
+    roundsMax: 100,
     rewrite: replaceInSql(/^\s*update inbox_position p set next_offset/, (text) =>
       text.replace('and p.generation = m.generation and p.next_offset = m.from_offset', ''),
     ),

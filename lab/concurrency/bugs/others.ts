@@ -18,7 +18,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'keys are claimed in the order in which the request named them',
     workload: 'claims',
     breaks: /no deadlocks/,
-    roundsMax: 40,
+    roundsMax: 400,
     rewrite: replaceInSql(/insert into idempotency_key .* order by scope, key/s, (text) =>
       text.replace('order by scope, key', ''),
     ),
@@ -36,7 +36,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'progress of a saga is written whoever has taken it over meanwhile',
     workload: 'sagas',
     breaks: /earlier holder|effect once|one fact/,
-    roundsMax: 40,
+    roundsMax: 100,
     rewrite: replaceInSql(/update saga set status = wanted.status/, (text) =>
       text.replace('saga.fence = wanted.fence and', ''),
     ),
@@ -46,7 +46,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'an order is read without a lock, so two people refund the same money and one refund is forgotten',
     workload: 'orders',
     breaks: /no refund is lost|provider has what the order says|what was told is there/,
-    roundsMax: 40,
+    roundsMax: 100,
     rewrite: replaceInSql(/from customer_order o where o.id = any/, (text) => text.replace('for update', '')),
   },
   {
@@ -62,7 +62,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'admins are counted without a lock: two demote each other, each leaving the other (write skew)',
     workload: 'admins',
     breaks: /always an admin/,
-    roundsMax: 40,
+    roundsMax: 150,
     rewrite: replaceInSql(/from user_account where role = 'admin' or id = \$1/, (text) =>
       text.replace('for no key update', ''),
     ),
@@ -72,7 +72,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'a list is read, added to in the application, and written back',
     workload: 'lists',
     breaks: /incompatible-order|internal/,
-    roundsMax: 40,
+    roundsMax: 100,
     parts: {
       async appendToList(tx, key, element) {
         await tx.query('insert into lab_list values ($1) on conflict do nothing', [key]);

@@ -27,7 +27,7 @@ export const stockBugs: readonly Bug[] = [
     summary: 'the hold of an order is read without a lock, so that its commit and its release both find it held',
     workload: 'holds',
     breaks: /conserved|unexpectedly/,
-    roundsMax: 40,
+    roundsMax: 100,
     rewrite: replaceInSql(/from hold where order_id = any/, (text) => text.replace('for update', '')),
   },
   {
@@ -63,7 +63,7 @@ export const stockBugs: readonly Bug[] = [
     summary: 'a hold that another instance made is met by its key alone: who sells it waits for our stock, we for it',
     workload: 'recalled',
     breaks: /no deadlocks/,
-    roundsMax: 40,
+    roundsMax: 400,
     rewrite: replaceInSql(/where not exists \(select from hold as known/, (text) =>
       text.replace(/where not exists \([^)]*\)/, ''),
     ),

@@ -35,22 +35,27 @@ const likelyRecalled: Likely = { hold: 0.6, commit: 0.6, release: 0.2, expire: 0
  * in which nobody comes by that. The orders are this client's own, so that nobody else ends them.
  */
 function sentToAndFro(round: Round, shops: readonly Shop[], sku: string, client: string): Task[] {
-  const [seller, other] = shops.toSorted(() => round.random.next() - 0.5) as [Shop, Shop];
-  const orderOf = (name: string) => ({
-    orderId: `${client}-${name}`,
-    lines: [{ sku, quantity: 1 }],
-    expiresInMs: never,
-  });
+  const [seller, other] = twoOf(round, shops);
   return Array.from({ length: round.between(1, 3) }).flatMap((_, i): Task[] => {
-    const released = orderOf(`${i}`);
-    const more = Array.from({ length: round.between(1, batchesAfterDoubtMax + 1) }, (_, k) => orderOf(`${i}-${k}`));
+    const released = orderOf(sku, `${client}-${i}`);
     return [
       { shop: seller, kind: 'hold', order: released },
       { shop: other, kind: 'release', order: released },
-      ...more.map((order): Task => ({ shop: seller, kind: 'hold', order })),
+      ...sellMore(round, seller, sku, `${client}-${i}`),
       { shop: seller, kind: 'commit', order: released },
     ];
   });
+}
+
+const twoOf = (round: Round, shops: readonly Shop[]) =>
+  shops.toSorted(() => round.random.next() - 0.5) as [Shop, Shop, ...Shop[]];
+
+const orderOf = (sku: string, orderId: string) => ({ orderId, lines: [{ sku, quantity: 1 }], expiresInMs: never });
+
+/** As long as a shop leaves its memory alone after it was wrong, or a little less. */
+function sellMore(round: Round, shop: Shop, sku: string, name: string): Task[] {
+  const count = round.between(1, batchesAfterDoubtMax + 1);
+  return Array.from({ length: count }, (_, k) => ({ shop, kind: 'hold', order: orderOf(sku, `${name}-${k}`) }));
 }
 
 /** Production leaves recalled rows alone for a hundred batches once they were wrong: no round has so many. */
