@@ -27,7 +27,10 @@ export function createNewsroom(simulation: Simulation, plan: readonly NewsPlan[]
     const product = productOf(sku, version);
     const logicalClock = createTextClock(createHybridClock({ clock: world.clock }));
     const type = version === 1 ? 'product.created' : 'product.changed';
-    const event = createEnvelope({ source: 'products', world, logicalClock }, { type, key: product.id, data: { product } });
+    const event = createEnvelope(
+      { source: 'products', world, logicalClock },
+      { type, key: product.id, data: { product } },
+    );
     for (let isTold = false; !isTold; ) {
       isTold = await log.append('products', [event]).then(
         () => true,
