@@ -5,11 +5,11 @@ import {
   type EmbeddedPostgres,
   lockDirectory,
   openSecrets,
-  provisionDatabase,
+  provisionDatabases,
   type Secrets,
   startEmbeddedPostgres,
 } from '#kit/store/embedded';
-import { hasDatabase, resolveUrl, type ServiceName, serviceNames, type Topology } from './topology.ts';
+import { hasDatabase, resolveUrl, serviceNames, type Topology } from './topology.ts';
 
 /** The databases of a topology: the embedded server, or one that runs elsewhere. */
 export interface Databases extends Component {
@@ -119,19 +119,23 @@ async function provisionAll(
   secrets: Secrets,
   world: World,
 ): Promise<Record<string, string>> {
-  const urls: Record<string, string> = {};
   const running = new Set(topology.processes.flatMap(({ runs }) => runs));
-  for (const service of serviceNames.filter((name) => running.has(name) && hasDatabase(name))) {
+  const services = serviceNames.filter((name) => running.has(name) && hasDatabase(name));
+  const urls: Record<string, string> = {};
+  for (const service of services) {
     const given = topology.database.services?.[service];
-    urls[service] = given ? resolveUrl(given, process.env) : await provisionOne(service, admin, secrets, world);
+    if (given) urls[service] = resolveUrl(given, process.env);
   }
   // The log of events is nobody's and everybody's, like a broker.
-  urls['log'] = await provisionOne('log', admin, secrets, world);
+  const ours = [...services.filter((service) => urls[service] === undefined), 'log'];
+  const wanted = ours.map(wantedOf);
+  const made = await provisionDatabases({ admin, wanted, secrets, random: world.random });
+  for (const [i, service] of ours.entries()) urls[service] = made[i] as string;
   return urls;
 }
 
 /** Database and role have one name, in the manner of SQL: `holdfast_payment_sandbox`. */
-function provisionOne(service: ServiceName | 'log', admin: string, secrets: Secrets, world: World): Promise<string> {
+function wantedOf(service: string) {
   const name = `holdfast_${service.replaceAll('-', '_')}`;
-  return provisionDatabase({ admin, database: name, role: name, secrets, random: world.random });
+  return { database: name, role: name };
 }

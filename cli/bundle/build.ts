@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'vite';
@@ -18,7 +19,7 @@ export async function buildBundle(
     configFile: false,
     root,
     logLevel: 'error',
-    plugins: [keepPlaces()],
+    plugins: [keepPlaces(), takeBuiltIns()],
     resolve: { alias: [{ find: /^undici$/, replacement: join(root, 'cli/bundle/undici.mjs') }] },
     ssr: { noExternal: true, target: 'node' },
     build: {
@@ -36,6 +37,28 @@ export async function buildBundle(
       },
     },
   });
+  // Otherwise Node reads each file as CommonJS first, to find that it is none.
+  writeFileSync(join(outFolder, 'package.json'), '{ "type": "module" }\n');
+}
+
+/**
+ * Whoever imports `node:http` makes Node look at all that it exports, and behind one of those names is a whole other HTTP client:
+ * 20 ms of each process. What is taken from it by name alone costs nothing.
+ */
+function takeBuiltIns(): Plugin {
+  const imports = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}\n]*)\})? from "((?:node:)?https?)";$/gm;
+  return {
+    name: 'holdfast-built-ins',
+    renderChunk(code) {
+      const taken = code.replaceAll(imports, (_, whole?: string, parts?: string, name?: string) => {
+        const names = [whole, parts === undefined ? undefined : `{${parts.replaceAll(' as ', ': ')}}`];
+        const from = `process.getBuiltinModule("${name}")`;
+        return names.map((each) => (each === undefined ? '' : `const ${each} = ${from};`)).join(' ');
+      });
+      // No line moves.
+      return taken === code ? null : { code: taken, map: null };
+    },
+  };
 }
 
 /** A module that looks for files beside itself finds them where it was written, wherever it runs. */

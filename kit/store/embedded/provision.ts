@@ -4,13 +4,17 @@ import type { Random } from '#kit/runtime';
 import { EmbeddedPostgresError } from './errors.ts';
 import type { Secrets } from './secrets.ts';
 
-export interface ProvisionOptions {
-  /** URL of a role that may create roles and databases, on any PostgreSQL ≥ 15. */
-  readonly admin: string;
+interface Wanted {
   readonly database: string;
   /** Owns the database; no other role but the administrators can connect to it. */
   readonly role: string;
-  /** Where the role's generated password is kept. */
+}
+
+interface ProvisionAllOptions {
+  /** URL of a role that may create roles and databases, on any PostgreSQL ≥ 15. */
+  readonly admin: string;
+  readonly wanted: readonly Wanted[];
+  /** Where the roles' generated passwords are kept. */
   readonly secrets: Secrets;
   readonly random: Random;
 }
@@ -21,25 +25,41 @@ export const serverVersionMin = 15;
 const provisionLock = 0x401d_fa57;
 
 /**
- * Makes sure that the database and its owner exist and that no other role can connect. Repeating it changes nothing.
- * Returns the URL with which the role connects.
+ * Makes sure that the databases and their owners exist and that no other role can connect. Repeating it changes nothing.
+ * Returns the URLs with which the roles connect, in the order in which they are wanted.
  */
-export async function provisionDatabase(options: ProvisionOptions): Promise<string> {
-  const { admin, database, role, secrets, random } = options;
-  return withClient(admin, async (client) => {
+export async function provisionDatabases(options: ProvisionAllOptions): Promise<string[]> {
+  return withClient(options.admin, async (client) => {
     await checkServerVersion(client);
     await client.query('select pg_advisory_lock($1)', [provisionLock]);
-    const password = secrets.ensure(`role:${role}`);
-    const verifier = scramVerifier(password, random.bytes(16));
-    await ensureRole(client, role, verifier);
-    await ensureDatabase(client, database, role);
-    const url = roleUrl(admin, database, role, password);
-    // The file and the server may disagree: the file was lost, or a crash came between the two.
-    if (!(await passwordFits(url))) {
-      await client.query(`alter role ${pg.escapeIdentifier(role)} password '${verifier}'`);
-    }
-    return url;
+    const urls: string[] = [];
+    for (const wanted of options.wanted) urls.push(await provision(client, wanted, options));
+    return urls;
   });
+}
+
+/** One of them. */
+export async function provisionDatabase(options: Omit<ProvisionAllOptions, 'wanted'> & Wanted): Promise<string> {
+  const [url] = await provisionDatabases({ ...options, wanted: [options] });
+  return url as string;
+}
+
+async function provision(
+  client: pg.Client,
+  { database, role }: Wanted,
+  { admin, secrets, random }: ProvisionAllOptions,
+): Promise<string> {
+  const password = secrets.ensure(`role:${role}`);
+  // Made where it is wanted: four thousand rounds of a hash are most of a start at which everything is there.
+  const verifier = () => scramVerifier(password, random.bytes(16));
+  await ensureRole(client, role, verifier);
+  await ensureDatabase(client, database, role);
+  const url = roleUrl(admin, database, role, password);
+  // The file and the server may disagree: the file was lost, or a crash came between the two.
+  if (!(await passwordFits(url))) {
+    await client.query(`alter role ${pg.escapeIdentifier(role)} password '${verifier()}'`);
+  }
+  return url;
 }
 
 function roleUrl(admin: string, database: string, role: string, password: string): string {
@@ -51,11 +71,11 @@ function roleUrl(admin: string, database: string, role: string, password: string
 }
 
 /** The server gets only what it keeps, the verifier: the password can't reach its logs or its statistics. */
-async function ensureRole(client: pg.Client, role: string, verifier: string): Promise<void> {
+async function ensureRole(client: pg.Client, role: string, verifier: () => string): Promise<void> {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role]);
   if (rowCount !== 0) return;
   const name = pg.escapeIdentifier(role);
-  await client.query(`create role ${name} login nosuperuser nocreatedb nocreaterole password '${verifier}'`);
+  await client.query(`create role ${name} login nosuperuser nocreatedb nocreaterole password '${verifier()}'`);
 }
 
 async function passwordFits(url: string): Promise<boolean> {
