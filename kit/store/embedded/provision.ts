@@ -50,7 +50,7 @@ async function provision(
   { admin, secrets, random }: ProvisionAllOptions,
 ): Promise<string> {
   const password = secrets.ensure(`role:${role}`);
-  // Made where it is wanted: four thousand rounds of a hash are most of a start at which everything is there.
+  // Made where it is wanted, which is seldom: it takes four thousand rounds of a hash.
   const verifier = () => scramVerifier(password, random.bytes(16));
   await ensureRole(client, role, verifier);
   await ensureDatabase(client, database, role);
