@@ -32,8 +32,8 @@ export interface Router<Pages extends Readonly<Record<string, string>>> {
 /**
  * Pages of an app by pattern. Links are ordinary links: a click on one that leads to a page of this app changes the page
  * without loading it anew; whatever else a person may do with a link (new tab, copy) works as everywhere. After a change
- * of page the focus is on its main heading, so that a screen reader says where one has come to, and Back goes back to
- * the place in the page that was left.
+ * of page the focus is on what the page is about, so that a screen reader says where one has come to, unless somebody is typing
+ * into what has stayed, and Back goes back to the place in the page that was left.
  */
 export function createRouter<const Pages extends Readonly<Record<string, string>>>(pages: Pages): Router<Pages> {
   const patterns = Object.entries(pages).map(([page, pattern]) => ({ page, pattern: patternOf(pattern) }));
@@ -59,6 +59,8 @@ export function createRouter<const Pages extends Readonly<Record<string, string>
     if (samePage) return;
     await tick();
     scroll(0, scrollTo ?? 0);
+    // Whoever is typing goes on typing: a search box leads to its page with the first letters.
+    if (document.activeElement instanceof HTMLInputElement) return;
     document.querySelector<HTMLElement>('main h1, main')?.focus({ preventScroll: true });
   }
 
