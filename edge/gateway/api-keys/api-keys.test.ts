@@ -76,6 +76,38 @@ test('a revoked key is refused from the answer on, and at other gateways as soon
   expect((await ask(`/api-keys/key_${'0'.repeat(26)}`, await token('admin'), 'DELETE')).status).toBe(404);
 });
 
+test('who looked a key up before it was revoked, and hears of it afterwards, tells nobody else', async () => {
+  const { world } = testWorld();
+  const read = Promise.withResolvers<void>();
+  const heard = Promise.withResolvers<void>();
+  let isSlow = false;
+  const slow = {
+    ...database,
+    query: async (...args: Parameters<Database['query']>) => {
+      const waits = isSlow;
+      const result = await database.query(...args);
+      if (!waits) return result;
+      read.resolve();
+      await heard.promise;
+      return result;
+    },
+  } as Database;
+  const keys = createApiKeys({ world, database: slow, freshMs: 600_000 });
+  const wanted = { name: 'x', role: 'staff', operations: ['*'], readsOnly: false, perSecond: 100 } as const;
+  const { key, about } = await keys.create({ ...wanted, createdBy: 'usr_1', expiresInDays: undefined });
+  isSlow = true;
+  const early = keys.verify(key);
+  isSlow = false;
+  await read.promise;
+  await keys.revoke(about.id, 'usr_1');
+  const late = expect(keys.verify(key)).rejects.toMatchObject({ status: 401 });
+  heard.resolve();
+  expect((await early).id).toBe(about.id);
+  await late;
+  await expect(keys.verify(key)).rejects.toMatchObject({ status: 401 });
+  await keys.component.stop?.();
+});
+
 test('a key does what it is for and nothing else', async () => {
   const { key } = await make({ operations: ['echo.read', 'echo.say'], readsOnly: true });
   expect((await ask('/echo/hello', key)).status).toBe(200);

@@ -66,16 +66,23 @@ export function createApiKeys(options: ApiKeysOptions): ApiKeys {
   const looking = new Map<string, Promise<ApiKey | undefined>>();
   const used = new Map<string, number>();
   const toNote = new Set<string>();
+  let revocations = 0;
   let stopListening: Cancel = () => {};
 
+  /** Who is looking just now may see a key as it was: nobody who comes later may be told that. */
   function forget(id: string): void {
+    revocations += 1;
+    looking.clear();
     for (const [name, { about }] of remembered) if (about.id === id) remembered.delete(name);
   }
 
   async function look(name: string, hash: Uint8Array): Promise<ApiKey | undefined> {
+    const atMs = clock.monotonicMs();
+    const before = revocations;
     const about = await findKey(database, hash);
+    if (revocations !== before) return about;
     remembered.delete(name);
-    if (about) remembered.set(name, { about, atMs: clock.monotonicMs() });
+    if (about) remembered.set(name, { about, atMs });
     if (remembered.size > rememberedMax) remembered.delete(remembered.keys().next().value as string);
     return about;
   }
@@ -88,8 +95,11 @@ export function createApiKeys(options: ApiKeysOptions): ApiKeys {
     if (known && ageMs <= freshMs) return known.about;
     let asked = looking.get(name);
     if (!asked) {
-      asked = look(name, hash).finally(() => looking.delete(name));
-      looking.set(name, asked);
+      const own = look(name, hash).finally(() => {
+        if (looking.get(name) === own) looking.delete(name);
+      });
+      looking.set(name, own);
+      asked = own;
     }
     try {
       return await asked;
