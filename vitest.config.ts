@@ -18,6 +18,7 @@ const slowestFirst = [
   'test/browser/storefront',
   'lab/bench/shop/shop',
   'lab/concurrency/concurrency',
+  'test/browser/faults',
   'test/mesh',
   'kit/store/embedded/server',
   'test/one-trace',

@@ -1,6 +1,7 @@
 import type { assistant, Knowledge } from '#contracts/assistant';
 import type { Cart, Checkout, carts } from '#contracts/carts';
 import type { gateway } from '#contracts/gateway';
+import { idLetters } from '#contracts/ids';
 import type { inventory } from '#contracts/inventory';
 import type { orders } from '#contracts/orders';
 import type { products } from '#contracts/products';
@@ -328,8 +329,7 @@ export function createErrands(options: ErrandOptions) {
   };
 }
 
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const letters = (random: Random): string => Array.from({ length: 26 }, () => pick(random, [...alphabet])).join('');
+const letters = (random: Random): string => Array.from({ length: 26 }, () => pick(random, [...idLetters])).join('');
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {
   return items
