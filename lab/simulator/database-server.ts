@@ -266,6 +266,8 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
 
     return {
       acquire() {
+        // Nobody would ever give its turn back.
+        if (!client.isAlive) return new Promise(() => {});
         if (!isUp) return refused(client);
         if (!holder && waiting.length === 0) {
           holder = mine;
@@ -408,7 +410,6 @@ function connectionLost(message: string): Error {
   return Object.assign(new Error(`Connection terminated: ${message}`), { code: 'ECONNRESET' });
 }
 
-/** Enough of a statement to know it by. */
 /** Enough of a statement to know it again. */
 function wordsOf(text: string, values: readonly SqlValue[]): Pick<TraceEvent, 'detail' | 'about'> {
   return {
