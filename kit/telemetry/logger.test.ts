@@ -59,6 +59,7 @@ test('errors are written with type, message, stack, category and causes', () => 
 test('an error that was foreseen says what is wrong in one line, without stacks', () => {
   const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   const error = Object.assign(new Error('orders: no database', { cause }), {
+    category: 'unavailable',
     fault: 'elsewhere',
     retry: { afterMs: 5 },
   });
@@ -67,6 +68,7 @@ test('an error that was foreseen says what is wrong in one line, without stacks'
   expect(parsed()[0].error).toEqual({
     type: 'Error',
     message: 'orders: no database',
+    category: 'unavailable',
     fault: 'elsewhere',
     retry: { afterMs: 5 },
     cause: { type: 'Error', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' },
@@ -74,6 +76,19 @@ test('an error that was foreseen says what is wrong in one line, without stacks'
   const pretty = capture({ format: 'pretty' });
   pretty.log.warn('failed', { error });
   expect(pretty.lines).toEqual(['00:00:00.000 WARN  failed error=Error: orders: no database\n']);
+});
+
+test('an error of ours keeps its stack and that of its cause, also where whoever passed it on blamed somebody else', () => {
+  const cause = new TypeError('x is undefined');
+  for (const error of [
+    Object.assign(new Error('internal', { cause }), { category: 'internal', fault: undefined }),
+    Object.assign(new TypeError('y is undefined', { cause }), { fault: 'elsewhere' }),
+  ]) {
+    const { log, parsed } = capture();
+    log.error('failed', { error });
+    const stack = expect.stringContaining('logger.test.ts');
+    expect(parsed()[0].error).toMatchObject({ stack, cause: { stack } });
+  }
 });
 
 test('fields can not pretend to be the time, level or message of the line', () => {

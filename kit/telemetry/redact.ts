@@ -145,10 +145,15 @@ function withoutToJson(value: unknown): unknown {
 }
 
 /**
- * An error that says whose `fault` it is was met by code that knew it could come: where that stands tells nothing, and an
- * outage brings hundreds of them. Neither it nor what caused it has its stack written.
+ * An error that says what kind it is and that its `fault` is not ours was met by code that knew it could come: where that stands
+ * tells nothing, and an outage brings hundreds of them. Neither it nor what caused it has its stack written.
  */
-function plainError(error: Error, isForeseen = 'fault' in error): Record<string, unknown> {
+function isForeseenError(error: Error): boolean {
+  const { category, fault } = error as { readonly category?: unknown; readonly fault?: unknown };
+  return typeof category === 'string' && typeof fault === 'string';
+}
+
+function plainError(error: Error, isForeseen = isForeseenError(error)): Record<string, unknown> {
   const plain: Record<string, unknown> = { type: error.name, message: error.message };
   if (error.stack && !isForeseen) plain['stack'] = error.stack;
   if (error instanceof AggregateError) plain['errors'] = error.errors;
