@@ -52,20 +52,26 @@ async function ask(origin: string, body: string, type = 'application/json') {
   return { status: reply.statusCode, text: await reply.body.text() };
 }
 
+/** The service, elsewhere. */
+async function overHttp(): Promise<Transport> {
+  const app = createHttpServer({ routes: routesOf(service), admit: (one) => one });
+  closers.push(() => app.close());
+  return transportTo(await app.listen({ host: '127.0.0.1', port: 0 }));
+}
+
+function transportTo(origin: string): Transport {
+  const http = createHttpTransport({ contracts: [notes], origin });
+  closers.push(() => http.close());
+  return http;
+}
+
 let local: string;
 let remote: string;
 beforeAll(async () => {
   const inProcess = createLocalTransport(world.timers);
   inProcess.attach(service);
   local = await openDoor(inProcess);
-  const app = createHttpServer({ routes: routesOf(service), admit: (one) => one });
-  closers.push(() => app.close());
-  const http = createHttpTransport({
-    contracts: [notes],
-    origin: await app.listen({ host: '127.0.0.1', port: 0 }),
-  });
-  closers.push(() => http.close());
-  remote = await openDoor(http);
+  remote = await openDoor(await overHttp());
 });
 
 test('what is passed on is the very text that came, in both directions', async () => {
@@ -77,10 +83,8 @@ test('what is passed on is the very text that came, in both directions', async (
   closers.push(async () => server.close());
   await once(server, 'listening');
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const http = createHttpTransport({ contracts: [notes], origin });
-  closers.push(() => http.close());
   const sent = '{"text":  "Zürich \\u00e9",\n "much":12345678901234567890}';
-  const reply = await ask(await openDoor(http), sent);
+  const reply = await ask(await openDoor(transportTo(origin)), sent);
   expect(asked).toEqual([sent]);
   expect(reply).toEqual({ status: 200, text: '{ "text" : "\\u00e9", "extra": 1.0 }' });
 });
@@ -101,13 +105,7 @@ test('a body that is no good is refused in the same words, wherever it is read f
 
 test('a reply that says what went wrong is read on its way, for whoever might try again', async () => {
   const seen: unknown[] = [];
-  const app = createHttpServer({ routes: routesOf(service), admit: (one) => one });
-  closers.push(() => app.close());
-  const http = createHttpTransport({
-    contracts: [notes],
-    origin: await app.listen({ host: '127.0.0.1', port: 0 }),
-  });
-  closers.push(() => http.close());
+  const http = await overHttp();
   const send = async (body: unknown) => {
     const common = { service: 'notes', operation: 'keep', params: {}, query: {}, headers: {}, passesOn: true };
     const reply = await http.send({ ...common, body }, new AbortController().signal);
