@@ -64,9 +64,15 @@ export function leftOf(trade: Trade, left: (goods: Goods) => number): { sku: str
   return [...goodsIn(trade)].flatMap(([sku, goods]) => (left(goods) > 0 ? [{ sku, quantity: left(goods) }] : []));
 }
 
-/** Takes units back. Those that were sent come back first; what goes beyond never left, and is not sent any more. */
-export function takeBack(goods: Goods, quantity: number): { readonly goods: Goods; readonly unsent: number } {
-  const unsent = Math.max(0, quantity - withCustomer(goods));
+/**
+ * Takes units back. `unsent` of them never left, and are not sent any more: by default only what goes beyond those that were
+ * sent.
+ */
+export function takeBack(
+  goods: Goods,
+  quantity: number,
+  unsent = Math.max(0, quantity - withCustomer(goods)),
+): { readonly goods: Goods; readonly unsent: number } {
   return { unsent, goods: { ...goods, returned: goods.returned + quantity, unsent: goods.unsent + unsent } };
 }
 

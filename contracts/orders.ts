@@ -425,7 +425,7 @@ export const orders = defineService({
       method: 'POST',
       path: '/orders/{orderId}/returns',
       summary:
-        'Takes goods back, to the shelf or as damaged, and refunds their price. Units that were not sent yet count last, and are not sent any more.',
+        'Takes goods back, to the shelf or as damaged, and refunds their price. Customers take back what was not sent yet; staff all that has come back: units that were not sent count last then. What was not sent is not sent any more.',
       access: ['customer', 'staff', 'service'],
       idempotency: 'required',
       params: ofOrder,

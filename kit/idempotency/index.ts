@@ -102,6 +102,12 @@ function stateOf(claim: Claim, row: FoundKey | undefined): ClaimState {
   return { state: 'in-flight', reference: row.reference ?? undefined };
 }
 
+/** What became of a key, for whoever will not claim it (any more). Undefined: no transaction that is committed has claimed it. */
+export async function readClaim(database: Queryable, claim: Claim): Promise<ClaimState | undefined> {
+  const { rows } = await database.query<FoundKey>(lookUpSql, [[claim.scope], [claim.key]]);
+  return rows[0] && stateOf(claim, rows[0]);
+}
+
 /** One string for the pair, and never the same for two pairs. */
 function nameOf({ scope, key }: { readonly scope: string; readonly key: string }): string {
   return `${scope.length}:${scope}${key}`;

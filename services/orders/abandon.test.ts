@@ -12,7 +12,14 @@ import { confirmedOrder } from './testing.ts';
 
 const named = (changeId: string) => ({ changeId, key: changeId, reason: '', occurredAt: '2030-01-01T00:00:00Z' });
 const cup = [{ sku: 'CUP', quantity: 1 }];
-const back: Change = { ...named('ret_1'), kind: 'return', lines: cup, sellable: true, refundMinor: undefined };
+const back: Change = {
+  ...named('ret_1'),
+  kind: 'return',
+  lines: cup,
+  sellable: true,
+  refundMinor: undefined,
+  onlyUnsent: false,
+};
 
 test('units that were not to be sent any more are to be sent after all when their return is refused', () => {
   const mugs = {

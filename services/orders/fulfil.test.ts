@@ -20,10 +20,10 @@ const sending = (lines?: Lines): Fulfilment => {
 };
 const send = (from: OrderRecord, lines?: Lines) => fulfil(from, sending(lines));
 const complete = (from: OrderRecord) => fulfil(from, { kind: 'complete', ...named() });
-function giveBack(from: OrderRecord, lines: Lines): OrderRecord {
+function giveBack(from: OrderRecord, lines: Lines, onlyUnsent = false): OrderRecord {
   const { key, occurredAt } = named();
   const common = { changeId: `ret_${key}`, key, occurredAt, reason: '' };
-  const change = { kind: 'return', ...common, lines, sellable: true, refundMinor: undefined } as const;
+  const change = { kind: 'return', ...common, lines, sellable: true, refundMinor: undefined, onlyUnsent } as const;
   return finishChange(startChange(from, change).order, change);
 }
 const cancel = { kind: 'cancel', changeId: 'can_1', key: 'c', reason: '', occurredAt: '2030-01-01T00:00:00Z' } as const;
@@ -63,6 +63,18 @@ test('units that come back before they were sent are not sent any more', () => {
   // The last unit to be sent comes back instead: nothing is left to send.
   const rest = send(less, [{ sku: 'MUG', quantity: 1 }]);
   expect(giveBack(rest, [{ sku: 'CUP', quantity: 1 }]).state).toBe('fulfilled');
+});
+
+test('customers take back only what was not sent: nobody has seen the rest come back', () => {
+  const part = send(order, [{ sku: 'MUG', quantity: 3 }]);
+  const less = giveBack(part, [{ sku: 'MUG', quantity: 1 }], true);
+  expect(unsentOf(less)).toEqual([1]);
+  expect(() => giveBack(less, [{ sku: 'MUG', quantity: 1 }], true)).toThrow(
+    'MUG: 0 not sent; staff take back what was',
+  );
+  const sent = complete(send(less));
+  expect(() => giveBack(sent, [{ sku: 'CUP', quantity: 1 }], true)).toThrow('CUP: 0 not sent');
+  expect(unsentOf(giveBack(sent, [{ sku: 'MUG', quantity: 3 }]))).toEqual([1, 0]);
 });
 
 test('an order is completed when nothing is left to send, and can still be returned afterwards', () => {

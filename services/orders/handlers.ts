@@ -1,7 +1,7 @@
 import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
 import { type CallContext, contractProblems, type Handlers, waitUntilMs } from '#kit/contract';
-import { fingerprintOf } from '#kit/idempotency';
+import { type ClaimState, fingerprintOf, readClaim } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
 import { readInParts, until } from '#kit/store';
@@ -72,14 +72,18 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
   async function place(body: PlaceOrder, context: CallContext): Promise<Decided<201>> {
     if (!engine.canStart) throw ordersProblems.overloaded();
     checkPermitted(body, context);
-    const toPrice = skusToPrice(body.lines);
-    const prices = toPrice.length > 0 ? await priceOf(toPrice, body.currency, context) : new Map<string, PricedSku>();
-    const order = orderFrom(body, context, prices);
-    const { totalMinor } = order;
-    if (body.expectedTotalMinor !== undefined && body.expectedTotalMinor !== totalMinor) {
-      const detail = `the total is ${totalMinor}, not ${body.expectedTotalMinor}`;
-      throw ordersProblems['price-changed']({ detail, data: { totalMinor } });
+    const key = context.idempotencyKey ?? '';
+    const earlier = { scope: placeScopeOf(body, context), key, fingerprint: fingerprintOf(body) };
+    let order: OrderRecord;
+    try {
+      order = await pricedOrder(body, context);
+    } catch (refusal) {
+      // An order that was accepted stays so whatever its goods cost by now: a refusal would have it placed and paid a second time.
+      const known = await readClaim(database, earlier);
+      if (!known) throw refusal;
+      return answer(resultOf(known), context, 201, earlier);
     }
+    const { totalMinor } = order;
     const saga = engine.create(sagas.placeOrder, order.id, {
       orderId: order.id,
       goods: goodsOf(order.lines),
@@ -88,9 +92,21 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       method: body.payment.method,
       origin: originOf(context),
     });
-    const claim = { scope: order.scope, key: order.businessKey, fingerprint: fingerprintOf(body), reference: order.id };
+    const claim = { ...earlier, reference: order.id };
     const result = await submit({ kind: 'place', claim, order, saga, cause: context });
     return answer(result, context, 201, claim);
+  }
+
+  async function pricedOrder(body: PlaceOrder, context: CallContext): Promise<OrderRecord> {
+    const toPrice = skusToPrice(body.lines);
+    const prices = toPrice.length > 0 ? await priceOf(toPrice, body.currency, context) : new Map<string, PricedSku>();
+    const order = orderFrom(body, context, prices);
+    const { totalMinor } = order;
+    if (body.expectedTotalMinor !== undefined && body.expectedTotalMinor !== totalMinor) {
+      const detail = `the total is ${totalMinor}, not ${body.expectedTotalMinor}`;
+      throw ordersProblems['price-changed']({ detail, data: { totalMinor } });
+    }
+    return order;
   }
 
   function orderFrom(body: PlaceOrder, context: CallContext, prices: ReadonlyMap<string, PricedSku>): OrderRecord {
@@ -116,7 +132,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
       refunds: [],
       cancellation: null,
       shipments: null,
-      scope: body.channel === 'import' ? importScope : scopeOf(context, email),
+      scope: placeScopeOf(body, context),
       businessKey: idempotencyKey,
       placedAtMs: body.placedAt === undefined ? clock.now() : timeAt('/placedAt', body.placedAt),
       decidedAtMs: null,
@@ -268,7 +284,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
         throw ordersProblems['not-permitted']({ detail: 'sellable and refundMinor are for staff' });
       }
       const common = changeFrom(ids.next('ret'), body, context);
-      const wanted: Change = { kind: 'return', ...common, lines, sellable: sellable ?? true, refundMinor };
+      const onlyUnsent = context.caller.kind === 'customer';
+      const wanted: Change = { kind: 'return', ...common, lines, sellable: sellable ?? true, refundMinor, onlyUnsent };
       return change(params.orderId, sagas.returnOrder, wanted, body, context);
     },
     refund: async ({ params, body }, context) => {
@@ -310,6 +327,17 @@ function checkPermitted(body: PlaceOrder, context: CallContext): void {
 /** Keys belong to whoever used them: a customer by id, a guest by what only the guest knows. */
 function scopeOf({ caller }: CallContext, guestSecret: string): string {
   return caller.kind === 'anonymous' ? `guest:${guestSecret}` : `${caller.kind}:${caller.id}`;
+}
+
+function placeScopeOf({ channel, email }: PlaceOrder, context: CallContext): string {
+  return channel === 'import' ? importScope : scopeOf(context, email.toLowerCase());
+}
+
+/** For whoever did not claim the key. */
+function resultOf(claim: ClaimState): CommandResult {
+  if (claim.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
+  if (claim.state === 'done') return { replay: claim.result as Extract<CommandResult, { replay: unknown }>['replay'] };
+  return { waitFor: claim.state === 'in-flight' ? claim.reference : undefined };
 }
 
 function originOf({ correlationId, step, traceparent }: CallContext): Origin {

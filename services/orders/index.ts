@@ -63,6 +63,7 @@ export function createOrders(options: OrdersOptions): { server: ServiceServer; c
     timers,
     log,
     apply: (tx, commands) => applyCommands(tx, { ...publishing, recall }, commands),
+    groupOf: (command) => (recall.knows(command) ? 'recalled' : 'locked'),
     onCommit(batch) {
       measureBatch(batch);
       onCommit?.(batch);

@@ -25,12 +25,21 @@ const partBack: Change = {
   kind: 'return',
   sellable: true,
   refundMinor: undefined,
+  onlyUnsent: false,
   lines: [
     { sku: 'MUG', quantity: 1 },
     { sku: 'CUP', quantity: 1 },
   ],
 };
 const cancel: Change = { ...named('can_1'), kind: 'cancel' };
+
+test('nothing goes back for a line of which more was taken off than it costs, and nothing comes in', () => {
+  const [mugs, ...others] = order.lines;
+  const lines = [{ ...(mugs as OrderRecord['lines'][number]), discountMinor: 90_000 }, ...others];
+  const mugBack: Change = { ...partBack, lines: [{ sku: 'MUG', quantity: 2 }] };
+  const started = startChange({ ...order, lines, refundedMinor: 500 }, mugBack);
+  expect(started).toMatchObject({ refundMinor: 0, order: { refundedMinor: 500 } });
+});
 
 test('a cancellation brings back all goods, one entry a SKU', () => {
   expect(changeOf(carryOut(order, cancel), 'can_1').returned).toEqual([
@@ -68,6 +77,7 @@ test('what comes back of a cart is worth what was paid for it: discounts off, ta
       kind: 'return',
       sellable: true,
       refundMinor: undefined,
+      onlyUnsent: false,
       lines: [{ sku: 'MUG', quantity }],
     };
     const { refundMinor } = startChange(current, change);

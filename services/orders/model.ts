@@ -200,6 +200,8 @@ export type Change = {
       readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
       readonly sellable: boolean;
       readonly refundMinor: number | undefined;
+      /** Nobody has seen what was sent come back: only what never left is taken. */
+      readonly onlyUnsent: boolean;
     }
   | { readonly kind: 'refund'; readonly amountMinor: number }
 );
@@ -255,18 +257,23 @@ function startReturn(order: OrderRecord, change: Extract<Change, { kind: 'return
   let priceMinor = 0;
   const lines = change.lines.map(({ sku, quantity }, i) => {
     const known = goods.get(sku);
-    const open = known ? unreturned(known) : 0;
+    const open = !known ? 0 : change.onlyUnsent ? toSend(known) : unreturned(known);
     if (!known || quantity > open) {
-      errors.push({ pointer: `/lines/${i}`, detail: `${sku}: ${open} bought and not returned` });
+      const what = change.onlyUnsent
+        ? 'not sent; staff take back what was, when it has arrived'
+        : 'bought and not returned';
+      errors.push({ pointer: `/lines/${i}`, detail: `${sku}: ${open} ${what}` });
       return { sku, quantity };
     }
     priceMinor += priceOfReturn(known, quantity);
-    const taken = takeBack(known, quantity);
+    const taken = takeBack(known, quantity, change.onlyUnsent ? quantity : undefined);
     goods.set(sku, taken.goods);
     return { sku, quantity, unsent: taken.unsent };
   });
   if (errors.length > 0) throw ordersProblems['not-possible']({ detail: errors[0]?.detail ?? '', errors });
-  const refundMinor = change.refundMinor ?? Math.min(priceMinor, order.totalMinor - order.refundedMinor);
+  // Whoever sets prices may take more off a line than it costs: nothing is paid back for it then, and nothing is owed.
+  const shareMinor = Math.max(0, Math.min(priceMinor, order.totalMinor - order.refundedMinor));
+  const refundMinor = change.refundMinor ?? shareMinor;
   const { changeId: returnId, key, reason, occurredAt } = change;
   const entry: ReturnRecord = { returnId, key, state: 'pending', lines, refundMinor, reason, occurredAt };
   return { order: { ...refunded(order, refundMinor), returns: [...order.returns, entry] }, refundMinor };

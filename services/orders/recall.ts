@@ -15,6 +15,8 @@ export interface Standing {
 
 /** What this process knows of the work it has under way, so that a batch of the usual steps need not ask first. */
 export interface OrderRecall {
+  /** Whether this command could be decided on recalled rows just now: those that can't are better off by themselves. */
+  knows(command: Command): boolean;
   /** Undefined unless every command takes the usual way: a new key is placed, a saga goes on, an order is decided once. */
   take(commands: readonly Command[]): Standing | undefined;
   /** To be told what came of a command, once that is committed. */
@@ -38,7 +40,14 @@ export function createOrderRecall(): OrderRecall {
     return command.kind === 'progress' || command.kind === 'decide' ? command.saga.id : undefined;
   }
 
+  function knows(command: Command): boolean {
+    const name = nameOf(command);
+    if (name === undefined || !isNew(name)) return false;
+    return command.kind !== 'decide' || orders.get(command.orderId) !== undefined;
+  }
+
   return {
+    knows,
     take(commands) {
       const names = new Set<string>();
       const claims = new Map<Command, ClaimState>();
@@ -46,14 +55,11 @@ export function createOrderRecall(): OrderRecall {
       const known: OrderRecord[] = [];
       for (const command of commands) {
         const name = nameOf(command);
-        if (name === undefined || names.has(name) || !isNew(name)) return undefined;
+        if (name === undefined || names.has(name) || !knows(command)) return undefined;
         names.add(name);
         if (command.kind === 'place') claims.set(command, { state: 'claimed' });
         else progress.set(command, 'written');
-        if (command.kind !== 'decide') continue;
-        const order = orders.get(command.orderId);
-        if (!order) return undefined;
-        known.push(order);
+        if (command.kind === 'decide') known.push(orders.get(command.orderId) as OrderRecord);
       }
       return { claims, progress, orders: known, imported: new Map() };
     },
