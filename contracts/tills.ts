@@ -3,6 +3,7 @@ import { defineService, problemTable } from '#kit/contract';
 import { PricingRules } from './carts.ts';
 import {
   AmountMinor,
+  amountMinorMax,
   CountryCode,
   Currency,
   closed,
@@ -22,7 +23,7 @@ const madeAtTill = (prefix: string) => Type.String({ pattern: `^${prefix}_[0-9A-
 const SaleId = madeAtTill('sal');
 const SessionId = madeAtTill('tse');
 
-const amount = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description: 'Minor units' });
+const amount = Type.Integer({ minimum: 0, maximum: amountMinorMax, description: 'Minor units' });
 const Name = Type.String({ minLength: 1, maxLength: 100 });
 
 /** How far a till may go on by itself. Past either bound it takes no sale until it has been online. */
@@ -92,7 +93,11 @@ const TillDiscount = closed({
 
 /** What every entry of a till's journal has. */
 const entry = {
-  seq: Type.Integer({ minimum: 1, description: 'Counts the entries of this till, without gaps' }),
+  seq: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000_000,
+    description: 'Counts the entries of this till, without gaps',
+  }),
   sessionId: SessionId,
   at: Type.String({ maxLength: 40, description: 'RFC 3339, by the till’s clock' }),
 };
@@ -103,7 +108,7 @@ export const SaleEntry = closed({
   saleId: SaleId,
   lines: Type.Array(SaleLine, { minItems: 1, maxItems: 200 }),
   discounts: Type.Array(TillDiscount, { maxItems: 20 }),
-  totalMinor: Type.Integer({ minimum: 0, description: 'What the customer was asked for' }),
+  totalMinor: Type.Integer({ minimum: 0, maximum: amountMinorMax, description: 'What the customer was asked for' }),
   tenders: Type.Array(Tender, { maxItems: 20, description: 'What was kept: change is off already' }),
   offline: Type.Optional(Type.Boolean()),
 });

@@ -60,16 +60,21 @@ export async function applyCommands(
   }
 }
 
+/** Whether this command could be decided on what is recalled just now: those that can't are better off by themselves. */
+export function knowsPayment(recall: PaymentRecall, { kind, orderId }: Command): boolean {
+  if (recall.isDoubted(orderId)) return false;
+  return recall.get(orderId) ? kind === 'authorized' || kind === 'captured' : kind === 'request';
+}
+
 /** Undefined unless all payments of the batch are known well enough. */
 function recallAll(recall: PaymentRecall, commands: readonly Command[]): Map<string, PaymentRecord> | undefined {
   const orders = new Set<string>();
   const payments = new Map<string, PaymentRecord>();
-  for (const { kind, orderId } of commands) {
-    if (orders.has(orderId) || recall.isDoubted(orderId)) return undefined;
+  for (const command of commands) {
+    const { orderId } = command;
+    if (orders.has(orderId) || !knowsPayment(recall, command)) return undefined;
     orders.add(orderId);
     const payment = recall.get(orderId);
-    const isUsual = payment ? kind === 'authorized' || kind === 'captured' : kind === 'request';
-    if (!isUsual) return undefined;
     if (payment) payments.set(orderId, payment);
   }
   return payments;

@@ -1,4 +1,4 @@
-import { instantOf } from '#contracts/common';
+import { amountMinorMax, instantOf } from '#contracts/common';
 import { type Entry, type EntryInput, paymentsProblems } from '#contracts/payments';
 import { invalidInput } from '#kit/contract';
 import { fingerprintOf } from '#kit/idempotency';
@@ -59,8 +59,7 @@ export async function applyEntries(tx: Transaction, commands: readonly BookComma
 }
 
 function rowOf(entry: EntryInput): EntryRow {
-  const totalMinor = entry.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  return { key: entry.key, fingerprint: fingerprintOf(entry), entry, totalMinor };
+  return { key: entry.key, fingerprint: fingerprintOf(entry), entry, totalMinor: sumOf(entry.lines) };
 }
 
 async function fingerprintsOf(tx: Transaction, keys: readonly string[]): Promise<Map<string, string>> {
@@ -124,7 +123,7 @@ export function createEntryHandlers(database: Database, writer: BatchWriter<Book
 
   return {
     bookEntries: async ({ body }: { readonly body: BookCommand }) => {
-      checkTimes(body.entries);
+      checkEntries(body.entries);
       return { status: 200 as const, body: await writer.submit(body) };
     },
     exportEntries: async () => ({ status: 200 as const, body: allEntries() }),
@@ -152,14 +151,19 @@ export function createEntryHandlers(database: Database, writer: BatchWriter<Book
   };
 }
 
-function checkTimes(entries: readonly EntryInput[]): void {
-  const places = entries.flatMap(({ occurredAt }, i) =>
-    instantOf(occurredAt) === undefined
+function checkEntries(entries: readonly EntryInput[]): void {
+  const places = entries.flatMap(({ occurredAt, lines }, i) => [
+    ...(instantOf(occurredAt) === undefined
       ? [{ pointer: `/entries/${i}/occurredAt`, detail: 'is not an RFC 3339 time' }]
-      : [],
-  );
+      : []),
+    ...(Math.abs(sumOf(lines)) > amountMinorMax
+      ? [{ pointer: `/entries/${i}/lines`, detail: `come to more than ${amountMinorMax}` }]
+      : []),
+  ]);
   if (places.length > 0) throw invalidInput(places);
 }
+
+const sumOf = (lines: EntryInput['lines']): number => lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
 function viewOf({ occurredAt, bookedAt, country, ...row }: KeptEntry): Entry {
   return {

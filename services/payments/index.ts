@@ -4,7 +4,7 @@ import type { Component, Database, World } from '#kit/runtime';
 import { type BatchWriter, createBatchReader, createBatchWriter, createRecall, type Migrations } from '#kit/store';
 import { measureBatches, noTelemetry, type Telemetry } from '#kit/telemetry';
 import { createAuthorizations } from './authorizations.ts';
-import { applyCommands, type Command, type CommandResult, recallPayment } from './commands.ts';
+import { applyCommands, type Command, type CommandResult, knowsPayment, recallPayment } from './commands.ts';
 import { applyEntries, type BookCommand, type BookResult } from './entries.ts';
 import { createHandlers } from './handlers.ts';
 import type { PaymentRecord } from './model.ts';
@@ -35,6 +35,7 @@ export function createPayments(options: PaymentsOptions): { server: ServiceServe
     timers,
     log,
     apply: (tx, commands) => applyCommands(tx, recall, commands),
+    groupOf: (command) => (knowsPayment(recall, command) ? 'recalled' : 'locked'),
     onCommit: measureBatches(telemetry, 'payments', () => writer.waiting),
   });
   const bookWriter: BatchWriter<BookCommand, BookResult> = createBatchWriter<BookCommand, BookResult>({

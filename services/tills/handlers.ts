@@ -1,13 +1,20 @@
 import { hash } from 'node:crypto';
 import type { PricingRules } from '#contracts/carts';
-import { instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
+import { amountMinorMax, instantOf, pageFrom, pageSizeDefault, positionOf } from '#contracts/common';
 import { idLetters } from '#contracts/ids';
 import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import type { products } from '#contracts/products';
 import { cardSums, reportOf, unitsOf } from '#contracts/till-journal';
-import { type Report, type SaleEntry, type Till, type tills, tillsProblems } from '#contracts/tills';
-import { type CallContext, type Client, contractProblems, type Handlers, invalidInput } from '#kit/contract';
+import { type JournalEntry, type Report, type SaleEntry, type Till, type tills, tillsProblems } from '#contracts/tills';
+import {
+  type CallContext,
+  type Client,
+  contractProblems,
+  type Handlers,
+  invalidInput,
+  type ProblemPlace,
+} from '#kit/contract';
 import { claimKeys, completeKeys, fingerprintOf } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import { receiptEvent } from './events.ts';
@@ -198,7 +205,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     },
     record: async ({ body }, context) => {
       const { till, keyHash } = await ofDevice(context);
-      checkTimes(body.entries);
+      checkEntries(body.entries);
       const known = await rules(asTills(context));
       const { entries } = await recordEntries(database, till, keyHash, body.entries, known, publish);
       if (entries.some(({ isNew }) => isNew)) onPublished();
@@ -274,7 +281,19 @@ function tillView(till: TillRecord): Till {
   };
 }
 
-function checkTimes(entries: readonly { readonly at: string }[]): void {
-  const wrong = entries.flatMap(({ at }, i) => (instantOf(at) === undefined ? [`/entries/${i}/at`] : []));
-  if (wrong.length > 0) throw invalidInput(wrong.map((pointer) => ({ pointer, detail: 'is not an RFC 3339 time' })));
+/** What is no fact but a mistake of the device's program, and could be neither booked nor told to anyone. */
+function checkEntries(entries: readonly JournalEntry[]): void {
+  const wrong = entries.flatMap((entry, i) => {
+    const places: ProblemPlace[] = [];
+    if (instantOf(entry.at) === undefined) {
+      places.push({ pointer: `/entries/${i}/at`, detail: 'is not an RFC 3339 time' });
+    }
+    const goods = entry.kind === 'sale' ? entry.lines : [];
+    const sumMinor = goods.reduce((sum, { quantity, unitPriceMinor }) => sum + quantity * unitPriceMinor, 0);
+    if (sumMinor > amountMinorMax) {
+      places.push({ pointer: `/entries/${i}/lines`, detail: `come to more than ${amountMinorMax}` });
+    }
+    return places;
+  });
+  if (wrong.length > 0) throw invalidInput(wrong);
 }

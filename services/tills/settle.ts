@@ -18,11 +18,11 @@ export interface SettleOptions {
 const idLength = 26;
 
 /**
- * A payment belongs to an order. That of a sale's first card bears the sale's own 26 characters; those of its other cards
- * 26 made from them and the number (130 bits of SHA-256), so that a device can name no payment but those of its sales.
+ * A payment belongs to an order. That of each card of a sale bears 26 characters made from the sale's id and the card's number
+ * (130 bits of SHA-256). They are never characters of the id itself: a device makes those up, and could name the payment of any
+ * order of the shop, and give its money back.
  */
 export function paymentIdOf(saleId: string, card = 1): string {
-  if (card === 1) return `ord_${saleId.slice('sal_'.length)}`;
   const letters = [...hash('sha256', `${saleId} ${card}`, 'buffer').subarray(0, idLength)];
   return `ord_${letters.map((byte) => idLetters[byte % idLetters.length]).join('')}`;
 }

@@ -8,6 +8,7 @@ import { type Database, type Reply, systemTimers } from '#kit/runtime';
 import { createInventory, inventoryMigrations } from '../inventory/index.ts';
 import type { TillDraft } from './events.ts';
 import { createTills, tillsMigrations } from './index.ts';
+import { paymentIdOf } from './settle.ts';
 
 /** Tills on PostgreSQL with the real inventory beside them; carts and the payment provider do as they are told. */
 
@@ -302,6 +303,25 @@ test('what contradicts something is booked as a fact and shown to staff', async 
   await isConserved();
 });
 
+test('amounts that can not be told exactly are refused, and so are numbers that no journal comes to', async () => {
+  const till = await newTill(1);
+  const line = { sku: 'ROPE', name: 'Rope', quantity: 1_000, unitPriceMinor: 1_000_000_000_000 };
+  const dear = { ...line, quantity: 1, unitPriceMinor: 600_000_000_000 };
+  const cash = { seq: 1, sessionId: id('tse'), at: '2030-01-01T00:00:00Z', kind: 'cash', amountMinor: 1, reason: 'r' };
+  const refused = [
+    [sale(1, 1, { lines: [line] }), '/entries/0/lines'],
+    [sale(1, 1, { lines: [dear, dear] }), '/entries/0/lines'],
+    [sale(1, 1, { totalMinor: 1e300 }), undefined],
+    [{ ...cash, seq: 1e21 }, undefined],
+    [{ ...cash, at: '0000-01-01T00:00:00Z' }, '/entries/0/at'],
+  ] as const;
+  for (const [entry, pointer] of refused) {
+    const { status, body } = await till.record(entry);
+    expect(status, JSON.stringify(entry)).toBe(400);
+    if (pointer) expect(body.errors).toMatchObject([{ pointer }]);
+  }
+});
+
 test('returns bring back what was paid, to the till where the units are, at most what was sold', async () => {
   const [seller, taker] = [await newTill(5), await newTill(1)];
   const discounts = [{ name: 'Box damaged', off: { kind: 'percentage', ratePpm: 100_000 } }];
@@ -416,12 +436,22 @@ test('a card that was not charged, and one that takes nothing back, are named am
   expect(neighbours.refunds.get(`${returned.returnId}-3`)).toBe(400);
 });
 
+test('a device can name no payment of the shop, whatever it calls its sale', async () => {
+  const till = await newTill(5);
+  const headers = { 'till-key': till.key };
+  const orderId = id('ord');
+  const saleId = orderId.replace('ord_', 'sal_');
+  await call('charge', { headers, body: { saleId, amountMinor: 600, method: 'pm_card_visa' } });
+  await call('voidCharge', { headers, params: { saleId } });
+  expect([...neighbours.captured.keys(), ...neighbours.voided]).not.toContain(orderId);
+});
+
 test('the card of a sale that is not made gets its money back, that of a sale that was made does not', async () => {
   const till = await newTill(5);
   const headers = { 'till-key': till.key };
   const lost = id('sal');
   expect(await call('voidCharge', { headers, params: { saleId: lost } })).toMatchObject({ status: 200 });
-  expect([...neighbours.voided]).toEqual([`ord_${lost.slice('sal_'.length)}`]);
+  expect([...neighbours.voided]).toEqual([paymentIdOf(lost)]);
   const made = sale(2, 1, { tenders: [{ kind: 'card', amountMinor: 1_000 }] });
   await till.record(open(1), made);
   expect(await call('voidCharge', { headers, params: { saleId: made.saleId } })).toMatchObject({
