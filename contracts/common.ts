@@ -26,6 +26,8 @@ export const CountryCode = Type.String({ pattern: '^[A-Z]{2}$', description: 'IS
 
 export const Timestamp = Type.String({ description: 'RFC 3339, UTC', maxLength: 40 });
 
+const instantMsMin = Date.parse('0001-01-01T00:00:00Z');
+const instantMsMax = Date.parse('9999-12-31T23:59:59.999Z');
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
 /**
@@ -38,7 +40,9 @@ export function instantOf(text: string): number | undefined {
   const ms = Date.parse(text);
   if (year === undefined || Number.isNaN(ms)) return undefined;
   const daysOfMonth = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
-  return Number(day) <= daysOfMonth ? ms : undefined;
+  // By UTC: its zone may make it another year, and of one before 1 or after 9999 the text that we tell is none of RFC 3339.
+  const isInRange = ms >= instantMsMin && ms <= instantMsMax;
+  return Number(day) <= daysOfMonth && isInRange ? ms : undefined;
 }
 
 /** The same of a request, at `pointer`; anything else there is bad input. */

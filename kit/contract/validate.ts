@@ -51,7 +51,8 @@ function compile(operation: OperationDescription): OperationValidator {
     checkRequest(paramValues, queryValues, bodyValue) {
       const { params, query, body, converters } = request();
       const typedQuery = query ? convertQuery(queryValues, converters) : empty;
-      refuseNul(queryValues);
+      refuseNul('path:', paramValues);
+      refuseNul('query:', queryValues);
       if (
         (!params || params.Check(paramValues)) &&
         (query ? query.Check(typedQuery) : isEmpty(queryValues)) &&
@@ -155,12 +156,12 @@ function schemaAt(schema: TSchema | undefined, path: string): Described {
   return (at ?? {}) as Described;
 }
 
-/** No database here keeps it in a text. Path parameters have patterns, bodies are looked at as they are read. */
-function refuseNul(queryValues: Readonly<Record<string, string | readonly string[]>>): void {
-  for (const name in queryValues) {
-    const value = queryValues[name] ?? '';
+/** No database here keeps it in a text. Bodies are looked at as they are read. */
+function refuseNul(place: 'path:' | 'query:', values: Readonly<Record<string, string | readonly string[]>>): void {
+  for (const name in values) {
+    const value = values[name] ?? '';
     const isOdd = typeof value === 'string' ? value.includes('\0') : value.some((one) => one.includes('\0'));
-    if (isOdd) throw invalidInput([{ pointer: `query:${name}`, detail: 'holds NUL' }]);
+    if (isOdd) throw invalidInput([{ pointer: `${place}${name}`, detail: 'holds NUL' }]);
   }
 }
 

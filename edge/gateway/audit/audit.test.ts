@@ -60,6 +60,19 @@ test('what customers change, what staff do and who is refused is listed, newest 
   expect(JSON.stringify(items)).not.toContain('eyJ');
 });
 
+test('whatever somebody writes into a path, those lines and all that follow are written', async () => {
+  for (const word of ['%00', `x%00${'y'.repeat(298)}%F0%9F%98%80`]) {
+    expect(await ask(`/echo/${word}`, 'staff', 'POST', '{"text":"x"}')).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: 'path:word', detail: 'holds NUL' }] },
+    });
+  }
+  await ask('/echo/after', 'staff', 'POST', '{"text":"x"}');
+  await expect.poll(async () => (await listed('?actor=usr_staff&target=after')).length).toBe(1);
+  const items: { target: { word: string } }[] = await listed('?actor=usr_staff&operation=echo.say');
+  expect(items.map(({ target }) => target.word)).toEqual(['after', `x\ufffd${'y'.repeat(298)}`, '\ufffd']);
+});
+
 test('it is found by who and by what, a page at a time, and by staff alone', async () => {
   for (let i = 0; i < 5; i++) await ask(`/echo/page${i}`, 'admin', 'POST', '{"text":"x"}');
   const query = '?operation=echo.say&actor=usr_admin';

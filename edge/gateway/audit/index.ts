@@ -52,13 +52,14 @@ export function createAudit(options: AuditOptions): Audit {
       const entries = waiting.slice(0, batchMax).map(({ entry }) => entry);
       batch = { writer, number: batch.number + 1, entries };
     }
+    const written = batch.entries.length;
     await insertBatch(database, batch);
-    for (const { onWritten } of waiting.slice(0, batch.entries.length)) onWritten?.();
-    waiting = waiting.slice(batch.entries.length);
+    for (const { onWritten } of waiting.slice(0, written)) onWritten?.();
+    waiting = waiting.slice(written);
     batch = { ...batch, entries: [] };
     if (lost > 0) log.error('entries of the audit log were lost: its database was too slow', { entries: lost });
     lost = 0;
-    return waiting.length > 0 ? 'again' : 'worked';
+    return waiting.length > 0 ? 'again' : { worked: written };
   }
 
   const shared = { clock, timers, random, log };
@@ -88,7 +89,8 @@ export function createAudit(options: AuditOptions): Audit {
     const [actorKind = 'anonymous', actorId = 'anonymous'] = (headers[headerNames.caller] ?? '').split(':');
     return {
       ...{ at: new Date(clock.now()), actorKind: actorKind || 'unknown', actorId },
-      ...{ sessionId: headers[headerNames.session] ?? null, operation: `${service}.${name}`, target: params, status },
+      ...{ sessionId: headers[headerNames.session] ?? null, operation: `${service}.${name}`, status },
+      target: keepable(params),
       source: headers[headerNames.source] ?? remoteAddress,
       correlationId: headers[headerNames.correlationId] ?? correlationId,
     };
@@ -143,6 +145,21 @@ export function createAudit(options: AuditOptions): Audit {
       },
     },
   };
+}
+
+/** Longer than any id or name. */
+const paramCharsMax = 300;
+
+/**
+ * Parameters of a path as a database can keep them. Whoever is refused may have sent anything, and one line that can't be
+ * written would hold up all that come after it, and the answers of staff with them.
+ */
+function keepable(params: Readonly<Record<string, string>>): Record<string, string> {
+  const texts = Object.entries(params).map(([name, text]) => {
+    const kept = text.slice(0, paramCharsMax).toWellFormed().replaceAll('\0', '\ufffd');
+    return [name, kept] as const;
+  });
+  return Object.fromEntries(texts);
 }
 
 interface Waiting {
