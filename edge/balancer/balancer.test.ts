@@ -349,6 +349,23 @@ test('PROXY headers: what is written is read, however it is cut, and nothing els
   );
 });
 
+test('a gateway that says it is well itself is neither left alone nor passed over, and the fault goes on to the edge', async () => {
+  const excused: Answer = (_request, response) =>
+    void response.writeHead(503, { 'retry-after': '1', 'holdfast-fault': 'elsewhere' }).end('products are away');
+  const pool = poolOf([await member('one', excused), await member('two', excused)]);
+  const url = await balance([{ to: [{ pool }] }]);
+  for (let i = 0; i < 12; i++) {
+    const reply = await get(url);
+    expect(reply).toMatchObject({ status: 503, body: 'products are away', headers: { 'holdfast-fault': 'elsewhere' } });
+  }
+  expect(pool.endpoints.map(({ ejections, callsExcused }) => ({ ejections, isAsked: callsExcused > 0 }))).toEqual([
+    { ejections: 0, isAsked: true },
+    { ejections: 0, isAsked: true },
+  ]);
+  // Each was asked once: a second gateway needs the same service.
+  expect(pool.endpoints.reduce((sum, { callsExcused }) => sum + callsExcused, 0)).toBe(12);
+});
+
 test('what it serves, whom it calls and how each member is stands on its page', async () => {
   const telemetry = createTelemetry({ ...world, service: 'test' });
   const [well, busy] = [await member('well'), await member('busy', (_r, response) => response.writeHead(503).end())];

@@ -56,10 +56,10 @@ export function createLayer4(options: Layer4Options): Layer4 {
       const end = pool.begin(endpoint);
       const member = await dial(endpoint.instance, connectTimeoutMs);
       if (!member) {
-        end(false);
+        end('failed');
         continue;
       }
-      client.once('close', () => end(true));
+      client.once('close', () => end('well'));
       if (options.sendProxyHeader) member.write(encodeProxyHeader(claimed ?? addressesOf(client)));
       join(client, member);
       return;

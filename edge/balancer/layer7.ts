@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Dispatcher, Pool } from 'undici';
-import type { Endpoint } from '#kit/mesh';
+import { headerNames } from '#kit/contract';
+import type { CallOutcome, Endpoint } from '#kit/mesh';
 import type { Component, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
 import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
@@ -166,10 +167,10 @@ export function createLayer7(options: Layer7Options): Layer7 {
         });
         cancel();
         hop.called(reply.statusCode, clock.monotonicMs() - startMs);
-        // 503 is an instance that asks to be spared; another may have room.
-        if (reply.statusCode === 503 && !isLast) {
+        // An instance that is not ready or leaves; another may be. One that has too much to do, or lacks what it needs, has not.
+        if (reply.statusCode === 503 && !isLast && !isExcused(reply)) {
           await reply.body.dump();
-          end(false);
+          end('failed');
           continue;
         }
         relay(head, reply, response, end);
@@ -177,9 +178,9 @@ export function createLayer7(options: Layer7Options): Layer7 {
       } catch (error) {
         cancel();
         // A client that goes away says nothing of the member.
-        if (isGone) return end(true);
+        if (isGone) return end('well');
         hop.called(undefined, clock.monotonicMs() - startMs);
-        end(false);
+        end('failed');
         const another = tries < triesMax && (isNotSent(error) ? mayRepeat || body === null : !isLast);
         if (another && pool.endpoints.length > tried.size) continue;
         world.log.warn('no instance answers', { path: head.path, tries, error });
@@ -278,7 +279,7 @@ function relay(
   { method }: RequestHead,
   reply: Dispatcher.ResponseData,
   response: ServerResponse,
-  end: (isWell: boolean) => void,
+  end: ReturnType<BalancerPool['begin']>,
 ): void {
   const headers = outwardHeaders(reply.headers as Headers);
   for (const [name, value] of Object.entries(headers)) {
@@ -288,19 +289,26 @@ function relay(
     response.setHeader(name, mine === undefined ? value : [mine, value].flat().map(String));
   }
   response.writeHead(reply.statusCode);
-  const isWell = reply.statusCode < 500 || reply.statusCode === 501;
   reply.body.once('error', () => {
-    end(false);
+    end('failed');
     response.destroy();
   });
   response.once('close', () => {
-    end(isWell);
+    end(outcomeOf(reply));
     reply.body.destroy();
   });
   if (method === 'HEAD') {
     reply.body.resume();
     response.end();
   } else reply.body.pipe(response);
+}
+
+/** A gateway of ours says so when it is well itself: see `Fault` of kit/contract. */
+const isExcused = ({ headers }: Dispatcher.ResponseData): boolean => headers[headerNames.fault] !== undefined;
+
+function outcomeOf(reply: Dispatcher.ResponseData): CallOutcome {
+  if (reply.statusCode < 500 || reply.statusCode === 501) return 'well';
+  return isExcused(reply) ? 'excused' : 'failed';
 }
 
 const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { request } from 'undici';
 import {
   type Balancing,
+  type CallOutcome,
   createEndpoint,
   type Endpoint,
   type Instance,
@@ -44,8 +45,8 @@ export interface BalancerPool {
   readonly component: Component;
   /** `key` is what stays with one member where `balancing` hashes. Undefined when there is no member. */
   choose(options?: { readonly key?: string | undefined; readonly tried?: ReadonlySet<string> }): Endpoint | undefined;
-  /** A connection or request begins at the member; `end` says how it went, once. */
-  begin(endpoint: Endpoint): (isWell: boolean) => void;
+  /** A connection or request begins at the member; what is returned is told how it went, once. */
+  begin(endpoint: Endpoint): (outcome: CallOutcome) => void;
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -123,11 +124,11 @@ export function createPool(options: PoolOptions): BalancerPool {
     begin(endpoint) {
       endpoint.active++;
       let isOver = false;
-      return (isWell) => {
+      return (outcome) => {
         if (isOver) return;
         isOver = true;
         endpoint.active--;
-        if (noteCall(endpoint, isWell ? 'well' : 'failed', clock.monotonicMs())) {
+        if (noteCall(endpoint, outcome, clock.monotonicMs())) {
           log.warn('a member is left alone for a while', { pool: name, process: endpoint.instance.process });
         }
       };

@@ -29,7 +29,7 @@ export function tunnel(options: TunnelOptions, tried: ReadonlySet<string> = new 
   const end = pool.begin(endpoint);
   const member = connect({ host, port, timeout: connectTimeoutMs });
   const fail = () => {
-    end(false);
+    end('failed');
     member.destroy();
     tunnel(options, new Set([...tried, process]));
   };
@@ -43,7 +43,7 @@ export function tunnel(options: TunnelOptions, tried: ReadonlySet<string> = new 
       one.on('error', () => one.destroy());
     }
     socket.once('close', () => {
-      end(true);
+      end('well');
       member.destroy();
     });
     member.once('close', () => socket.destroy());

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
+import { headerNames } from '#kit/contract';
 import type { World } from '#kit/runtime';
 import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
@@ -239,7 +240,12 @@ export function codingOf(accepted: string | undefined): string | undefined {
 
 /** What the origin says to caches is for us. */
 function forClients(headers: Headers): Headers {
-  const { 'cdn-cache-control': _life, 'cache-tag': _tags, ...rest } = outwardHeaders(headers);
+  const {
+    'cdn-cache-control': _life,
+    'cache-tag': _tags,
+    [headerNames.fault]: _fault,
+    ...rest
+  } = outwardHeaders(headers);
   return rest;
 }
 

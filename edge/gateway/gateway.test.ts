@@ -4,7 +4,9 @@ import { text } from 'node:stream/consumers';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { gateway } from '#contracts/gateway';
 import { users } from '#contracts/users';
+import { createValidator } from '#kit/contract';
 import { createTelemetry } from '#kit/telemetry';
 import { createGatewayForTest, echo, type TestKey, testKey, tokenOf } from './testing.ts';
 
@@ -221,7 +223,9 @@ test('the validator can say no', async () => {
 test('the type of every problem leads to its page', async () => {
   const { body } = await ask('/nothing');
   expect((await ask(body.type)).body).toMatchObject({ code: 'contract/not-found', hint: body.hint });
-  const { items } = (await ask('/problems')).body;
+  const all = await ask('/problems');
+  createValidator(gateway.operations.problems).checkReply(all.status, all.body);
+  const { items } = all.body;
   const codes = items.map(({ code }: { code: string }) => code);
   expect(codes).toEqual(expect.arrayContaining(['gateway/token-refused', 'users/email-taken', 'contract/timeout']));
   expect((await ask('/problems/users/nothing')).body.code).toBe('gateway/unknown-problem');

@@ -1,3 +1,5 @@
+import { headerNames } from '#kit/contract';
+
 /** What a client may not say: who it is, where it is, and what belongs to one connection alone (RFC 9110 §7.6.1). */
 const kept = new Set([
   'authorization',
@@ -34,11 +36,15 @@ export function headersInward(headers: Incoming): Record<string, string> {
 
 const keptFromReplies = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'date', 'trailer']);
 
-/** The headers of a service's reply that clients get to see. */
-export function headersOutward(headers: Readonly<Record<string, string>>): Record<string, string> {
+/**
+ * The headers of a service's reply that clients get to see. A proxy of ours in front (`tellsFault`) is also told whose fault a
+ * failure is: it must not take a gateway for sick because a service behind it is.
+ */
+export function headersOutward(headers: Readonly<Record<string, string>>, tellsFault = false): Record<string, string> {
   const outward: Record<string, string> = {};
   for (const name in headers) {
-    if (!keptFromReplies.has(name) && !isOurs(name)) outward[name] = headers[name] as string;
+    if (keptFromReplies.has(name) || (isOurs(name) && !(tellsFault && name === headerNames.fault))) continue;
+    outward[name] = headers[name] as string;
   }
   return outward;
 }

@@ -19,6 +19,7 @@ import {
   type Responded,
   routesOf,
   type ServiceContract,
+  tellFault,
   toProblem,
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
@@ -160,6 +161,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
+  const tellsFault = trustedProxies > 0;
   const shedding = createDoorShedding({ world, own: gateway.service, telemetry: options.telemetry });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
@@ -175,7 +177,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const page = pageOf(arrival);
     if (page) return { correlationId, headers: common, reply: page };
     const tooMuch = shedding.refusal(arrival.route, correlationId);
-    if (tooMuch) return { correlationId, headers: common, reply: tooMuch };
+    if (tooMuch) {
+      const reply = { ...tooMuch, headers: headersOutward(tooMuch.headers, tellsFault) };
+      return { correlationId, headers: common, reply };
+    }
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;
@@ -238,9 +243,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     } catch (error) {
       const problem = toProblem(error);
       if (problem.category === 'internal') log.error('request failed', { operation: nameOf(request), error });
-      reply = problemReply(problem, request.headers[headerNames.correlationId]);
+      reply = tellFault(problemReply(problem, request.headers[headerNames.correlationId]), problem);
     }
-    return outward(request, reply);
+    return outward(request, reply, tellsFault);
   }
 
   const forward = (request: Request, signal: AbortSignal) => shedding.counted(() => send(request, signal));
@@ -254,7 +259,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     routes: [
       ...routes,
       ...[pages, createOperators(options.operators, clock)].flatMap((own) =>
-        routesOf({ ...own, handle: async (...call) => outward(call[0], await own.handle(...call)) }),
+        routesOf({ ...own, handle: async (...call) => outward(call[0], await own.handle(...call), tellsFault) }),
       ),
     ].map((route) => audit?.before(route) ?? route),
     greet,
@@ -344,8 +349,8 @@ function setTimes(
 }
 
 /** What a client gets to see of a reply; 304 when it has that version already. */
-function outward(request: Request, reply: Reply): Reply {
-  const headers = headersOutward(reply.headers);
+function outward(request: Request, reply: Reply, tellsFault: boolean): Reply {
+  const headers = headersOutward(reply.headers, tellsFault);
   if (reply.status === 200 && matchesNone(request.headers['if-none-match'], headers['etag'])) {
     return { status: 304, headers };
   }
@@ -372,7 +377,8 @@ function logRequest({ log }: World, { arrival, request, status, durationMs, abor
     sampled: isSampled(request?.headers[headerNames.traceparent]),
     ...(aborted ? { aborted } : {}),
   };
-  if (status >= 500) log.warn('request', fields);
+  // What was refused at the door for lack of time is told in sum, by the shedding.
+  if (status >= 500 && request) log.warn('request', fields);
   else log.info('request', fields);
 }
 

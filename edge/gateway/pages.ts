@@ -99,5 +99,10 @@ function problemPages(contracts: readonly ServiceContract[]) {
   const entries: Record<string, ProblemDescription> = describeProblems(contractProblems);
   for (const { problems } of contracts) if (problems) Object.assign(entries, describeProblems(problems));
   const codes = Object.keys(entries).sort();
-  return new Map(codes.map((code) => [code, { code, ...(entries[code] as ProblemDescription) }]));
+  const pageOf = (code: string) => {
+    // How well the service is that answers it is between services.
+    const { fault: _, ...page } = entries[code] as ProblemDescription;
+    return { code, ...page };
+  };
+  return new Map(codes.map((code) => [code, pageOf(code)]));
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { HttpRoute } from '#kit/contract';
-import { createVirtualWorld } from '#kit/runtime';
+import { createVirtualWorld, type Logger } from '#kit/runtime';
 import { createDoorShedding } from './shed.ts';
 
 const routeOf = (priority: 'low' | 'critical', service = 'shop'): HttpRoute =>
@@ -27,4 +27,19 @@ test('whoever has gone makes room', async () => {
   expect(shedding.refusal(routeOf('critical'), 'cor')).toBeDefined();
   await last;
   expect(shedding.refusal(routeOf('critical'), 'cor')).toBeUndefined();
+});
+
+test('a flood of refusals is a line of log now and then, which says how many there were', async () => {
+  const world = createVirtualWorld({ seed: 1 });
+  const lines: unknown[] = [];
+  const log: Logger = { ...world.log, warn: (_message, fields) => lines.push(fields), with: () => log };
+  const shedding = createDoorShedding({ world: { ...world, log }, own: 'gateway', activeMax: 1 });
+  for (let i = 0; i < 48; i++) void shedding.counted(() => new Promise(() => {}));
+  const refuse = (times: number) => {
+    for (let i = 0; i < times; i++) shedding.refusal(routeOf('low'), 'cor');
+  };
+  refuse(1_000);
+  await world.advance(5_000);
+  refuse(1);
+  expect(lines).toMatchObject([{ refused: 1 }, { refused: 1_000 }]);
 });

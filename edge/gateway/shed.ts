@@ -1,4 +1,4 @@
-import { type HttpRoute, problemReply } from '#kit/contract';
+import { type HttpRoute, problemReply, tellFault } from '#kit/contract';
 import { meshProblems } from '#kit/mesh';
 import { createPressure } from '#kit/resilience';
 import type { Reply, World } from '#kit/runtime';
@@ -16,6 +16,7 @@ export interface DoorShedding {
 
 /** Under way at once, whatever they are: what bounds memory when everybody wants to check out. */
 const activeMaxDefault = 2_048;
+const tellEveryMs = 5_000;
 /** So few are no overload, however late timers are: then it is somebody else who keeps the machine busy. */
 const activeMin = 48;
 
@@ -33,8 +34,11 @@ export function createDoorShedding({
   readonly telemetry?: Telemetry | undefined;
 }): DoorShedding {
   const pressure = createPressure(world);
+  const log = world.log.with({ service: own });
   let active = 0;
   let refused = 0;
+  let refusedUntold = 0;
+  let tellAtMs = 0;
   telemetry?.gauge(
     { name: 'holdfast_door_pressure_level', help: '0 takes everything; 1, 2, 3: no low, normal, critical priority.' },
     () => pressure.level,
@@ -50,12 +54,28 @@ export function createDoorShedding({
     return active < activeMax && pressure.admits(operation.priority ?? 'normal');
   }
 
+  /** A line for each of thousands a second would be more work than serving them. */
+  function tell(): void {
+    refusedUntold += 1;
+    const nowMs = world.clock.monotonicMs();
+    if (nowMs < tellAtMs) return;
+    log.warn('too much to do: requests are refused at the door', {
+      refused: refusedUntold,
+      active,
+      level: pressure.level,
+    });
+    refusedUntold = 0;
+    tellAtMs = nowMs + tellEveryMs;
+  }
+
   return {
     refusal(route, correlationId) {
       if (!route || isTaken(route)) return undefined;
       refused += 1;
+      tell();
       const detail = `this gateway works on ${active} requests, and ${route.name} has to wait`;
-      return problemReply(meshProblems.overloaded({ detail }), correlationId);
+      const problem = meshProblems.overloaded({ detail });
+      return tellFault(problemReply(problem, correlationId), problem);
     },
     async counted(work) {
       active += 1;
