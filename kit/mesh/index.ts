@@ -2,6 +2,7 @@ export type { Balancing } from '#kit/contract';
 export type { HostNames } from './authority/certificate.ts';
 export { type Authority, type AuthorityOptions, createAuthority, type Issued } from './authority/index.ts';
 export {
+  type CallOutcome,
   createEndpoint,
   type Endpoint,
   type EndpointOptions,

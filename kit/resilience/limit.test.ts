@@ -22,9 +22,10 @@ function createServer(capacity: number, serviceMs: number) {
   /** So many clients that each ask again at once, or after 10 ms when they were refused. */
   function clients(limit: AdaptiveLimit, count: number, priority: Priority, tally = { served: 0, refused: 0 }) {
     for (let i = 0; i < count; i++) {
+      const operation = `operation ${i % 4}`;
       void (async () => {
         for (;;) {
-          if (!limit.enter(priority)) {
+          if (!limit.enter(operation, priority)) {
             tally.refused += 1;
             await timers.sleep(10);
             continue;
@@ -32,7 +33,7 @@ function createServer(capacity: number, serviceMs: number) {
           const startMs = clock.monotonicMs();
           await work();
           tally.served += 1;
-          limit.leave(priority, clock.monotonicMs() - startMs, 'success');
+          limit.leave(operation, priority, clock.monotonicMs() - startMs, 'success');
         }
       })();
     }
@@ -67,20 +68,32 @@ test('low priority is refused first, critical work last', async () => {
   const limit = createAdaptiveLimit({ clock: createVirtualWorld({ seed: 1 }).clock, initial: 100, limitMax: 150 });
   const fill = (priority: Priority) => {
     let count = 0;
-    while (limit.enter(priority)) count += 1;
+    while (limit.enter(`operation ${count % 4}`, priority)) count += 1;
     return count;
   };
   expect([fill('low'), fill('normal'), fill('critical')]).toEqual([70, 30, 50]);
   expect(limit.refused).toBe(3);
 });
 
+test('an operation that waits for something slow leaves half of the places to the others; critical work is not held back', () => {
+  const limit = createAdaptiveLimit({ clock: createVirtualWorld({ seed: 1 }).clock, initial: 100, limitMax: 150 });
+  const fill = (operation: string, priority: Priority) => {
+    let count = 0;
+    while (limit.enter(operation, priority)) count += 1;
+    return count;
+  };
+  expect([fill('far', 'normal'), fill('near', 'normal'), fill('far', 'critical')]).toEqual([50, 50, 50]);
+  for (let i = 0; i < 60; i++) limit.leave('far', 'normal', 10, 'ignored');
+  expect(fill('far', 'normal')).toBe(10);
+});
+
 test('slow critical work does not shrink the limit', async () => {
   const { world, clock } = createServer(1, 1);
   const limit = createAdaptiveLimit({ clock, initial: 100 });
   for (let i = 0; i < 1_000; i++) {
-    limit.enter('critical');
+    limit.enter('buy', 'critical');
     await world.advance(5);
-    limit.leave('critical', i < 500 ? 10 : 5_000, 'success');
+    limit.leave('buy', 'critical', i < 500 ? 10 : 5_000, 'success');
   }
   expect(limit.limit).toBe(100);
 });
@@ -97,9 +110,9 @@ test('any history: the limit stays within its bounds and every place comes back'
       const world = createVirtualWorld({ seed: 1 });
       const limit = createAdaptiveLimit({ clock: world.clock, initial: 50, limitMin: 5, limitMax: 60 });
       for (const { priority, tookMs, outcome, waitMs } of steps) {
-        expect(limit.enter(priority)).toBe(true);
+        expect(limit.enter('any', priority)).toBe(true);
         await world.advance(waitMs);
-        limit.leave(priority, tookMs, outcome);
+        limit.leave('any', priority, tookMs, outcome);
         expect(limit.limit).toBeGreaterThanOrEqual(5);
         expect(limit.limit).toBeLessThanOrEqual(60);
       }

@@ -11,6 +11,8 @@ export type Priority = 'critical' | 'normal' | 'low';
  *
  * Low priority gets 70 % of the limit, normal all of it. Critical work is refused only at `limitMax`, and its latency counts
  * for nothing: it may wait for others (a payment), and waiting is no load. So when it fills a server, all else gives way.
+ * Below that no operation gets more than half: one that waits for something slow must not keep the places of those that
+ * don't need it.
  */
 export interface AdaptiveLimit {
   /** Requests allowed at a time now, a whole number. */
@@ -18,10 +20,10 @@ export interface AdaptiveLimit {
   readonly active: number;
   /** How many were refused so far. */
   readonly refused: number;
-  /** Takes a place. False: there is none for this priority. */
-  enter(priority: Priority): boolean;
+  /** Takes a place. False: there is none for this priority, or for this operation. */
+  enter(operation: string, priority: Priority): boolean;
   /** Gives the place back. `dropped`: it took too long or failed for lack of something; `ignored`: says nothing. */
-  leave(priority: Priority, tookMs: number, outcome: 'success' | 'dropped' | 'ignored'): void;
+  leave(operation: string, priority: Priority, tookMs: number, outcome: 'success' | 'dropped' | 'ignored'): void;
   /** When to come back: what is under way will have been served. */
   readonly retryAfterMs: number;
 }
@@ -41,6 +43,7 @@ export interface AdaptiveLimitOptions {
 }
 
 const lowShare = 0.7;
+const operationShare = 0.5;
 
 const samplesMin = 20;
 /** Weight of the latest window in the long-run latency: about a minute of windows. */
@@ -53,6 +56,7 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
   const { clock, initial = 256, limitMin = 16, limitMax = 2_048, tolerance = 2, windowMs = 200 } = options;
   let limit = initial;
   let active = 0;
+  const activeOf = new Map<string, number>();
   let longMs = 0;
   let shortMs = 1;
   let windowEndMs = clock.monotonicMs() + windowMs;
@@ -80,6 +84,11 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
     activeMax = active;
   }
 
+  function placesOf(priority: Priority): number {
+    if (priority === 'critical') return limitMax;
+    return Math.floor(priority === 'low' ? limit * lowShare : limit);
+  }
+
   return {
     get limit() {
       return Math.floor(limit);
@@ -93,18 +102,20 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimi
     get retryAfterMs() {
       return Math.max(retryAfterMsMin, Math.ceil(shortMs));
     },
-    enter(priority) {
-      const places = priority === 'critical' ? limitMax : Math.floor(priority === 'low' ? limit * lowShare : limit);
-      if (active >= places) {
+    enter(operation, priority) {
+      const own = activeOf.get(operation) ?? 0;
+      if (active >= placesOf(priority) || (priority !== 'critical' && own >= limit * operationShare)) {
         refused += 1;
         return false;
       }
+      activeOf.set(operation, own + 1);
       active += 1;
       if (active > activeMax) activeMax = active;
       return true;
     },
-    leave(priority, tookMs, outcome) {
+    leave(operation, priority, tookMs, outcome) {
       active -= 1;
+      activeOf.set(operation, (activeOf.get(operation) as number) - 1);
       if (outcome === 'ignored' || priority === 'critical') return;
       samples += 1;
       sumMs += outcome === 'dropped' ? Math.max(tookMs, longMs) * 2 : tookMs;

@@ -156,19 +156,26 @@ async function benchChain(hasPolicies: boolean, { measureMs }: BenchOptions, onP
     await timers.sleep(settleMs);
     const slow = { name: `near, C slow, ${suffix}`, ...(await load(near, nearClients, measureMs, 5).ended) };
     others.stop();
-    for (const { name, perSec, p99Ms } of [healthy, slow]) onProgress(`${name}: ${perSec}/s, p99 ${p99Ms} ms`);
+    for (const { name, perSec, p99Ms, count, failures } of [healthy, slow]) {
+      onProgress(`${name}: ${perSec}/s, p99 ${p99Ms} ms, ${failures} of ${count} failed`);
+    }
     return { healthy, slow };
   } finally {
     await rig.stop();
   }
 }
 
-type Measured = Omit<Run, 'name'> & { readonly count: number };
+type Measured = Omit<Run, 'name'> & { readonly count: number; readonly failures: number };
 
-/** So many clients that call again and again, `pauseMs` apart; calls that fail are counted as slow as they were. */
+/**
+ * So many clients that call again and again, `pauseMs` apart. A call that fails counts as one that never ended: whoever is
+ * refused at once is not served quickly.
+ */
 function load(call: () => Promise<void>, clients: number, forMs: number, pauseMs = 0) {
   const times: number[] = [];
   const startMs = performance.now();
+  const [yes, no] = [() => true, () => false];
+  let failures = 0;
   let stopped = false;
   const isOver = () => stopped || performance.now() - startMs >= forMs;
   const client = async () => {
@@ -177,9 +184,13 @@ function load(call: () => Promise<void>, clients: number, forMs: number, pauseMs
       // A call that never ends must be seen too: as one that took all the time there was.
       const left = Math.min(slowMs, startMs + forMs - sentMs);
       const patience = new AbortController();
-      await Promise.race([call().catch(() => {}), timers.sleep(Math.max(0, left), patience.signal).catch(() => {})]);
+      const hasFailed = await Promise.race([
+        call().then(no, yes),
+        timers.sleep(Math.max(0, left), patience.signal).then(no, no),
+      ]);
       patience.abort();
-      times.push(performance.now() - sentMs);
+      if (hasFailed) failures += 1;
+      times.push(hasFailed ? slowMs : performance.now() - sentMs);
       if (pauseMs > 0) await timers.sleep(pauseMs);
     }
   };
@@ -190,6 +201,7 @@ function load(call: () => Promise<void>, clients: number, forMs: number, pauseMs
     return {
       clients,
       count: times.length,
+      failures,
       perSec: rounded(times.length / seconds, 0),
       p50Ms: at(0.5),
       p99Ms: at(0.99),

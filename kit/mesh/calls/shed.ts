@@ -1,4 +1,4 @@
-import { headerNames, type Priority, problemReply, type ServiceServer, tellFault } from '#kit/contract';
+import { type Fault, headerNames, type Priority, problemReply, type ServiceServer, tellFault } from '#kit/contract';
 import { type AdaptiveLimit, createAdaptiveLimit } from '#kit/resilience';
 import type { Clock, Reply } from '#kit/runtime';
 import { meshProblems } from '../problems.ts';
@@ -13,26 +13,32 @@ export function shedLoad(
     contract: server.contract,
     async handle(request, signal) {
       const priority = moreImportant(operations[request.operation]?.priority, request.headers[headerNames.priority]);
-      if (!limit.enter(priority)) {
+      if (!limit.enter(request.operation, priority)) {
         const detail = `${service} works on ${limit.active} requests; ${request.operation} is of ${priority} priority`;
         const problem = meshProblems.overloaded({ detail, retry: { afterMs: limit.retryAfterMs } });
         return tellFault(problemReply(problem, request.headers[headerNames.correlationId]), problem);
       }
       const startMs = clock.monotonicMs();
-      let outcome: 'success' | 'dropped' = 'dropped';
+      let outcome: Outcome = 'dropped';
       try {
         const headers = { ...request.headers, [headerNames.priority]: priority };
         const reply = await server.handle({ ...request, headers }, signal);
-        if (!signal.aborted && !isForLackOfSomething(reply)) outcome = 'success';
+        outcome = outcomeOf(reply, signal);
         return reply;
       } finally {
-        limit.leave(priority, clock.monotonicMs() - startMs, outcome);
+        limit.leave(request.operation, priority, clock.monotonicMs() - startMs, outcome);
       }
     },
   };
 }
 
-const isForLackOfSomething = ({ status }: Reply): boolean => status === 503 || status === 504;
+type Outcome = Parameters<AdaptiveLimit['leave']>[3];
+
+function outcomeOf({ status, headers }: Reply, { aborted }: AbortSignal): Outcome {
+  // What was waited for elsewhere is late whatever there is to do here.
+  if (headers[headerNames.fault] === ('elsewhere' satisfies Fault)) return 'ignored';
+  return aborted || status === 503 || status === 504 ? 'dropped' : 'success';
+}
 
 const ranks: readonly string[] = ['low', 'normal', 'critical'] satisfies readonly Priority[];
 
