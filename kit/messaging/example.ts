@@ -77,6 +77,8 @@ outbox.wake();
 
 await counted.promise;
 while ((await subscription.lag()).some((partition) => partition.events > 0)) await world.timers.sleep(5);
+// What is in the log is taken out of the outbox by the relay's next turn.
+while ((await outbox.pending()) > 0) await world.timers.sleep(5);
 console.log('sales', (await statistics.query('select * from sales order by country')).rows);
 console.log('waiting', await outbox.pending(), 'dead letters', await subscription.deadLetters.count());
 

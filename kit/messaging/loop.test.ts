@@ -56,33 +56,42 @@ test('wake-ups during a turn are not lost: all of them together make one more tu
   loop.wake();
   loop.wake();
   await world.advance(100);
-  expect(turns).toEqual([0, 20]);
+  expect(turns).toEqual([0, 10]);
 });
 
 test('a loop that has done all there was rests a moment, so that what comes meanwhile is one turn', async () => {
-  const { world, loop, turns } = setUp(['worked', 'idle']);
+  const { world, loop, turns } = setUp([{ worked: 1 }, 'idle']);
   loop.start();
-  await world.advance(5);
+  await world.advance(4);
   loop.wake();
-  await world.advance(5);
+  await world.advance(4);
   loop.wake();
   await world.advance(100);
-  expect(turns).toEqual([0, 20]);
+  expect(turns).toEqual([0, 10]);
 });
 
 test('work that nobody waits for takes its share of the time and no more, but never rests for long', async () => {
-  const short = setUp(Array(20).fill('worked'), { turnMs: 10, shareMax: 0.1 });
+  const short = setUp(Array(20).fill({ worked: 16 }), { turnMs: 10, shareMax: 0.1 });
   short.loop.start();
   await short.world.advance(450);
   expect(short.turns).toEqual([0, 100, 200, 300, 400]);
-  const long = setUp(Array(20).fill('worked'), { turnMs: 200, shareMax: 0.1 });
+  const long = setUp(Array(20).fill({ worked: 16 }), { turnMs: 200, shareMax: 0.1 });
   long.loop.start();
   await long.world.advance(1_500);
   expect(long.turns).toEqual([0, 700, 1_400]);
 });
 
+test('what comes alone is soon done: the fewer a turn was for, the shorter the rest after it', async () => {
+  const { world, loop, turns } = setUp([{ worked: 1 }, { worked: 2 }, { worked: 8 }, { worked: 100 }], {
+    ...{ turnMs: 10, shareMax: 0.1 },
+  });
+  loop.start();
+  await world.advance(300);
+  expect(turns).toEqual([0, 20, 41.25, 96.25, 196.25]);
+});
+
 test('a loop with a share still goes on at once while there is more than it could do', async () => {
-  const { world, loop, turns } = setUp(['again', 'again', 'worked'], { turnMs: 10, shareMax: 0.1 });
+  const { world, loop, turns } = setUp(['again', 'again', { worked: 16 }], { turnMs: 10, shareMax: 0.1 });
   loop.start();
   await world.advance(100);
   expect(turns).toEqual([0, 10, 20]);

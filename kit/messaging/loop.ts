@@ -1,10 +1,10 @@
 import type { Cancel, Clock, Logger, Random, Timers } from '#kit/runtime';
 
 /**
- * What a turn of a loop found: more than it could do (`again`, at once), all that there was (`worked`: a moment's rest, so
- * that more gathers), nothing, or something to come back for.
+ * What a turn of a loop found: more than it could do (`again`, at once), all that there was (so many items were `worked` on: a
+ * moment's rest, so that more gathers), nothing, or something to come back for.
  */
-export type Turn = 'again' | 'worked' | 'idle' | { readonly afterMs: number };
+export type Turn = 'again' | 'idle' | { readonly worked: number } | { readonly afterMs: number };
 
 export interface LoopOptions {
   readonly name: string;
@@ -17,9 +17,9 @@ export interface LoopOptions {
   /** How long an idle loop waits for a wake-up before it looks by itself. */
   readonly pollMs: number;
   /**
-   * The largest share of its time that the loop works while it keeps up: after a turn it rests the longer the more that
-   * cost, half a second at most. For work that nobody waits for: a turn for many costs little more than a turn for few.
-   * Default 1, a moment's rest.
+   * The largest share of its time that the loop works while it keeps up with much: after a turn it rests the longer the more
+   * that cost, half a second at most. For work that nobody waits for: a turn for many costs little more than a turn for few.
+   * A turn for few is followed by as much less rest, so that what comes alone is soon done. Default 1, a moment's rest.
    */
   readonly shareMax?: number;
 }
@@ -41,8 +41,10 @@ export interface Loop {
 }
 
 /** After work a loop rests for at least so long, whoever wakes it, so that what comes meanwhile is done in one turn. */
-const restMsMin = 20;
+const restMsMin = 10;
 const restMsMax = 500;
+/** From so many items a turn on it rests in full. */
+const itemsMany = 16;
 /** `shareMax` of relays and consumers: what they spare, orders have. */
 export const backgroundShareMax = 0.05;
 const errorDelayMsMin = 50;
@@ -82,14 +84,17 @@ export function createLoop(options: LoopOptions): Loop {
       }
       if (outcome === 'again') continue;
       if (stopping) return;
-      if (woken || outcome === 'worked') wait(restAfter(clock.monotonicMs() - startMs), 'resting');
-      else wait(outcome === 'idle' ? pollMs : Math.min(outcome.afterMs, pollMs), 'waiting');
+      const worked = outcome !== 'idle' && 'worked' in outcome ? outcome.worked : 0;
+      const afterMs = outcome !== 'idle' && 'afterMs' in outcome ? outcome.afterMs : pollMs;
+      if (woken || worked > 0) wait(restAfter(clock.monotonicMs() - startMs, worked), 'resting');
+      else wait(Math.min(afterMs, pollMs), 'waiting');
       return;
     }
   }
 
-  function restAfter(turnMs: number): number {
-    return Math.min(restMsMax, Math.max(restMsMin, turnMs * (1 / shareMax - 1)));
+  function restAfter(turnMs: number, items: number): number {
+    const wantedMs = turnMs * (1 / shareMax - 1) * Math.min(1, items / itemsMany);
+    return Math.min(restMsMax, Math.max(restMsMin, wantedMs));
   }
 
   function rest(error: unknown): void {

@@ -123,7 +123,7 @@ export function createRelay(options: RelayOptions): Relay {
       return 'idle';
     }
     await append(rows, last, startMs);
-    return isAnyFull(rows, ({ partition }) => partition, partitionBatchMax) ? 'again' : 'worked';
+    return isAnyFull(rows, ({ partition }) => partition, partitionBatchMax) ? 'again' : { worked: rows.length };
   }
 
   async function hasRows(): Promise<boolean> {

@@ -64,7 +64,8 @@ export interface PartitionLag {
 }
 
 /** What a read found: nothing, all that there was, or as much as it may take. */
-type Read = 'none' | 'some' | 'full';
+/** How many events there were; `full`: there may be more. */
+type Read = number | 'full';
 
 /** Consumes topics as a member of a group. Nothing happens until its component is started. */
 export function subscribe(options: SubscriptionOptions): Subscription {
@@ -102,8 +103,8 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     for (const held of ready.filter((one) => one.attempts > 0)) failed.push(await readAndDeliver([held], 1));
     const healthy = ready.filter((held) => held.attempts === 0);
     const read = await readAndDeliver(rotate(healthy), batchMax);
-    if (read === 'full' || failed.some((one) => one !== 'none')) return 'again';
-    if (read === 'some') return 'worked';
+    if (read === 'full' || failed.some((one) => one !== 0)) return 'again';
+    if (read > 0) return { worked: read };
     const pauses = partitions.held.filter((held) => held.pausedUntilMs > nowMs).map((held) => held.pausedUntilMs);
     return pauses.length > 0 ? { afterMs: Math.max(1, Math.min(...pauses) - nowMs) } : 'idle';
   }
@@ -122,9 +123,9 @@ export function subscribe(options: SubscriptionOptions): Subscription {
     const records = found.filter(isWithoutGap);
     if (logicalClock) for (const { event } of records) mergeTime(event);
     if (records.length > 0) await deliver(records);
-    if (records.length === 0) return 'none';
+    if (records.length === 0) return 0;
     const place = ({ topic, partition }: LogRecord) => `${topic}/${partition}`;
-    return found.length >= limit || isAnyFull(found, place, rangeMax) ? 'full' : 'some';
+    return found.length >= limit || isAnyFull(found, place, rangeMax) ? 'full' : records.length;
   }
 
   function isWithoutGap(record: LogRecord): boolean {

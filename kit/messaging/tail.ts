@@ -42,7 +42,7 @@ export function createTail(options: TailOptions): Component {
     } catch (error) {
       logger.warn('a tail lost events', { tail: name, events: records.length, error });
     }
-    return records.length >= batchMax ? 'again' : 'worked';
+    return records.length >= batchMax ? 'again' : { worked: records.length };
   }
 
   return {
