@@ -95,7 +95,7 @@ export const usersProblems = problemTable('users', {
     title: 'E-mail and password do not match an account',
     category: 'auth',
     retry: 'never',
-    hint: 'Check both, or ask for a password reset. An unknown e-mail and a wrong password look the same on purpose.',
+    hint: 'Check both, or ask for a new password.',
   },
   disabled: {
     status: 403,

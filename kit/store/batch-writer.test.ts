@@ -144,6 +144,22 @@ test('batches and the queue are bounded', async () => {
   expect(sizes).toEqual([4, 4, 2]);
 });
 
+test('groups stay apart: the group of who has waited longest goes next, whole, and the order within it is kept', async () => {
+  const batches: number[][] = [];
+  const { world, writer, apply } = createModel([]);
+  const w = writer({
+    groupOf: ({ key }) => (key % 5 === 0 ? 'rare' : 'usual'),
+    batchMax: 4,
+    apply(tx, commands) {
+      batches.push(commands.map(({ key }) => key));
+      return apply(tx, commands);
+    },
+  });
+  for (let key = 1; key <= 11; key++) void w.submit(good(key));
+  await world.runUntilIdle();
+  expect(batches).toEqual([[1, 2, 3, 4], [5, 10], [6, 7, 8, 9], [11]]);
+});
+
 test('as many batches are under way as there are lanes', async () => {
   const model = createModel(Array.from({ length: 9 }, () => ({ how: 'ok', durationMs: 10 })));
   const w = model.writer({ lanes: 3, batchMax: 2 });

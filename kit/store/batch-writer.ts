@@ -19,6 +19,11 @@ export interface BatchWriterOptions<Command, Result> {
   readonly apply: (tx: Transaction, commands: readonly Command[]) => Promise<readonly Verdict<Result>[]>;
   /** Commands in one commit. Larger saves commits, smaller saves memory and lock time. Default 128. */
   readonly batchMax?: number;
+  /**
+   * Commands of different groups are never in one batch: few that take long would otherwise have all their neighbours
+   * take the long way with them. Default: all are of one group.
+   */
+  readonly groupOf?: (command: Command) => string;
   /** Commands that may wait; one more is refused with `StoreOverloaded`. Default 5,000. */
   readonly waitingMax?: number;
   /** Batches under way at once. One is best where batches touch the same rows. Default 1. */
@@ -69,7 +74,7 @@ export function createBatchWriter<Command, Result>(
   options: BatchWriterOptions<Command, Result>,
 ): BatchWriter<Command, Result> {
   const { name, database, clock, timers, log, apply, onCommit } = options;
-  const { batchMax = 128, waitingMax = 5_000, lanes = 1, patienceMs = 5_000 } = options;
+  const { batchMax = 128, groupOf, waitingMax = 5_000, lanes = 1, patienceMs = 5_000 } = options;
   let queue: Entry<Command, Result>[] = [];
   let running = 0;
   let scheduled = false;
@@ -100,12 +105,23 @@ export function createBatchWriter<Command, Result>(
 
   async function runLane(): Promise<void> {
     running += 1;
-    const batch = queue.slice(0, batchMax);
-    queue = queue.length <= batchMax ? [] : queue.slice(batchMax);
-    await commitBatch(batch);
+    await commitBatch(nextBatch());
     running -= 1;
     if (running === 0 && queue.length === 0) draining?.resolve();
     schedule();
+  }
+
+  /** Whoever has waited longest goes next, and all of its group with it. */
+  function nextBatch(): Entry<Command, Result>[] {
+    const group = groupOf?.((queue[0] as Entry<Command, Result>).command);
+    const batch: Entry<Command, Result>[] = [];
+    const left: Entry<Command, Result>[] = [];
+    for (const entry of queue) {
+      const goes = batch.length < batchMax && groupOf?.(entry.command) === group;
+      (goes ? batch : left).push(entry);
+    }
+    queue = left;
+    return batch;
   }
 
   async function commitBatch(batch: readonly Entry<Command, Result>[]): Promise<void> {

@@ -12,7 +12,7 @@ export {
   StoreOverloaded,
   sqlState,
 } from './errors.ts';
-export { type ExecuteSql, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
+export { type ExecuteSql, isMigrated, type MigrationResult, type Migrations, migrate, migrateWith } from './migrate.ts';
 export { readInParts } from './read-in-parts.ts';
 export { allWritten, createRecall, exactly, type Recall } from './recall.ts';
 export { removeInParts } from './remove-in-parts.ts';

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase } from '#kit/store/embedded/testing';
-import { type Migrations, migrate } from './index.ts';
+import { isMigrated, type Migrations, migrate } from './index.ts';
 
 /** The machine may be busy. */
 const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
@@ -52,6 +52,32 @@ test('scripts run in order, once, in sequences of their own', async () => {
     ['s_two', []],
   ]);
   expect(await tables()).toEqual(['a', 'c', 'd', 's_one', 's_two']);
+});
+
+test('a database is known to be up to date exactly when each script has run as it is written now, and no other has', async () => {
+  const { url, admin } = await emptyDatabase();
+  const database = { query: async (sql: string) => admin.query(sql) } as unknown as Parameters<typeof isMigrated>[0];
+  const [one, two] = [
+    scripts({ '001.do.a.sql': 'create table a (id int);\r\n', '001.undo.a.sql': 'drop table a' }, 's_one'),
+    scripts({ '001.do.b.sql': 'create table b (id int)' }, 's_two'),
+  ];
+  const isCurrent = () => isMigrated(database, [one, two]);
+  expect(await isCurrent()).toBe(false);
+  await migrate(url, [one]);
+  expect(await isMigrated(database, [one])).toBe(true);
+  expect(await isCurrent()).toBe(false);
+  await migrate(url, [one, two]);
+  expect(await isCurrent()).toBe(true);
+
+  const added = join(one.directory, '002.do.c.sql');
+  writeFileSync(added, 'create table c (id int)');
+  expect(await isCurrent(), 'a script is new').toBe(false);
+  await migrate(url, [one, two]);
+  expect(await isCurrent()).toBe(true);
+  rmSync(added);
+  expect(await isCurrent(), 'the database is newer than the scripts').toBe(false);
+  writeFileSync(added, 'create table c (id bigint)');
+  expect(await isCurrent(), 'a script was changed after it ran').toBe(false);
 });
 
 test('a script changed after it ran is refused, with its name and the remedy', async () => {

@@ -1,7 +1,10 @@
-import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import pg from 'pg';
 import Postgrator from 'postgrator';
+import type { Database } from '#kit/runtime';
+import { sqlState } from './errors.ts';
 
 /** One sequence of numbered scripts (`001.do.create-orders.sql`) and the table that remembers which have run. */
 export interface Migrations {
@@ -98,11 +101,7 @@ async function readScripts(directory: string): Promise<Map<number, string>> {
 
 /** A script that came in late with a lower number (two branches merged) would never run: the library looks higher up. */
 async function refuseSkipped(execute: ExecuteSql, table: string, scripts: ReadonlyMap<number, string>): Promise<void> {
-  const quoted = table
-    .split('.')
-    .map((part) => `"${part}"`)
-    .join('.');
-  const { rows } = await execute(`select version from ${quoted}`);
+  const { rows } = await execute(`select version from ${quoted(table)}`);
   const ran = new Set(rows.map(({ version }) => Number(version)));
   const highest = Math.max(...ran);
   for (const [version, file] of scripts) {
@@ -112,9 +111,52 @@ async function refuseSkipped(execute: ExecuteSql, table: string, scripts: Readon
   }
 }
 
+const quoted = (table: string): string =>
+  table
+    .split('.')
+    .map((part) => `"${part}"`)
+    .join('.');
+
 async function transactionId(execute: ExecuteSql): Promise<unknown> {
   const { rows } = await execute('select pg_current_xact_id()::text as id');
   return rows[0]?.['id'];
+}
+
+/**
+ * Whether all scripts have run, as they are written now: one statement and no lock, which is all that most starts need. False is
+ * no answer: `migrate` finds out what is to be done, or what is wrong.
+ */
+export async function isMigrated(
+  database: Pick<Database, 'query'>,
+  sequences: readonly Migrations[],
+): Promise<boolean> {
+  const wanted = (await Promise.all(sequences.map(checksums))).flat();
+  const select = sequences.map(
+    ({ table }) => `select '${table}' || ' ' || version || ' ' || md5 as ran from ${quoted(table)} where version > 0`,
+  );
+  try {
+    const { rows } = await database.query<{ ran: string }>(select.join(' union all '));
+    const ran = new Set(rows.map((row) => row.ran));
+    return ran.size === wanted.length && wanted.every((script) => ran.has(script));
+  } catch (error) {
+    if (sqlState(error) === undefinedTable) return false;
+    throw error;
+  }
+}
+
+const undefinedTable = '42P01';
+
+/** As Postgrator writes them down: MD5 of the text with ends of lines as in Unix. */
+async function checksums({ directory, table }: Migrations): Promise<string[]> {
+  const scripts = await readScripts(directory);
+  return Promise.all(
+    [...scripts].map(async ([version, file]) => {
+      const text = await readFile(join(directory, file), 'utf8');
+      return `${table} ${version} ${createHash('md5')
+        .update(text.replaceAll(/\r\n|\r/g, '\n'))
+        .digest('hex')}`;
+    }),
+  );
 }
 
 const connectTimeoutMs = 10_000;

@@ -1,5 +1,6 @@
 /** All operations of a set of files, lazily, in a stated order: per file products, receipts, then invoice by invoice. */
-import { type ClassifiedInvoice, classifyInvoice } from './classify.ts';
+import { readAhead } from './ahead.ts';
+import { type ClassifiedInvoice, classifyInvoice, type Invoice } from './classify.ts';
 import { groupInvoices } from './group.ts';
 import type { InvoiceBooks } from './invoice.ts';
 import type { Operation, ReceiveStock, UpsertProducts } from './operations.ts';
@@ -12,6 +13,9 @@ export const RECEIPT_LINES_PER_BATCH = 200;
 
 /** What the shop's contracts take in one line; more is several lines. */
 const RECEIPT_LINE_QUANTITY_MAX = 1_000_000;
+
+/** A line takes about 1 KB. */
+const LINES_AHEAD_MAX = 50_000;
 
 /** Change it when the rules change what a file means: progress made under other rules is then not continued. */
 export const RULES_VERSION = 1;
@@ -30,25 +34,31 @@ export async function* planOperations(options: PlanOptions): AsyncGenerator<Oper
   for (const file of options.files) yield* planFile(file, options);
 }
 
-async function* planFile(file: FileSurvey, { books, currency, onInvoice }: PlanOptions): AsyncGenerator<Operation> {
-  yield* productsOf(file, currency);
-  yield* receiptsOf(file);
-  // Nothing is sold before it is on the shelf.
-  yield { type: 'barrier' };
-  for await (const part of groupInvoices(readRows(file.path), file.counts)) {
-    if ('reject' in part) {
-      yield part.reject;
-      continue;
-    }
-    const invoice = classifyInvoice(part.invoice);
-    if (invoice.rows.length > 0 && !books.admit(invoice)) {
-      yield* part.invoice.rows.map(({ raw }) => rejectRow(raw, 'repeated-invoice', REPEATED));
-      continue;
-    }
-    onInvoice?.(invoice);
-    yield* invoice.rejects;
-    if (invoice.rows.length > 0) yield* books.operationsOf(invoice);
+async function* planFile(file: FileSurvey, options: PlanOptions): AsyncGenerator<Operation> {
+  const parts = readAhead(groupInvoices(readRows(file.path), file.counts), {
+    weightOf: (part) => ('reject' in part ? 1 : part.invoice.rows.length),
+    weightMax: LINES_AHEAD_MAX,
+  });
+  try {
+    yield* productsOf(file, options.currency);
+    yield* receiptsOf(file);
+    // Nothing is sold before it is on the shelf.
+    yield { type: 'barrier' };
+    for await (const part of parts) yield* 'reject' in part ? [part.reject] : operationsOf(part.invoice, options);
+  } finally {
+    await parts.close();
   }
+}
+
+function* operationsOf(whole: Invoice, { books, onInvoice }: PlanOptions): Generator<Operation> {
+  const invoice = classifyInvoice(whole);
+  if (invoice.rows.length > 0 && !books.admit(invoice)) {
+    yield* whole.rows.map(({ raw }) => rejectRow(raw, 'repeated-invoice', REPEATED));
+    return;
+  }
+  onInvoice?.(invoice);
+  yield* invoice.rejects;
+  if (invoice.rows.length > 0) yield* books.operationsOf(invoice);
 }
 
 function* productsOf(file: FileSurvey, currency: string): Generator<UpsertProducts> {

@@ -65,6 +65,7 @@ export function createInventory(options: InventoryOptions): Service {
     timers,
     log,
     apply: (tx, commands) => applyCommands(tx, { holder, publish: publishing, recall }, commands),
+    groupOf: (command) => (recall.knows(command) ? 'recalled' : 'locked'),
     onCommit(batch) {
       measure(batch);
       recall.committed();

@@ -7,6 +7,8 @@ import { writeBook } from './store.ts';
 
 /** Stock and holds as this process committed them last. */
 export interface StockRecall {
+  /** Whether this command could be decided on recalled rows just now: those that can't are better off by themselves. */
+  knows(command: Command): boolean;
   /** The rows a batch is decided on, as copies; undefined unless all of them are known and the commands are usual. */
   take(commands: readonly Command[]): Rows | undefined;
   /** What the batch under way makes of its rows. Kept by `committed`, and otherwise replaced by the next batch's. */
@@ -66,6 +68,7 @@ export function createStockRecall(batchesAfterDoubt = batchesWithoutDefault): St
   }
 
   return {
+    knows: (command) => batchesWithout === 0 && skusOf(command)?.every((sku) => stock.get(sku)) === true,
     take(commands) {
       proposed = undefined;
       if (batchesWithout > 0) {

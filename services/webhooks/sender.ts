@@ -61,7 +61,7 @@ export function createSender(options: SenderOptions): Loop {
         });
       underWay.add(work);
     }
-    return due.length > 0 ? 'worked' : 'idle';
+    return due.length > 0 ? { worked: due.length } : 'idle';
   }
 
   async function sendOne(row: DueRow): Promise<void> {
