@@ -98,3 +98,14 @@ test('programs that wait for ever are told of, with the last steps', async () =>
   await expect(driven).rejects.toThrow(Stuck);
   await expect(driven).rejects.toThrow(/a statement/);
 });
+
+test('whoever is in the way goes also where nobody gets stuck behind it', async () => {
+  const scheduler = createScheduler({ ...world, findBlocked: async () => new Set(), patienceMs: 20 });
+  const lane = scheduler.addLane('unhindered');
+  const passes = async () => {
+    await lane.pass('a statement');
+    lane.land();
+  };
+  await scheduler.drive(seededRandom(1), [() => scheduler.untilBlocked('unhindered'), passes]);
+  expect(scheduler.trace.join()).toContain('a statement');
+});

@@ -69,6 +69,8 @@ export interface Round {
   execute(name: string, url: string): Promise<ExecuteSql>;
   /** Runs all to their end under the scheduler. What a program throws is a violation: it had to deal with it. */
   run(programs: readonly (() => Promise<void>)[]): Promise<void>;
+  /** Resolves when the session of this process waits for a lock; see `Scheduler`. */
+  untilBlocked(name: string): Promise<void>;
   violate(promise: string, detail: string): void;
 }
 
@@ -227,6 +229,7 @@ export async function createRig({ url, world, migrations }: RigOptions): Promise
       process,
       database: addDatabase,
       execute: openExecute,
+      untilBlocked: scheduler.untilBlocked,
       violate,
       async run(programs) {
         const guarded = programs.map((program) => async () => {

@@ -19,6 +19,11 @@ export interface Scheduler {
   addLane(name: string): Lane;
   /** Timers of one process: they fire when the scheduler says so, the earliest first, and its clock jumps there. */
   addProcess(name: string): { readonly clock: Clock; readonly timers: Timers };
+  /**
+   * Resolves when a session of this title waits for a lock; or nothing else can move, or `patienceTurns` turns have passed,
+   * since production need not get stuck there. For whoever is to be in the way until it is felt.
+   */
+  untilBlocked(title: string): Promise<void>;
   /** Runs the programs to their end. Throws `Stuck` when nothing moves any more. */
   drive(random: Random, programs: readonly (() => Promise<void>)[]): Promise<void>;
 }
@@ -55,6 +60,13 @@ interface LaneState extends Lane {
   weight: number;
 }
 
+/** Somebody who is in the way of a session until that is blocked. */
+interface Stander {
+  readonly title: string;
+  readonly go: () => void;
+  turnsLeft: number;
+}
+
 interface PendingTimer {
   readonly process: ProcessState;
   readonly dueMs: number;
@@ -84,6 +96,8 @@ const stillTurns = 4;
 /** A statement that has not ended by then may be blocked: the server is asked. */
 const askAfterMs = 1;
 const deadlockPollMs = 4;
+/** Nobody is in the way for longer. */
+const patienceTurns = 200;
 /** How often a timer fires although a statement could run. */
 const timerChance = 0.04;
 
@@ -92,6 +106,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const lanes: LaneState[] = [];
   const processes: ProcessState[] = [];
   const trace: string[] = [];
+  let standers: Stander[] = [];
   let counts = newCounts();
   let activity = 0;
   let notice: () => void = () => {};
@@ -247,6 +262,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     });
   }
 
+  const isTitleBlocked = (title: string) => lanes.some((lane) => lane.title === title && lane.isBlocked);
+
+  /** Lets those go who have been felt, or all of them. Returns whether somebody did. */
+  function letStandersGo(all: boolean): boolean {
+    const done = standers.filter((stander) => {
+      stander.turnsLeft -= 1;
+      return all || stander.turnsLeft <= 0 || isTitleBlocked(stander.title);
+    });
+    standers = standers.filter((stander) => !done.includes(stander));
+    for (const { go } of done) go();
+    return done.length > 0;
+  }
+
   let stickiness = 0;
   function drawTemper(random: Random): void {
     stickiness = [0, 0.3, 0.7, 0.9][Math.floor(random.next() * 4)] as number;
@@ -281,10 +309,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     trace,
     addLane,
     addProcess,
+    untilBlocked(title) {
+      stir();
+      return new Promise((go) => void standers.push({ title, go, turnsLeft: patienceTurns }));
+    },
     async drive(random, programs) {
       counts = newCounts();
       trace.length = 0;
       last = undefined;
+      standers = [];
       drawTemper(random);
       let left = programs.length;
       const ends = programs.map((program) =>
@@ -307,6 +340,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (let step = 0; ; step++) {
       await settle();
       if (left() === 0) return;
+      if (letStandersGo(false)) continue;
       if (step > stepsMax) throw new Stuck(`${left()} programs have not ended after ${stepsMax} steps`, trace);
       const chosen = choose(random);
       if (chosen) {
@@ -314,6 +348,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         letGo(chosen);
         continue;
       }
+      if (letStandersGo(true)) continue;
       // All wait for locks, so the server's deadlock detector is at work; or a thread computes.
       idleSinceMs ??= clock.monotonicMs();
       if (clock.monotonicMs() - idleSinceMs > patienceMs) throw new Stuck(`${left()} programs wait for ever`, trace);

@@ -18,7 +18,7 @@ export const otherBugs: readonly Bug[] = [
     summary: 'keys are claimed in the order in which the request named them',
     workload: 'claims',
     breaks: /no deadlocks/,
-    roundsMax: 400,
+    roundsMax: 40,
     rewrite: replaceInSql(/insert into idempotency_key .* order by scope, key/s, (text) =>
       text.replace('order by scope, key', ''),
     ),

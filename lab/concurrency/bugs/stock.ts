@@ -63,7 +63,7 @@ export const stockBugs: readonly Bug[] = [
     summary: 'a hold that another instance made is met by its key alone: who sells it waits for our stock, we for it',
     workload: 'recalled',
     breaks: /no deadlocks/,
-    roundsMax: 400,
+    roundsMax: 40,
     rewrite: replaceInSql(/where not exists \(select from hold as known/, (text) =>
       text.replace(/where not exists \([^)]*\)/, ''),
     ),

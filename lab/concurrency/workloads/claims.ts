@@ -1,7 +1,7 @@
 import { type Claim, completeKeys } from '#kit/idempotency';
 import type { Database, Transaction } from '#kit/runtime';
 import type { Round } from '../rig.ts';
-import { crowd, roadblock, type Workload } from '../workload.ts';
+import { crowd, openAmbush, roadblock, type Workload } from '../workload.ts';
 
 /** Requests with the same keys arrive everywhere at once; some give up half way, some use a key for something else. */
 export const claims: Workload = {
@@ -20,6 +20,7 @@ export const claims: Workload = {
       });
     }
     programs.push(await roadblock(round, lockKeySql, keys));
+    if (round.chance(0.5)) programs.push(await crossing(round, told));
     await round.run(programs);
     await checkClaims(round, told);
   },
@@ -45,13 +46,33 @@ const lockKeySql = `insert into idempotency_key (scope, key, fingerprint) values
 class GaveUp extends Error {}
 
 function drawRequest(round: Round, keys: readonly string[]): Request {
-  const wanted = keys.toSorted(() => round.random.next() - 0.5).slice(0, round.between(1, 4));
+  const wanted = shuffled(round, keys).slice(0, round.between(1, 4));
   return {
     claims: wanted.map((key) => ({ scope: 'lab', key, fingerprint: round.chance(0.1) ? 'other' : 'same' })),
     givesUp: round.chance(0.2),
     completesLater: round.chance(0.3),
   };
 }
+
+/**
+ * Two requests name the same keys from either end, while the one in the middle is taken. Who claims in the order of naming has
+ * its first key by then, and wants that of the other next; who claims them sorted waits in line.
+ */
+async function crossing(round: Round, told: Told[]) {
+  const named = shuffled(round, ['crossed-0', 'crossed-1', 'crossed-2']);
+  const victims = new Map<string, () => Promise<void>>();
+  for (const [i, keys] of [named, named.toReversed()].entries()) {
+    const name = `crossing-${i}`;
+    const database = await round.process(name).open();
+    const claims = keys.map((key) => ({ scope: 'lab', key, fingerprint: 'same' }));
+    const request = { claims, givesUp: false, completesLater: round.chance(0.3) };
+    victims.set(name, async () => void told.push(...(await ask(round, database, request, name))));
+  }
+  const ambush = await openAmbush(round, lockKeySql);
+  return () => ambush(named[1] as string, victims);
+}
+
+const shuffled = <T>(round: Round, items: readonly T[]): T[] => items.toSorted(() => round.random.next() - 0.5);
 
 async function ask(round: Round, database: Database, request: Request, who: string): Promise<Told[]> {
   const { claims: wanted, givesUp, completesLater } = request;

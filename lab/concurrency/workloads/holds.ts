@@ -37,11 +37,11 @@ export type Shop = BatchWriter<Command, CommandResult>;
 export async function sell(
   round: Round,
   received: ReadonlyMap<string, number>,
-  clients: readonly (readonly Task[])[],
+  clients: readonly (readonly Step[])[],
 ): Promise<void> {
   await receive(round, received);
   const told: Told[] = [];
-  const programs = clients.map((tasks, i) => () => shopAround(tasks, told, `${i}`));
+  const programs = clients.map((steps, i) => () => shopAround(steps, told, `${i}`));
   await round.run([...programs, await roadblock(round, lockStockSql, [...received.keys()])]);
   await checkStock(round, received);
   checkAnswers(round, told);
@@ -64,13 +64,16 @@ export interface Task {
   readonly order: Order;
 }
 
+/** What a client does next: ask for something, or for several things as it likes. */
+export type Step = Task | ((ask: (task: Task) => Promise<void>) => Promise<void>);
+
 interface Told {
   readonly order: Order;
   readonly answer: 'held' | 'refused';
 }
 
 export const never = 3_600_000;
-const lockStockSql = 'select from stock where sku = $1 for update';
+export const lockStockSql = 'select from stock where sku = $1 for update';
 
 export function drawOrders(round: Round, skus: readonly string[], ordersMax: number): Order[] {
   return Array.from({ length: round.between(4, ordersMax) }, (_, i) => ({
@@ -129,16 +132,21 @@ async function receive(round: Round, received: ReadonlyMap<string, number>): Pro
   );
 }
 
-async function shopAround(tasks: readonly Task[], told: Told[], name: string): Promise<void> {
-  for (const [i, { shop, kind, order }] of tasks.entries()) {
-    try {
-      const { hold } = await shop.submit(commandOf(kind, order, `ret-${name}-${i}`));
-      if (kind === 'hold' && hold) told.push({ order, answer: hold.status === 'refused' ? 'refused' : 'held' });
-    } catch (error) {
-      if (!isAnswer(error)) throw error;
-      if (kind === 'hold' && (error as { code?: string }).code?.endsWith('out-of-stock')) {
-        told.push({ order, answer: 'refused' });
-      }
+async function shopAround(steps: readonly Step[], told: Told[], name: string): Promise<void> {
+  for (const [i, step] of steps.entries()) {
+    const asking = (task: Task) => ask(task, told, `ret-${name}-${i}`);
+    await (typeof step === 'function' ? step(asking) : asking(step));
+  }
+}
+
+async function ask({ shop, kind, order }: Task, told: Told[], returnId: string): Promise<void> {
+  try {
+    const { hold } = await shop.submit(commandOf(kind, order, returnId));
+    if (kind === 'hold' && hold) told.push({ order, answer: hold.status === 'refused' ? 'refused' : 'held' });
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    if (kind === 'hold' && (error as { code?: string }).code?.endsWith('out-of-stock')) {
+      told.push({ order, answer: 'refused' });
     }
   }
 }

@@ -113,7 +113,7 @@ async function relayer(round: Round, name: string, isOver: () => boolean) {
       const turn = await relay.turn();
       if (turn === 'idle' && isOver()) break;
       if (turn === 'idle') await process.world.timers.sleep(1_000);
-      else if (typeof turn === 'object') await process.world.timers.sleep(turn.afterMs);
+      else if (turn !== 'again' && 'afterMs' in turn) await process.world.timers.sleep(turn.afterMs);
     }
     await relay.leave();
   };

@@ -1,12 +1,24 @@
 import { createStockRecall, type StockRecall } from '../../../services/inventory/recall.ts';
 import type { Round } from '../rig.ts';
-import type { Workload } from '../workload.ts';
-import { drawOrders, drawTasks, type Likely, never, openShop, type Shop, sell, type Task, tables } from './holds.ts';
+import { openAmbush, type Workload } from '../workload.ts';
+import {
+  drawOrders,
+  drawTasks,
+  type Likely,
+  lockStockSql,
+  never,
+  openShop,
+  type Shop,
+  type Step,
+  sell,
+  type Task,
+  tables,
+} from './holds.ts';
 
 /**
  * The same as `holds` for few instances that decide on rows which they recall from their last commit, and are mostly right:
  * usual steps, for long, of SKUs that another instance changes now and then. In half of the rounds some shoppers are sent to
- * and fro besides.
+ * and fro besides, and in half of them two shops sell one order at once.
  */
 export const recalled: Workload = {
   name: 'recalled',
@@ -17,12 +29,17 @@ export const recalled: Workload = {
     const received = new Map(skus.map((sku) => [sku, round.between(5, 60)]));
     const orders = drawOrders(round, skus, 10);
     const shops: Shop[] = [];
-    for (let i = round.between(2, 3); i > 0; i--) shops.push(await openShop(round, `shop-${i}`, recallOf(round)));
-    const clients = shops.flatMap((shop) =>
+    const open = (name: string) => openShop(round, name, recallOf(round));
+    for (let i = round.between(2, 3); i > 0; i--) shops.push(await open(`shop-${i}`));
+    const clients: (readonly Step[])[] = shops.flatMap((shop) =>
       Array.from({ length: round.between(1, 2) }, () => drawTasks(round, shop, orders, likelyRecalled, 12)),
     );
     const sentAround = round.chance(0.5) ? round.between(1, 3) : 0;
     for (let i = 0; i < sentAround; i++) clients.push(sentToAndFro(round, shops, round.pick(skus), `sent-${i}`));
+    if (round.chance(0.5)) {
+      received.set(skuOfTwins, 60);
+      clients.push(await heldWhileSold(round, open));
+    }
     await sell(round, received, clients);
   },
 };
@@ -46,6 +63,39 @@ function sentToAndFro(round: Round, shops: readonly Shop[], sku: string, client:
     ];
   });
 }
+
+/**
+ * Two shops remember the same stock rightly, as one of them has looked at it since the other one sold of it; and of an order
+ * only the seller knows. The other is asked to hold that order while the seller sells it: the first writes the stock and wants
+ * the hold, the second has written the hold and wants the stock. Shops and SKU are this client's own, since any other sale
+ * would make a memory wrong.
+ */
+async function heldWhileSold(round: Round, open: (name: string) => Promise<Shop>): Promise<Step[]> {
+  const [seller, other] = [await open('seller'), await open('other')];
+  const ambush = await openAmbush(round, lockStockSql);
+  return Array.from({ length: round.between(1, 3) }).flatMap((_, i): Step[] => {
+    const order = orderOf(skuOfTwins, `twice-${i}`);
+    const looked = { shop: other, kind: 'hold', order: orderOf(skuOfTwins, `before-${i}`) } as const;
+    return [
+      looked,
+      // Its memory is wrong now.
+      ...sellMore(round, seller, skuOfTwins, `more-${i}`),
+      { shop: seller, kind: 'hold', order },
+      // A repeat: it changes nothing, and reads what the seller has left.
+      looked,
+      (ask) =>
+        ambush(
+          skuOfTwins,
+          new Map([
+            ['other', () => ask({ shop: other, kind: 'hold', order })],
+            ['seller', () => ask({ shop: seller, kind: 'commit', order })],
+          ]),
+        ),
+    ];
+  });
+}
+
+const skuOfTwins = 'sku-of-twins';
 
 const twoOf = (round: Round, shops: readonly Shop[]) =>
   shops.toSorted(() => round.random.next() - 0.5) as [Shop, Shop, ...Shop[]];
