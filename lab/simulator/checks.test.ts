@@ -144,7 +144,7 @@ const sound: Facts = {
     edits: [{ productId: 'prd_A', marks: ['e1'] }],
     endpoints: [
       {
-        ...{ endpointId: 'whe_1', url: 'https://merchant/hook', types: ['order.confirmed'], askedAtMs: 0, madeAtMs: 1 },
+        ...{ url: 'https://merchant/hook', types: ['order.confirmed'], askedAtMs: 0, madeAtMs: 1 },
         ...{ secrets: [oldSecret, newSecret], tests: [{ messageId: 'msg_test', secret: newSecret }] },
       },
     ],

@@ -1,15 +1,10 @@
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
 import type { DatabaseFaults } from './database-server.ts';
-import {
-  drawErrand,
-  drawErrands,
-  drawMoment,
-  drawNemesisEvent,
-  drawOperation,
-  drawPlan,
-  firstErrand,
-} from './draw-plan.ts';
+import { drawErrand, drawErrands, firstErrand } from './draw-errands.ts';
+import { drawNemesisEvent } from './draw-nemesis.ts';
+import { drawMoment, drawOperation } from './draw-operations.ts';
+import { drawPlan } from './draw-plan.ts';
 import type { MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
 import {

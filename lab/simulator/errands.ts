@@ -22,7 +22,8 @@ import type { Call, Persist } from './workload.ts';
 
 /**
  * What people do besides ordering: they fill carts on two devices and pay for them, sell at tills without a network and tell
- * of it later, ask the assistant, stay signed in, change products, have merchants told and programs let in. What they know for sure stands in a book, which the checks hold against the rows.
+ * of it later, ask the assistant, stay signed in, change products, have merchants told and programs let in. What they know for
+ * sure stands in a book, which the checks hold against the rows.
  */
 
 export interface ErrandServices {

@@ -1,6 +1,7 @@
 import { seededRandom } from '#kit/runtime';
 import { noDatabaseFaults } from './database-server.ts';
-import { drawErrands, drawPlan } from './draw-plan.ts';
+import { drawErrands } from './draw-errands.ts';
+import { drawPlan } from './draw-plan.ts';
 import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import { createImages, type Image } from './pglite/image.ts';

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { explain } from '../../cli/failure.ts';
 import { simulate } from './simulate.ts';
 
 /** The simulator by itself: `node lab/simulator/main.ts --seeds 1..50 --json`. `holdfast simulate` takes the same flags. */
@@ -31,6 +32,10 @@ const exitCode = await simulate(
     progress: (text) => void process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : ''),
     elapsedMs: () => performance.now() - started,
   },
-);
+).catch((error: unknown) => {
+  const { sentence, exitCode } = explain(error);
+  process.stderr.write(`${sentence}\n`);
+  return exitCode;
+});
 if (process.stderr.isTTY) process.stderr.write('\n');
 process.exit(exitCode);

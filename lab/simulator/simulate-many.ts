@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { bugNamed } from './bugs/index.ts';
 import { planOf } from './conditions.ts';
 import { prepareImages } from './images.ts';
@@ -20,11 +21,8 @@ const minimiseRunsMax = 60;
 /** A range of seeds, or as many as a time allows, on all cores. */
 export async function simulateMany(options: SimulateOptions, screen: SimulateScreen): Promise<number> {
   const range = parseRange(options.seeds ?? '1..50');
+  assert(range, 'looked at before (mistakeIn)');
   const limitMs = options.for === undefined ? undefined : parseDuration(options.for);
-  if (!range || Number.isNaN(limitMs)) {
-    screen.out('Give seeds as 1..200 and a duration as 90s, 10m or 1h.');
-    return simulateExitCodes.usage;
-  }
   let count = 0;
   let failures = 0;
   const total = range.to - range.from + 1;

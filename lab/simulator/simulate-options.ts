@@ -28,7 +28,7 @@ export interface SimulateScreen {
   readonly elapsedMs: () => number;
 }
 
-export const simulateExitCodes = { ok: 0, usage: 2, checkFailed: 5 } as const;
+export const simulateExitCodes = { ok: 0, checkFailed: 5 } as const;
 
 /** The one command that repeats a run. */
 export const replayOf = (seed: number, bug: string | undefined): string =>
@@ -49,4 +49,31 @@ const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_60
 export function parseDuration(text: string): number {
   const match = /^(\d+)([smh])$/.exec(text);
   return match ? Number(match[1]) * (unitsMs[match[2] as string] as number) : Number.NaN;
+}
+
+/** A day and a night on two cores; results of all of them are kept in memory. */
+const seedsMax = 1_000_000;
+const seedMax = 999_999_999;
+const forMsMax = 24 * 3_600_000;
+
+/** What is wrong with what was asked for, as a sentence with the remedy; undefined: nothing. */
+export function mistakeIn(options: SimulateOptions): string | undefined {
+  const { seeds, seed, for: duration } = options;
+  const range = seeds === undefined ? undefined : parseRange(seeds);
+  if (seeds !== undefined && !range)
+    return `"${seeds}" is no range of seeds: give it as 1..200, the smaller number first.`;
+  if (range && (range.to > seedMax || range.to - range.from >= seedsMax)) {
+    return `--seeds ${seeds} is too much: give at most ${seedsMax} seeds, none above ${seedMax}.`;
+  }
+  if (duration !== undefined && !(parseDuration(duration) > 0 && parseDuration(duration) <= forMsMax)) {
+    return `"${duration}" is no duration: give --for as 90s, 10m or 1h, at most 24h.`;
+  }
+  if (seed === undefined) {
+    const given = (['trace', 'page', 'history', 'minimise'] as const).find((name) => options[name] !== undefined);
+    return given && `--${given} looks at one seed: add --seed and its number.`;
+  }
+  if (seeds !== undefined || duration !== undefined) {
+    return `--seed runs one seed: leave it out, or leave out ${seeds === undefined ? '--for' : '--seeds'}.`;
+  }
+  return undefined;
 }

@@ -1,12 +1,7 @@
 import type { Database } from '#kit/runtime';
-import type { Hooks } from '../shop.ts';
 import { weakDatabase } from './conditions.ts';
 import type { Bug } from './index.ts';
-import { isCall, replaceInSql, rewriteSql } from './rewire.ts';
-
-const ofDoor = (make: (database: Database) => Database): Hooks => ({
-  database: (database, owner) => (owner === 'gateway' ? make(database) : database),
-});
+import { inDatabaseOf, inStatementsOf, isCall, replaceInSql } from './rewire.ts';
 
 /** How long after it was asked to a database writes that puts it off. */
 const laterMs = 2_000;
@@ -39,11 +34,9 @@ export const bookBugs: readonly Bug[] = [
     summary: 'lines of the audit log whose commit was not answered are written once more',
     conditions: { ...weakDatabase, storefront: { gateway: 2 }, operations: [['receive', 12]] },
     hooks: () =>
-      ofDoor((database) =>
-        rewriteSql(
-          database,
-          replaceInSql(/insert into audit_entry/, (text) => text.replace(/where exists \(select 1 from moved\)/, '')),
-        ),
+      inStatementsOf(
+        'gateway',
+        replaceInSql(/insert into audit_entry/, (text) => text.replace(/where exists \(select 1 from moved\)/, '')),
       ),
   },
   {
@@ -51,7 +44,7 @@ export const bookBugs: readonly Bug[] = [
     summary: 'a gateway looks a key up once and takes it as it was ever after',
     conditions: { storefront: { gateway: 1 }, errands: [['program', 4]] },
     hooks: () =>
-      ofDoor((database) => {
+      inDatabaseOf('gateway', (database) => {
         const known = new Map<string, ReturnType<Database['query']>>();
         return {
           ...database,
@@ -71,11 +64,9 @@ export const bookBugs: readonly Bug[] = [
     summary: 'a key may do whatever its role may, not what it was made for',
     conditions: { storefront: { gateway: 1 }, errands: [['program', 3]] },
     hooks: () =>
-      ofDoor((database) =>
-        rewriteSql(
-          database,
-          replaceInSql(/from api_key where hash/, (text) => text.replace(' operations,', ` array['*'] as operations,`)),
-        ),
+      inStatementsOf(
+        'gateway',
+        replaceInSql(/from api_key where hash/, (text) => text.replace(' operations,', ` array['*'] as operations,`)),
       ),
   },
   {

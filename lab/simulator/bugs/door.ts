@@ -1,12 +1,7 @@
 import { headerNames } from '#kit/contract';
-import type { Hooks } from '../shop.ts';
 import { lossyNetwork } from './conditions.ts';
 import type { Bug } from './index.ts';
-import { isCall, rewireCalls, rewriteSql } from './rewire.ts';
-
-const ofUsers = (rewrite: Parameters<typeof rewriteSql>[1]): Hooks => ({
-  database: (database, owner) => (owner === 'users' ? rewriteSql(database, rewrite) : database),
-});
+import { inStatementsOf, isCall, rewireCalls } from './rewire.ts';
 
 export const doorBugs: readonly Bug[] = [
   {
@@ -50,7 +45,7 @@ export const doorBugs: readonly Bug[] = [
     summary: 'a refresh token is exchanged and its exchange is not kept, so it can be exchanged again and again',
     conditions: { storefront: { gateway: 1 }, errands: [['session', 4]] },
     hooks: () =>
-      ofUsers((text, values) =>
+      inStatementsOf('users', (text, values) =>
         /update session set generation/.test(text)
           ? { answer: { rows: [], count: (values[0] as readonly unknown[]).length } }
           : undefined,
@@ -61,7 +56,7 @@ export const doorBugs: readonly Bug[] = [
     summary: 'a refresh token that was used up is refused, and the session that it was stolen from lives on',
     conditions: { storefront: { gateway: 1 }, errands: [['session', 6]] },
     hooks: () =>
-      ofUsers((text) =>
+      inStatementsOf('users', (text) =>
         /update session set ended_at = \$2, ended_why = \$3 where id = any/.test(text)
           ? { answer: { rows: [], count: 1 } }
           : undefined,

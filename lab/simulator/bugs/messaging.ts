@@ -1,6 +1,6 @@
 import { weakDatabase } from './conditions.ts';
 import type { Bug } from './index.ts';
-import { afterwards, rewriteSql } from './rewire.ts';
+import { afterwards, inDatabaseOf, rewriteSql } from './rewire.ts';
 
 export const messagingBugs: readonly Bug[] = [
   {
@@ -71,30 +71,13 @@ export const messagingBugs: readonly Bug[] = [
     foundAt: 10,
     summary: 'analytics commits its sums first and its position afterwards',
     conditions: { database: { crash: 0.02, connectionLoss: 0.12 }, listeners: { analytics: 2 } },
-    hooks: () => ({
-      database(database, owner) {
-        if (owner !== 'analytics') return database;
-        return {
-          ...database,
-          async transaction(work, options) {
-            let later: (() => Promise<unknown>)[] = [];
-            const result = await database.transaction((tx) => {
-              later = [];
-              return work({
-                ...tx,
-                query(text, values = []) {
-                  if (!/update inbox_position p set next_offset/.test(text)) return tx.query(text, values);
-                  later.push(() => database.query(text, values));
-                  return Promise.resolve({ rows: [], count: (values[1] as readonly unknown[]).length });
-                },
-              });
-            }, options);
-            for (const move of later) await move();
-            return result;
-          },
-        };
-      },
-    }),
+    hooks: () =>
+      inDatabaseOf('analytics', (database) =>
+        afterwards(database, /update inbox_position p set next_offset/, {
+          countOf: (values) => (values[1] as readonly unknown[]).length,
+          tellsFailures: true,
+        }),
+      ),
   },
   {
     name: 'mail-and-forget',

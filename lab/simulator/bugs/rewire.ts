@@ -1,4 +1,5 @@
 import type { Database, QueryResult, Reply, Request, SqlValue, Transaction, Transport } from '#kit/runtime';
+import type { Hooks } from '../shop.ts';
 
 /** What a planted bug makes of a statement: another one, or an answer without asking the database. */
 export type Rewrite = (
@@ -29,6 +30,15 @@ export function rewriteSql(database: Database, rewrite: Rewrite): Database {
   };
 }
 
+/** Plants something in the database of one service, or of the gateway. */
+export const inDatabaseOf = (service: string, plant: (database: Database) => Database): Hooks => ({
+  database: (database, owner) => (owner === service ? plant(database) : database),
+});
+
+/** Rewrites statements of one service. */
+export const inStatementsOf = (service: string, rewrite: Rewrite): Hooks =>
+  inDatabaseOf(service, (database) => rewriteSql(database, rewrite));
+
 /** Rewrites statements that match; the text must really change, or the bug would be none. */
 export function replaceInSql(match: RegExp, change: (text: string) => string): Rewrite {
   const changed = new Map<string, string>();
@@ -55,8 +65,19 @@ export function rewireCalls(
 export const isCall = (request: Request, service: string, operation: string): boolean =>
   request.service === service && request.operation === operation;
 
+interface Postponing {
+  /** How many rows a statement is said to have changed. Default: none. */
+  readonly countOf?: (values: readonly SqlValue[]) => number;
+  /** Whether whoever asked for the transaction hears of one that fails. Default: no. */
+  readonly tellsFailures?: boolean;
+}
+
 /** Statements of a transaction that match are sent when it has been committed, if nothing comes between. */
-export function afterwards(database: Database, match: RegExp): Database {
+export function afterwards(
+  database: Database,
+  match: RegExp,
+  { countOf = () => 0, tellsFailures = false }: Postponing = {},
+): Database {
   return {
     ...database,
     async transaction(work, options) {
@@ -65,14 +86,14 @@ export function afterwards(database: Database, match: RegExp): Database {
         later = [];
         return work({
           ...tx,
-          query(text, values) {
+          query(text, values = []) {
             if (!match.test(text)) return tx.query(text, values);
             later.push(() => database.query(text, values));
-            return Promise.resolve({ rows: [], count: 0 });
+            return Promise.resolve({ rows: [], count: countOf(values) });
           },
         });
       }, options);
-      for (const send of later) await send().catch(() => {});
+      for (const send of later) await (tellsFailures ? send() : send().catch(() => {}));
       return result;
     },
   };

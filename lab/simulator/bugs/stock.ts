@@ -1,11 +1,7 @@
-import type { Database, Reply, Request } from '#kit/runtime';
+import type { Reply, Request } from '#kit/runtime';
 import { lateMessages, lossyNetwork, silentProvider } from './conditions.ts';
 import type { Bug } from './index.ts';
-import { replaceInSql, rewriteSql } from './rewire.ts';
-
-const ofInventory = (make: (database: Database) => Database) => ({
-  database: (database: Database, owner: string) => (owner === 'inventory' ? make(database) : database),
-});
+import { inDatabaseOf, inStatementsOf, replaceInSql, rewriteSql } from './rewire.ts';
 
 export const stockBugs: readonly Bug[] = [
   {
@@ -34,7 +30,7 @@ export const stockBugs: readonly Bug[] = [
     name: 'check-then-act',
     summary: 'inventory reads stock, decides, and writes it back without a transaction or a lock',
     hooks: () =>
-      ofInventory((database) => ({
+      inDatabaseOf('inventory', (database) => ({
         ...database,
         transaction: (work) =>
           work({
@@ -50,14 +46,12 @@ export const stockBugs: readonly Bug[] = [
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
     conditions: { ...lossyNetwork, declined: 0.5 },
     hooks: () =>
-      ofInventory((database) =>
-        rewriteSql(
-          database,
-          replaceInSql(/from hold where order_id = any/, (text) =>
-            text.replace(
-              /\bstatus\b/,
-              `case when status = 'released' and lines <> '[]' then 'sold' else status end as status`,
-            ),
+      inStatementsOf(
+        'inventory',
+        replaceInSql(/from hold where order_id = any/, (text) =>
+          text.replace(
+            /\bstatus\b/,
+            `case when status = 'released' and lines <> '[]' then 'sold' else status end as status`,
           ),
         ),
       ),
@@ -70,22 +64,20 @@ export const stockBugs: readonly Bug[] = [
       nemesis: [{ kind: 'clock-step', count: 4, on: 'db-inventory', byMs: 16 * 60_000 }],
     },
     hooks: () =>
-      ofInventory((database) =>
-        rewriteSql(
-          database,
-          replaceInSql(/from hold where order_id = any/, (text) =>
-            text.replace(/\bstatus\b/, `case when status = 'expired' then 'held' else status end as status`),
-          ),
+      inStatementsOf(
+        'inventory',
+        replaceInSql(/from hold where order_id = any/, (text) =>
+          text.replace(/\bstatus\b/, `case when status = 'expired' then 'held' else status end as status`),
         ),
       ),
   },
   {
     name: 'release-leaves-no-word',
-    foundAt: 5,
+    foundAt: 6,
     summary: 'a release that finds no hold leaves nothing behind, so a late hold sets stock aside for ever',
     conditions: { ...lateMessages, operations: [['abandon', 12]] },
     hooks: () =>
-      ofInventory((database) =>
+      inDatabaseOf('inventory', (database) =>
         rewriteSql(database, (text, values) => {
           const statuses = values[2];
           if (!/insert into hold /.test(text) || !Array.isArray(statuses)) return undefined;

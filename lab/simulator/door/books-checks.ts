@@ -88,7 +88,7 @@ export const revokedKeysStayOut: Check = {
   },
 };
 
-/** Who can't be asked can't have revoked it either. */
+/** While a key can't be looked up, doors go by what they knew of it last. */
 const hasFailed = ({ calls }: DoorBook, fromMs: number, untilMs: number): boolean =>
   calls.some(({ what, isDone, endMs = untilMs }) => what === 'key' && !isDone && endMs >= fromMs && endMs <= untilMs);
 

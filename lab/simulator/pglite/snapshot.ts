@@ -86,7 +86,7 @@ export function listFiles({ FS }: WasmModule): DataFiles {
   function list(node: FsNode, path: string): void {
     if (FS.isDir(node.mode)) {
       files.push({ path, bytes: undefined });
-      for (const [name, child] of Object.entries(node.contents)) list(child, `${path}/${name}`);
+      for (const [name, child] of Object.entries<FsNode>(node.contents)) list(child, `${path}/${name}`);
     } else if (FS.isFile(node.mode)) {
       files.push({ path, bytes: node.contents?.subarray(0, node.usedBytes) ?? new Uint8Array() });
     }
@@ -131,7 +131,7 @@ function collect(FS: WasmFileSystem, node: FsNode, into: SavedNode[]): void {
   const { name, parent, mode, mtime, ctime, atime, usedBytes } = node;
   const common = { node, name, parent, mode, mtime, ctime, atime, usedBytes };
   if (FS.isDir(mode)) {
-    const children = Object.entries(node.contents);
+    const children = Object.entries<FsNode>(node.contents);
     into.push({ ...common, bytes: undefined, children });
     for (const [, child] of children) collect(FS, child, into);
   } else if (FS.isFile(mode)) {
@@ -157,7 +157,7 @@ export function restoreSnapshot(module: WasmModule, snapshot: Snapshot): void {
 }
 
 function forgetNewNodes(FS: WasmFileSystem, node: FsNode, known: ReadonlySet<FsNode>): void {
-  if (FS.isDir(node.mode)) for (const child of Object.values(node.contents)) forgetNewNodes(FS, child, known);
+  if (FS.isDir(node.mode)) for (const child of Object.values<FsNode>(node.contents)) forgetNewNodes(FS, child, known);
   if (!known.has(node)) FS.hashRemoveNode(node);
 }
 

@@ -8,7 +8,6 @@ import type { Merchants } from './merchants.ts';
 
 /** What a merchant knows for sure of an endpoint of its own. */
 export interface EndpointStory {
-  readonly endpointId: string;
   readonly url: string;
   /** None: all of them. */
   readonly types: readonly string[];
@@ -84,7 +83,7 @@ export function createEndpointErrand({ simulation, ask, timers, merchants, book,
       webhooks.listDeliveries({ query: { endpointId, status, limit: 100 } }, context),
     );
 
-  /** Until nothing waits, and all that was given up is under way again. */
+  /** Until nothing waits, and all that was given up is under way again. What never gets there is told by `deliveriesEnd`. */
   async function lookAfter(errand: Wanted, endpointId: string): Promise<void> {
     for (let i = 0; i < looksMax; i++) {
       const isCalm = !simulation.faultsOn;
@@ -111,7 +110,7 @@ export function createEndpointErrand({ simulation, ask, timers, merchants, book,
     const secrets = [await secretOf(errand, made.id)];
     if (errand.rotates) await rotate(errand, made, secrets);
     const tests = await tryOut(errand, made.id, secrets.at(-1) as string);
-    book.push({ endpointId: made.id, url, types: errand.types, askedAtMs, madeAtMs, secrets, tests });
+    book.push({ url, types: errand.types, askedAtMs, madeAtMs, secrets, tests });
     await away;
     await lookAfter(errand, made.id);
   };
