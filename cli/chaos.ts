@@ -4,6 +4,7 @@ import { type ChaosCommandOptions, chaos, type Status, statusText, type VerifyRe
 import { pickDataDir } from './data-dir.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createLog, logLevel } from './log.ts';
+import { writableFolder } from './out-file.ts';
 import { createScreen } from './screen.ts';
 
 /** What is killed on purpose is told as progress; the supervisor's own words about it would only repeat that. */
@@ -12,12 +13,12 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () 
 /** Runs the fault laboratory for the terminal. Resolves with the exit code: 0, or 5 when a check failed. */
 export function runChaosCommand(options: Omit<ChaosCommandOptions, 'report'> & { report?: string }): Promise<number> {
   const startedMs = performance.now();
-  const report =
-    options.report ??
+  const ownReport = () =>
     join(
       pickDataDir(undefined, () => {}),
       'report',
     );
+  const report = writableFolder(options.report ?? ownReport(), '--report');
   const elapsed = () => `${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  `;
   const line = createLiveLine(process.stderr);
   const level = process.env['HOLDFAST_LOG'];

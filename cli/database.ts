@@ -9,7 +9,8 @@ import {
   type Secrets,
   startEmbeddedPostgres,
 } from '#kit/store/embedded';
-import { hasDatabase, resolveUrl, serviceNames, type Topology } from './topology.ts';
+import { resolveUrl } from './surroundings.ts';
+import { hasDatabase, serviceNames, type Topology } from './topology.ts';
 
 /** The databases of a topology: the embedded server, or one that runs elsewhere. */
 export interface Databases extends Component {

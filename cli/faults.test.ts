@@ -6,7 +6,8 @@ import { inventory } from '#contracts/inventory';
 import type { ServiceServer } from '#kit/contract';
 import { systemWorld } from '#kit/runtime';
 import { createMemoryJournal, createSandbox } from '#services/payments/sandbox';
-import { createFaultSwitches, type FaultSwitches, forgetFaults, readFaults } from './faults.ts';
+import { createFaultSwitches, type FaultSwitches, readFaults } from './faults.ts';
+import { forgetFaults } from './faults-file.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);

@@ -1,11 +1,11 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { ActiveFault } from '#contracts/operators';
 import { contractProblems, type ServiceServer } from '#kit/contract';
 import { type Component, createIds, type World } from '#kit/runtime';
 import type { Fault, Sandbox } from '#services/payments/sandbox';
+import { faultsFile } from './faults-file.ts';
 import type { Seams } from './services.ts';
 
 /**
@@ -30,7 +30,6 @@ export interface FaultSwitches {
   attach(sandbox: Sandbox): void;
 }
 
-const fileOf = (dataDir: string) => join(dataDir, 'faults.json');
 const lookEveryMs = 250;
 const slowMs = 1_500;
 /** Calls whose answer is lost. */
@@ -59,16 +58,11 @@ function parseFaults(text: string): readonly ActiveFault[] | undefined {
 
 function readText(dataDir: string): string {
   try {
-    return readFileSync(fileOf(dataDir), 'utf8');
+    return readFileSync(faultsFile(dataDir), 'utf8');
   } catch {
     // No file: no faults.
     return '[]';
   }
-}
-
-/** Before the processes start. */
-export function forgetFaults(dataDir: string): void {
-  rmSync(fileOf(dataDir), { force: true });
 }
 
 export interface FaultSwitchesOptions {
@@ -97,7 +91,7 @@ export function createFaultSwitches({ dataDir, world, hasConnections = false }: 
     const faults = parseFaults(found);
     if (!faults) {
       log.error('the file of faults is damaged, so what was on stays on; put faults on or off anew to replace it', {
-        file: fileOf(dataDir),
+        file: faultsFile(dataDir),
       });
       return;
     }
@@ -117,9 +111,9 @@ export function createFaultSwitches({ dataDir, world, hasConnections = false }: 
     current: () => active,
     set(faults) {
       // In one step, so that nobody reads half of it.
-      const draft = `${fileOf(dataDir)}.new`;
+      const draft = `${faultsFile(dataDir)}.new`;
       writeFileSync(draft, JSON.stringify(faults));
-      renameSync(draft, fileOf(dataDir));
+      renameSync(draft, faultsFile(dataDir));
       look();
     },
     watch: (listener) => void listeners.push(listener),

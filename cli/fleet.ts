@@ -5,7 +5,6 @@ import { createDoors } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createPlanner, instanceName, type Planner } from './plan.ts';
 import type { Processes, ProcessesOptions } from './processes.ts';
-import { revokeCertificate } from './revoke.ts';
 import type { ServicesConfig } from './services.ts';
 import { createSpares, type Spares } from './spares.ts';
 import { type SupervisedProcess, superviseProcess } from './supervisor.ts';
@@ -193,6 +192,7 @@ export function createFleet(options: ProcessesOptions): Processes {
         if (serial === undefined) {
           throw new Failure(exitCodes.usage, `${named} has no certificate in the mesh, so there is none to revoke.`);
         }
+        const { revokeCertificate } = await import('./revoke.ts');
         await revokeCertificate(options.databases()['log'] as string, serial, world);
         say(`certificate ${serial} counts no more`);
         if (member) await replace(member, say, plans);

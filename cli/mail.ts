@@ -1,6 +1,5 @@
 import Type from 'typebox';
 import { Value } from 'typebox/value';
-import { createSmtpMailer, type Mailer } from '#services/notifications';
 
 /** How notifications send mail. Without it they are kept in the database, to be read there. */
 export const MailSchema = Type.Object(
@@ -41,25 +40,11 @@ export function resolveMail(mail: Mail, environment: NodeJS.ProcessEnv): Mail {
   return variable === undefined ? mail : { ...mail, url: environment[variable] ?? '' };
 }
 
-export interface MailParts {
-  readonly mailer: Mailer;
-  readonly messageIdDomain: string;
-  readonly shop?: { readonly name: string };
-}
-
-export function connectMail({ url, from, shopName }: Mail): MailParts {
-  return {
-    mailer: createSmtpMailer({ url, from }),
-    messageIdDomain: domainOf(from) ?? 'holdfast.invalid',
-    ...(shopName === undefined ? {} : { shop: { name: shopName } }),
-  };
-}
-
 function variableOf(url: string): string | undefined {
   return url.startsWith('env:') ? url.slice('env:'.length) : undefined;
 }
 
 /** Of `a@b` or `Name <a@b>`. */
-function domainOf(from: string): string | undefined {
+export function domainOf(from: string): string | undefined {
   return /^(?:[^<>\r\n]*<[^\s@<>]+@([^\s@<>]+)>|[^\s@<>]+@([^\s@<>]+))$/.exec(from.trim())?.slice(1).find(Boolean);
 }

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findFreePort } from '#kit/store/embedded';
 import { newFolder, runCommand } from './testing.ts';
+import { serviceNames } from './topology.ts';
 
 async function squat(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -68,6 +69,7 @@ test('a topology file with mistakes is refused with all of them at once', async 
       database: { adminUrl: 'mysql://x' },
       mail: { url: 'smtp://me:hidden@mail.example', from: 'nobody' },
       events: { keepDays: 0 },
+      provider: { kind: 'paypal' },
       extra: true,
     }),
   );
@@ -88,10 +90,36 @@ test('a topology file with mistakes is refused with all of them at once', async 
     /mail\.from/,
     /mail\.url/,
     /keepDays/,
+    /provider\.kind must be one of: sandbox, stripe$/m,
   ]) {
     expect(mistakes).toMatch(part);
   }
   expect(mistakes).not.toContain('hidden');
+});
+
+test('what a topology takes from its surroundings is looked for before anything starts, all of it', async () => {
+  const [folder, dataDir] = [newFolder(), join(newFolder(), 'data')];
+  const file = join(folder, 'topology.json');
+  const runs = serviceNames.filter((service) => service !== 'payment-sandbox');
+  const topology = (services: readonly string[], more: object) =>
+    writeFileSync(file, JSON.stringify({ processes: { all: { runs: services } }, ...more }));
+  const provider = { kind: 'stripe', secretKeyVariable: 'NO_KEY', webhookSecretVariable: 'NO_SECRET' };
+  topology(runs, {
+    provider,
+    gateway: { valkey: 'env:NO_VALKEY' },
+    edge: { tls: { certFile: '/no', keyFile: '/no' } },
+  });
+  const run = runCommand('up', '--topology', file, '--data-dir', dataDir);
+  expect(await run.ended).toBe(2);
+  for (const missing of ['NO_KEY', 'NO_SECRET', 'NO_VALKEY', "/no can't be read"]) {
+    expect(run.stderr()).toContain(missing);
+  }
+  expect(existsSync(dataDir)).toBe(false);
+
+  topology(serviceNames, { provider });
+  const pretended = runCommand('up', '--topology', file, '--data-dir', dataDir);
+  expect(await pretended.ended).toBe(2);
+  expect(pretended.stderr()).toContain('payment-sandbox runs, and the provider is stripe: leave it out');
 });
 
 test('a port in use is refused with the pid that has it and the remedy, in JSON too', async () => {

@@ -303,8 +303,8 @@ function parseConcurrency(text: string): number {
 }
 
 function parseCurrency(text: string): string {
-  if (/^[A-Z]{3}$/.test(text)) return text;
-  throw new InvalidArgumentError('Give three capital letters, like GBP.');
+  if (Intl.supportedValuesOf('currency').includes(text)) return text;
+  throw new InvalidArgumentError('Give the code of a currency (ISO 4217) in capital letters, like GBP.');
 }
 
 for (const command of program.commands) {

@@ -7,7 +7,8 @@ import { planFronts } from './plan-fronts.ts';
 import type { ProcessesOptions } from './processes.ts';
 import type { ServicesConfig } from './services.ts';
 import { settingsOf } from './settings.ts';
-import { hasDatabase, type ProcessTopology, resolveUrl, type Topology } from './topology.ts';
+import { resolveUrl } from './surroundings.ts';
+import { hasDatabase, type ProcessTopology, type Topology } from './topology.ts';
 
 /** Which processes a topology has, and what each is told. */
 export interface Planner {

@@ -5,7 +5,7 @@ import type { Address } from './doors.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { createFleet } from './fleet.ts';
 import { planProcesses } from './plan.ts';
-import { type RunningServices, type ServicesConfig, startServices } from './services.ts';
+import type { RunningServices, ServicesConfig } from './services.ts';
 import type { TelemetryConfig } from './telemetry.ts';
 import type { ServiceName, Topology } from './topology.ts';
 
@@ -61,6 +61,8 @@ function createInProcess(options: ProcessesOptions): Processes {
   const [only] = options.topology.processes;
   const name = only?.name ?? 'all';
   const services = only?.runs ?? [];
+  // While the database starts. Where processes are children, the command has no use for what they run.
+  const loading = import('./services.ts');
 
   async function refuse(): Promise<never> {
     throw new Failure(
@@ -79,7 +81,7 @@ function createInProcess(options: ProcessesOptions): Processes {
   return {
     name: 'services',
     async start() {
-      const [config] = await planProcesses(options);
+      const [[config], { startServices }] = await Promise.all([planProcesses(options), loading]);
       running = await startServices({ ...(config as ServicesConfig), world: options.world });
       readyAtMs = clock.monotonicMs();
     },

@@ -8,8 +8,8 @@ import {
   type Sandbox,
   startSandboxServer,
 } from '#services/payments/sandbox';
-import { exitCodes, Failure } from './failure.ts';
 import type { ServicesOptions } from './services.ts';
+import { resolveSecret } from './surroundings.ts';
 
 /** The pretended payment provider, as this process has it. */
 export interface SandboxPart {
@@ -58,16 +58,7 @@ export async function connectProvider(options: ServicesOptions): Promise<Payment
   }
   return createStripeProvider({
     ...world,
-    secretKey: fromEnvironment(provider.secretKeyVariable),
-    webhookSecret: fromEnvironment(provider.webhookSecretVariable),
+    secretKey: resolveSecret(provider.secretKeyVariable, process.env),
+    webhookSecret: resolveSecret(provider.webhookSecretVariable, process.env),
   });
-}
-
-function fromEnvironment(name: string): string {
-  const value = process.env[name];
-  if (value) return value;
-  throw new Failure(
-    exitCodes.usage,
-    `The topology takes a secret of the payment provider from ${name}, which is not set: set it in the environment.`,
-  );
 }

@@ -3,7 +3,7 @@ import type { ServiceServer } from '#kit/contract';
 import { type Identity, type Instance, registryMigrations } from '#kit/mesh';
 import { createPostgresLog, createSweeper, logMigrations } from '#kit/messaging';
 import { type Component, createHost, type Database, type Host, type Transport, type World } from '#kit/runtime';
-import { createDatabase, migrate } from '#kit/store';
+import { createDatabase, isMigrated, type Migrations, migrate } from '#kit/store';
 import { createLanguageModel, type LanguageModelOptions } from '#services/assistant';
 import { seedProducts } from '#services/products';
 import { addressOf } from './address.ts';
@@ -18,13 +18,14 @@ import {
   publishesEvents,
   serviceMigrations,
 } from './compose.ts';
+import { connectMail } from './connect-mail.ts';
 import type { Address, Door } from './doors.ts';
 import { edgesOf } from './edges.ts';
 import { exitCodes, Failure } from './failure.ts';
 import type { EdgeConfig } from './front-edge.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { createInFlight } from './in-flight.ts';
-import { connectMail, type Mail } from './mail.ts';
+import type { Mail } from './mail.ts';
 import { boundHeapGrowth } from './memory.ts';
 import { joinMesh, type Mesh, type MeshConfig, type MeshOptions, openIdentity } from './mesh.ts';
 import { composeMortals } from './mortals.ts';
@@ -162,13 +163,17 @@ export async function startServices(given: ServicesOptions): Promise<RunningServ
   const { world, services, opened = {} } = options;
   const here = composedServices.filter((service) => services.includes(service));
   boundHeapGrowth();
-  const [identity] = await Promise.all([identityOf(options), migrateAll(options, here)]);
 
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs });
   const urls: Record<string, string> = {};
   const observed = createProcessTelemetry(world, options.process, options.telemetry ?? {}, options.dataDir);
   const { telemetry } = observed;
   const databases = openDatabases(options, observed);
+  const preparing = Promise.all([identityOf(options), migrateAll(options, here, databases.of)]);
+  const [identity] = await preparing.catch(async (error) => {
+    await databases.component.stop?.();
+    throw error;
+  });
   const inFlight = createInFlight();
   // What a request meets first has counted what is behind it too.
   const first = (['balancer', 'gateway'] as const).find((name) => services.includes(name));
@@ -315,17 +320,25 @@ export async function startServices(given: ServicesOptions): Promise<RunningServ
 }
 
 /** Each service's database and the log's, brought up to date. Processes that start at once wait for each other. */
-async function migrateAll(options: ServicesOptions, services: readonly ComposedService[]): Promise<void> {
+async function migrateAll(
+  options: ServicesOptions,
+  services: readonly ComposedService[],
+  databaseOf: (service: ComposedService | 'log' | 'gateway') => Database,
+): Promise<void> {
+  // Mostly there is nothing to do, and the connection that has found that out serves on.
+  const bring = async (service: ComposedService | 'log' | 'gateway', sequences: readonly Migrations[]) => {
+    if (!(await isMigrated(databaseOf(service), sequences))) await migrate(urlOf(options, service), sequences);
+  };
   await Promise.all([
-    migrate(urlOf(options, 'log'), [logMigrations, ...(options.mesh ? [registryMigrations] : [])]),
-    ...services.map((service) => migrate(urlOf(options, service), serviceMigrations[service])),
-    ...(keepsAudit(options) ? [migrateAudit(options)] : []),
+    bring('log', [logMigrations, ...(options.mesh ? [registryMigrations] : [])]),
+    ...services.map((service) => bring(service, serviceMigrations[service])),
+    ...(keepsAudit(options) ? [auditMigrationsOf().then((sequences) => bring('gateway', sequences))] : []),
   ]);
 }
 
-async function migrateAudit(options: ServicesOptions): Promise<void> {
+async function auditMigrationsOf(): Promise<readonly Migrations[]> {
   const { apiKeyMigrations, auditMigrations } = await import('#edge/gateway');
-  await migrate(urlOf(options, 'gateway'), [auditMigrations, apiKeyMigrations]);
+  return [auditMigrations, apiKeyMigrations];
 }
 
 /** Whoever embeds a gateway without a database of its own gets none. */

@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { type Authority, createAuthority, type HostNames, type Issued, type ProcessName } from '#kit/mesh';
+import type { Authority, HostNames, Issued, ProcessName } from '#kit/mesh';
+// The rest of the mesh, and the servers below it, are for the processes alone.
+import { createAuthority } from '#kit/mesh/authority';
 import type { World } from '#kit/runtime';
 import type { SignReply, SignRequest, ToChild } from './process-messages.ts';
 import type { ServicesConfig } from './services.ts';

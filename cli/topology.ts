@@ -58,7 +58,7 @@ const ProcessSchema = Type.Object(
       minItems: 1,
       maxItems: allNames.length,
       description:
-        'Each service is in one process; payment-sandbox may be left out where the provider is stripe, balancer and edge where something else stands before the gateways, or nothing',
+        'Each service is in one process; payment-sandbox in none where the provider is stripe; balancer and edge may be left out where something else stands before the gateways, or nothing',
     }),
     instances: Type.Optional(
       Type.Integer({
@@ -369,15 +369,41 @@ function toTopology(name: string, file: unknown): Topology {
 const mistakesMax = 50;
 
 function shapeMistakes(file: unknown): string[] {
-  const errors = allErrors(file).filter(({ keyword }) => keyword !== 'boolean');
+  const errors = ofMeantKinds(allErrors(file).filter(({ keyword }) => keyword !== 'boolean'));
   const lines = errors.map((error) => {
     const at = error.instancePath === '' ? 'the file' : error.instancePath.slice(1).replaceAll('/', '.');
     const names = 'additionalProperties' in error.params ? error.params.additionalProperties : undefined;
     if (names) return `${at} has unknown names: ${names.join(', ')}`;
+    if (error.keyword === 'const') return `${at} must be one of: ${kindsAt(errors, error.instancePath).join(', ')}`;
     const allowed = 'allowedValues' in error.params ? `: ${error.params.allowedValues.join(', ')}` : '';
     return `${at} ${error.message}${allowed}`;
   });
   return [...new Set(lines)].slice(0, mistakesMax);
+}
+
+type ShapeError = ReturnType<typeof allErrors>[number];
+
+/** Where there are several kinds of something, each that it is not complains too: only what is said of the kind that is meant. */
+function ofMeantKinds(errors: readonly ShapeError[]): ShapeError[] {
+  const kindOf = ({ schemaPath }: ShapeError) => /^.*?\/anyOf\/\d+/.exec(schemaPath)?.[0];
+  const others = new Set(errors.filter(({ keyword }) => keyword === 'const').map(kindOf));
+  const unionOf = (kind: string) => kind.slice(0, kind.lastIndexOf('/') + 1);
+  const isKnown = (union: string) =>
+    errors.some((error) => {
+      const kind = kindOf(error);
+      return kind?.startsWith(union) === true && !others.has(kind);
+    });
+  return errors.filter((error) => {
+    const kind = kindOf(error);
+    if (error.keyword === 'anyOf' || kind === undefined) return error.keyword !== 'anyOf';
+    return isKnown(unionOf(kind)) ? !others.has(kind) : error.keyword === 'const';
+  });
+}
+
+function kindsAt(errors: readonly ShapeError[], path: string): unknown[] {
+  return errors.flatMap(({ keyword, instancePath, params }) =>
+    keyword === 'const' && instancePath === path && 'allowedValue' in params ? [params.allowedValue] : [],
+  );
 }
 
 /** The library stops after eight errors unless told otherwise, and that setting is global: so only for this call. */
@@ -398,6 +424,11 @@ function placementMistakes(file: TopologyFile): string[] {
     const places = Object.entries(file.processes).filter(([, { runs }]) => runs.includes(service));
     const isNeeded = service === 'payment-sandbox' ? provider === 'sandbox' : hasDatabase(service);
     if (places.length === 0 && isNeeded) mistakes.push(`${service} runs nowhere: add it to "runs" of a process`);
+    if (places.length > 0 && service === 'payment-sandbox' && provider !== 'sandbox') {
+      mistakes.push(
+        `${service} runs, and the provider is ${provider}: leave it out, or orders would be paid with no money`,
+      );
+    }
     if (places.length > 1) {
       mistakes.push(
         `${service} is in ${places.map(([name]) => name).join(' and ')}: name it in one process, with "instances"`,
@@ -419,22 +450,4 @@ function placementMistakes(file: TopologyFile): string[] {
     mistakes.push('database.port and database.settings are for the embedded server: leave them out with adminUrl');
   }
   return mistakes;
-}
-
-/** The URL, read from the environment where the topology says so. */
-export function resolveUrl(text: string, environment: NodeJS.ProcessEnv): string {
-  if (!text.startsWith('env:')) return text;
-  const name = text.slice('env:'.length);
-  const url = environment[name];
-  if (!url) {
-    throw new Failure(
-      exitCodes.usage,
-      `The topology takes a URL from ${name}, which is not set: set it, or write the URL.`,
-    );
-  }
-  if (URL.canParse(url)) return url;
-  throw new Failure(
-    exitCodes.usage,
-    `${name} holds no URL, as the topology wants it: give one, as scheme://host:port.`,
-  );
 }

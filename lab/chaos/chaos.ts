@@ -66,7 +66,9 @@ export async function chaos(options: ChaosCommandOptions, screen: ChaosScreen, w
     return exitCodes.ok;
   }
   const forMs = parseDuration(options.for);
-  if (!(forMs > 0 && forMs <= forMsMax)) throw mistake('Give a duration as 60s, 10m or 1h, at most 24h.');
+  if (!(forMs > 0 && forMs <= forMsMax)) {
+    throw mistake(`"${options.for}" is no duration: give --for as 60s, 10m or 1h, at most 24h.`);
+  }
   if (options.bug !== undefined && !plantedBugs[options.bug]) {
     throw mistake(`There is no planted bug ${options.bug}: give one of ${Object.keys(plantedBugs).join(', ')}.`);
   }
@@ -106,8 +108,13 @@ function listed({ name, class: of, does, privileged, missing }: Fault): object {
 }
 
 /** The same faults at the same times. What the processes make of them is not the same to the last byte. */
-function replayOf({ scenario, seed, for: duration, topology, bug, privileged }: ChaosCommandOptions): string {
-  const extras = [privileged ? '--privileged' : '', bug === undefined ? '' : `--bug ${bug}`].filter(Boolean);
+function replayOf(options: ChaosCommandOptions): string {
+  const { scenario, seed, for: duration, topology, clients, bug, privileged } = options;
+  const extras = [
+    clients === undefined ? '' : `--clients ${clients}`,
+    privileged ? '--privileged' : '',
+    bug === undefined ? '' : `--bug ${bug}`,
+  ].filter(Boolean);
   return [`holdfast chaos ${scenario} --seed ${seed} --for ${duration} --topology ${topology}`, ...extras].join(' ');
 }
 

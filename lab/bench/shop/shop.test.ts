@@ -69,6 +69,11 @@ test('a drill sees failed and unclear answers, and how long it took until reads 
   const after = [seen(1_100, 0, 5, false), seen(1_700, 503), seen(2_300, 200, 900), seen(3_100), seen(4_100)];
   const result = judge('a blow', trafficOf([...calm, ...after]), 1_000);
   expect(result).toMatchObject({ readsFailed: 2, unclear: 1, backToNormalMs: 2_000 });
+  const hiccup = [...calm, ...after, seen(5_100), seen(6_100, 200, 900), seen(7_100)];
+  expect(judge('a hiccup of the machine', trafficOf(hiccup), 1_000).backToNormalMs).toBe(2_000);
+  const twice = [...hiccup.slice(0, -1), seen(7_100, 200, 900)];
+  expect(judge('slow for longer', trafficOf(twice), 1_000).backToNormalMs).toBe(7_000);
+  expect(judge('a late failure', trafficOf([...hiccup, seen(9_100, 503)]), 1_000).backToNormalMs).toBe(9_000);
   expect(judge('nothing', trafficOf([...calm, seen(1_100), seen(1_600)]), 1_000)).toMatchObject({
     ...{ readsFailed: 0, backToNormalMs: 0, reasons: [] },
   });
