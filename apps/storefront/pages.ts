@@ -10,6 +10,7 @@ export const pages = {
   checkout: '/checkout',
   order: '/order/{orderId}',
   signIn: '/sign-in',
+  newPassword: '/new-password',
   account: '/account',
   accountSessions: '/account/sessions',
 } as const;

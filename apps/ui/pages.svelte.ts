@@ -38,7 +38,9 @@ export function pages<Item, First extends Page<Item> = Page<Item>>(prepare: () =
   let moreError = $state.raw<unknown>();
   // Another first page is another list.
   $effect(() => {
-    if (first.value) more = undefined;
+    if (!first.value) return;
+    more = undefined;
+    moreError = undefined;
   });
   const items = $derived([...(first.value?.items ?? []), ...(more?.items ?? [])]);
   const nextCursor = $derived(more ? more.nextCursor : first.value?.nextCursor);
@@ -75,12 +77,12 @@ export function pages<Item, First extends Page<Item> = Page<Item>>(prepare: () =
       const of = loadPage;
       const began = first.value;
       moreBusy = true;
-      moreError = undefined;
       try {
         const next = await of(nextCursor);
         // The list may have become another one meanwhile.
         if (loadPage === of && first.value === began)
           more = { ...next, items: [...(more?.items ?? []), ...next.items] };
+        moreError = undefined;
       } catch (error) {
         moreError = error;
       } finally {

@@ -2,9 +2,17 @@ import type { ApiProblem } from '#api';
 
 /**
  * A problem for whoever buys or sells. What is wrong inside the shop, and in which of its services, is for those who run it:
- * they have the console.
+ * they have the console. `isRepeated`: nobody has to try again by hand.
  */
-export function problemWords({ status, message, hint }: ApiProblem): string {
-  if (status === 0 || status >= 500) return 'A part of the shop does not answer just now. Try again in a moment.';
+export function problemWords(problem: ApiProblem, isRepeated = false): string {
+  const { status } = problem;
+  if (status === 0 || status >= 500) {
+    return `A part of the shop does not answer just now.${isRepeated ? '' : ' Try again in a moment.'}`;
+  }
+  return problemDetails(problem);
+}
+
+/** A problem for those who run the shop: what is wrong and what to do, whichever part it is. */
+export function problemDetails({ message, hint }: ApiProblem): string {
   return `${message.replace(/\.$/, '')}. ${hint}`;
 }

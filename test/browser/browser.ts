@@ -21,8 +21,9 @@ export const viewports = {
 } as const;
 export type Viewport = keyof typeof viewports;
 
-/** Pictures for people to look at; git ignores the folder. */
-export const pictureFolder = join(import.meta.dirname, '../../.artefacts/pictures');
+/** Pictures for people to look at; git ignores the folder. Where nobody looks (`.ci/run`), only of what failed. */
+const pictureFolder = join(import.meta.dirname, '../../.artefacts/pictures');
+const takesPictures = process.env['HOLDFAST_PICTURES'] !== 'off';
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export async function launch(): Promise<Browser> {
@@ -43,6 +44,8 @@ export interface Watch {
   /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls), and its largest piece. */
   shift(): Promise<number>;
   picture(name: string): Promise<void>;
+  /** The same, whether pictures are wanted or not. */
+  pictureOfFailure(name: string): Promise<void>;
   /**
    * What axe finds of colours when the page that is open goes dark, and a picture of that; afterwards it is light again. All
    * else is the same in the dark, since styles alone ask for it.
@@ -86,8 +89,13 @@ export async function watch(page: Page, kind: string): Promise<Watch> {
   page.on('response', (reply) => {
     if (reply.status() >= 500) complaints.push(`${reply.status()} ${reply.url()}`);
   });
+  async function photograph(name: string): Promise<void> {
+    await page.screenshot({ path: join(pictureFolder, `${name}-${kind}.png`) });
+  }
+  const picture = takesPictures ? photograph : async () => {};
   async function find(rules: readonly string[]): Promise<string[]> {
     if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axeSource);
+    await page.evaluate(untilAtRest);
     return page.evaluate(findInPage, rules);
   }
   return {
@@ -96,16 +104,15 @@ export async function watch(page: Page, kind: string): Promise<Watch> {
     findings: () => find(allRules),
     async findingsInTheDark(name) {
       await page.emulateMedia({ colorScheme: 'dark' });
-      await page.evaluate(untilColoursRest);
-      await page.screenshot({ path: join(pictureFolder, `${name}-${kind}-dark.png`) });
+      await page.evaluate(untilAtRest);
+      await picture(`${name}-dark`);
       const found = await find(colourRules);
       await page.emulateMedia({ colorScheme: 'light' });
       return found;
     },
     shift: () => page.evaluate(() => (globalThis as unknown as Watched).layoutShift),
-    async picture(name) {
-      await page.screenshot({ path: join(pictureFolder, `${name}-${kind}.png`) });
-    },
+    picture,
+    pictureOfFailure: photograph,
   };
 }
 
@@ -142,10 +149,10 @@ async function findInPage(runOnly: readonly string[]): Promise<string[]> {
     );
 }
 
-/** Runs in the page: colours may fade from light to dark. */
-async function untilColoursRest(): Promise<void> {
-  const fading = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
-  await Promise.allSettled(fading.map(({ finished }) => finished));
+/** Runs in the page: what fades in, or from light to dark, has little contrast on its way. Spinners never rest. */
+async function untilAtRest(): Promise<void> {
+  const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(ending.map(({ finished }) => finished));
 }
 
 export interface Watched {

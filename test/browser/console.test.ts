@@ -41,8 +41,8 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     rmSync(dataDir, { recursive: true, force: true });
   });
   afterEach(async ({ task }) => {
-    for (const [index, { context, picture }] of visits.entries()) {
-      if (task.result?.state === 'fail') await picture(`failed-console-${index}`);
+    for (const [index, { context, pictureOfFailure }] of visits.entries()) {
+      if (task.result?.state === 'fail') await pictureOfFailure(`failed-console-${index}`);
       await context.close();
     }
     visits = [];

@@ -7,6 +7,7 @@ import type { Transport } from '#kit/runtime';
 import { buildApps } from '../../cli/apps.ts';
 import { startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, type Watched, withoutChromium } from './browser.ts';
+import { tabTo } from './keyboard.ts';
 
 /** The storefront as shoppers use it: real browser, real services, real PostgreSQL. */
 describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { timeout: 300_000 }, () => {
@@ -37,8 +38,8 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
   });
 
   afterEach(async ({ task }) => {
-    for (const [index, { context, picture }] of visits.entries()) {
-      if (task.result?.state === 'fail') await picture(`failed-${index}`);
+    for (const [index, { context, pictureOfFailure }] of visits.entries()) {
+      if (task.result?.state === 'fail') await pictureOfFailure(`failed-${index}`);
       await context.close();
     }
     visits = [];
@@ -232,17 +233,35 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await page.getByText('Confirmed', { exact: true }).waitFor();
     await inspect(here, 'account-orders');
     await page.getByRole('listitem').getByRole('link').first().click();
-    await page.getByRole('button', { name: 'Send something back' }).click();
+    await page.getByRole('button', { name: 'Take something off' }).click();
     await page.getByRole('dialog').getByRole('checkbox').check();
     await here.picture('return');
-    await page.getByRole('button', { name: 'Send it back' }).click();
+    await page.getByRole('button', { name: 'Take it off' }).click();
     await page.getByText('Everything has come back').waitFor();
     await inspect(here, 'order-returned');
     await page.goto('/account/sessions');
     await page.getByText('This one').waitFor();
     await inspect(here, 'account-sessions');
+    // Whoever is signed in sees the shelf also while no token can be renewed.
+    await page.route('**/sessions/refresh', (route) => route.abort());
+    await page.goto('/p/knot-book');
+    await page.getByText('In stock', { exact: true }).waitFor();
+    await page.unroute('**/sessions/refresh');
+    await page.goto('/account/sessions');
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('heading', { name: 'New on the shelf' }).waitFor();
+
+    await page.goto('/sign-in');
+    await page.getByRole('link', { name: 'Forgot your password?' }).click();
+    await page.getByLabel('E-mail').fill('grace@example.com');
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByText('Look into your mail').waitFor();
+    await page.getByLabel('Code').fill('not-the-one-that-was-mailed');
+    await page.getByLabel('New password').fill('six unlikely paper kites');
+    await page.getByRole('button', { name: 'Set it and sign in' }).click();
+    await page.getByText('The password is as it was').waitFor();
+    expect(await here.findings(), 'new password').toEqual([]);
+    await here.picture('new-password');
   });
 
   test('the first load is small, and shows what matters within a second', async () => {
@@ -264,7 +283,7 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     expect(Math.min(...paints)).toBeLessThan(1_000);
   });
 
-  test('by keyboard alone one finds, chooses and puts into the cart', async () => {
+  test('by keyboard alone one goes from a search to a confirmed order, and always sees where one is', async () => {
     const { page } = await enter('desktop');
     await page.goto('/');
     await page.getByRole('article').first().waitFor();
@@ -278,18 +297,44 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await page.getByText('1 product', { exact: true }).waitFor();
     const link = page.getByRole('link', { name: 'Capstan belay device' });
     await link.waitFor();
-    await link.focus();
+    await tabTo(page, link);
     await page.keyboard.press('Enter');
     await page.getByText('In stock', { exact: true }).waitFor();
     const add = page.getByRole('button', { name: 'Add to cart' });
-    for (let i = 0; i < 40 && !(await add.evaluate((it) => it === document.activeElement)); i += 1) {
-      await page.keyboard.press('Tab');
-    }
+    await tabTo(page, add);
     await page.keyboard.press('Enter');
-    await page.getByRole('dialog').waitFor();
+    await page.getByRole('dialog').getByText('Shipping and taxes at checkout.').waitFor();
     await page.keyboard.press('Escape');
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     expect(await add.evaluate((it) => it === document.activeElement), 'the focus comes back').toBe(true);
+    await page.keyboard.press('Enter');
+    await tabTo(page, page.getByRole('dialog').getByRole('link', { name: 'Check out' }));
+    await page.keyboard.press('Enter');
+
+    const field = (label: string) => page.getByLabel(label, { exact: true });
+    await field('E-mail').waitFor();
+    const pay = page.getByRole('button', { name: buttonText });
+    await pay.waitFor();
+    await tabTo(page, pay);
+    // What is missing is told where one is taken, and no longer once it is there.
+    await page.keyboard.press('Enter');
+    await page.getByText('Where shall the confirmation go?').waitFor();
+    for (const [label, text] of [
+      ['E-mail', 'keys@example.com'],
+      ['Name', 'Ada Lovelace'],
+      ['Street and number', '12 Quay Street'],
+      ['City', 'Galway'],
+    ] as const) {
+      await tabTo(page, field(label));
+      await page.keyboard.type(text);
+    }
+    expect(await page.locator('[aria-invalid]').count()).toBe(0);
+    await tabTo(page, page.getByRole('radio', { name: 'Test card, Visa' }));
+    await page.keyboard.press('ArrowDown');
+    await tabTo(page, pay);
+    await page.keyboard.press('Enter');
+    await page.getByText('Your order is confirmed').waitFor();
+    expect(await ordersOf('keys@example.com')).toMatchObject([{ state: 'confirmed', totalMinor: 2 * 2_990 + 490 }]);
   });
 
   test('at 320 pixels nothing is cut off or scrolls sideways, names of 200 letters and a thousand products included', async () => {

@@ -18,6 +18,7 @@ import {
   withoutChromium,
 } from './browser.ts';
 import { type Cable, createDevice, type Device, layCable } from './device.ts';
+import { tabTo } from './keyboard.ts';
 
 /** A film of one picture, grey: what a camera sees of a receipt (YUV4MPEG2, 4:2:0). */
 function filmOf(digits: string): Buffer {
@@ -61,8 +62,8 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     await shop?.stop();
   });
   afterEach(async ({ task }) => {
-    for (const [index, { context, picture }] of visits.entries()) {
-      if (task.result?.state === 'fail') await picture(`failed-till-${index}`);
+    for (const [index, { context, pictureOfFailure }] of visits.entries()) {
+      if (task.result?.state === 'fail') await pictureOfFailure(`failed-till-${index}`);
       await context.close();
     }
     visits = [];
@@ -376,6 +377,39 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     const { items: conflicts } = await ask('GET', '/tills/conflicts');
     expect(conflicts.filter((one: { tillId: string }) => one.tillId === tillId)).toEqual([]);
     await device.throwAway();
+  });
+
+  test('a sale is made by keyboard alone, and one always sees where one is', async () => {
+    const { code } = await makeTill('Keys', { [rope.sku]: 5, [book.sku]: 5 });
+    const { page } = await enter('desktop', code);
+    const { keyboard } = page;
+    const dialog = (name: string) => page.getByRole('dialog', { name });
+    const find = page.getByLabel('Find goods');
+    await tabTo(page, find);
+    await keyboard.type('knots');
+    await tabTo(page, page.getByRole('button', { name: /Forty knots that hold fast – paperback/ }));
+    await keyboard.press('Enter');
+    await page.getByText('Forty knots that hold fast – paperback: €14.90').waitFor();
+    await tabTo(page, page.getByRole('button', { name: 'One more of Forty knots' }));
+    await keyboard.press('Enter');
+    await page.locator('.ticket [data-total]').getByText('€29.80').waitFor();
+    await keyboard.press('F9');
+    await dialog('Pay').waitFor();
+    await keyboard.press('Escape');
+    const amount = page.getByLabel('Amount, or part of it');
+    await amount.waitFor({ state: 'detached' });
+    expect(await page.evaluate(() => document.activeElement?.ariaLabel), 'the focus comes back').toContain('One more');
+    await keyboard.press('F9');
+    // Slower than a scanner.
+    await amount.pressSequentially('5000', { delay: 130 });
+    await page.getByRole('button', { name: 'Cash €50.00' }).waitFor();
+    await page.waitForTimeout(130);
+    await keyboard.press('Enter');
+    await page.locator('[data-change]').getByText('€20.20').waitFor();
+    await keyboard.press('Enter');
+    await dialog('Sold').waitFor({ state: 'hidden' });
+    await page.getByText('Scan something, or press it.').waitFor();
+    await untold(page, 0);
   });
 
   test('another device takes a till’s place; the first, enrolled again, tells what it had kept under numbers of its own', async () => {

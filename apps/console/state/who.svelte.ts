@@ -21,13 +21,14 @@ export const who = {
     return user?.role === 'staff' || user?.role === 'admin';
   },
   async load(): Promise<void> {
-    error = undefined;
+    // What failed before stands until the answer: nobody is asked to sign in meanwhile.
     try {
       user = session.signedIn ? (await api.users.me()).body : undefined;
+      error = undefined;
     } catch (failure) {
       // A session that has ended is no failure: whoever it was signs in again.
       user = undefined;
-      if (!isApiProblem(failure) || failure.status !== 401) error = failure;
+      error = isApiProblem(failure) && failure.status === 401 ? undefined : failure;
     }
     isKnown = true;
   },
