@@ -1,0 +1,195 @@
+import { request as send } from 'undici';
+import { seededRandom, type World } from '#kit/runtime';
+import { type Document, type Operation, operationsOf } from './api.ts';
+import { type Answer, faultOf, type Role } from './judge.ts';
+import { drawShot, type Shot } from './request.ts';
+import { createPool, drawFrom } from './schema.ts';
+
+export interface FuzzOptions {
+  readonly world: World;
+  /** Of the public door. */
+  readonly origin: string;
+  readonly seed: number;
+  readonly shots: number;
+  /** How each role comes in; a role without is not tried. Asked again when its token is refused. */
+  readonly signIn: Readonly<Record<Exclude<Role, 'anonymous'>, () => Promise<string>>>;
+  /** Only operations with this in their id. */
+  readonly only?: string | undefined;
+  /** Told of each finding when it is seen for the first time. */
+  readonly onFinding?: (finding: Finding) => void;
+}
+
+export interface Finding {
+  readonly operation: string;
+  readonly role: Role;
+  readonly fault: string;
+  readonly status: number | undefined;
+  readonly shot: Shot;
+  readonly reply: string;
+  /** How often the same was seen. */
+  count: number;
+}
+
+export interface FuzzReport {
+  readonly shots: number;
+  readonly operations: number;
+  /** Answers by their hundreds: `2xx`. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Operations that never did what they are for: the requests drawn for them are not good enough. */
+  readonly neverDone: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/** These end processes, break things on purpose, or lock out those who ask. */
+const left: ReadonlySet<string> = new Set([
+  'operators.killProcess',
+  'operators.restartProcess',
+  'operators.setFaults',
+  'users.setDisabled',
+  'users.setRole',
+]);
+/** What no answer tells of at first, and without which next to nothing can be bought. */
+const wellKnown = {
+  ...{ currency: 'EUR', country: 'DE', method: 'pm_card_visa', direction: 'in' },
+  ...{ placedAt: '2026-03-01T10:00:00Z', occurredAt: '2026-03-01T10:00:00Z', at: '2026-03-01T10:00:00Z' },
+  ...{ since: '2026-03-01T10:00:00Z', startsAt: '2026-03-01T10:00:00Z', endsAt: '2030-03-01T10:00:00Z' },
+};
+/** Far longer than every deadline of what is no stream: what is slow is no finding. */
+const hangMs = 120_000;
+/** A stream is listened to for so long. */
+const streamMs = 300;
+
+/**
+ * Asks a running system for everything its OpenAPI document describes, in the way that it describes and in ways that it
+ * does not, as each role, and holds each answer against the document. One request after the other: the same seed asks for
+ * the same, but for ids, which come out of earlier answers.
+ */
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const { world, origin, seed, shots, signIn, only = '', onFinding } = options;
+  const document = (await (await send(`${origin}/openapi.json`)).body.json()) as Document;
+  const operations = operationsOf(document).filter(({ id }) => !left.has(id) && id.includes(only));
+  const draw = drawFrom(seededRandom(seed, 'fuzz'));
+  const pool = createPool();
+  pool.learn(wellKnown);
+  const tokens = new Map<Role, string>();
+  const findings = new Map<string, Finding>();
+  const statuses: Record<string, number> = {};
+  const undone = new Set(operations.map(({ id }) => id));
+  const run = world.ids.next('fzz');
+
+  async function tokenOf(role: Role): Promise<string | undefined> {
+    if (role === 'anonymous') return undefined;
+    const token = tokens.get(role) ?? (await signIn[role]());
+    tokens.set(role, token);
+    return token;
+  }
+
+  function note(finding: Omit<Finding, 'count'>): void {
+    const key = `${finding.operation} ${finding.status} ${finding.fault}`;
+    const known = findings.get(key) ?? { ...finding, count: 0 };
+    known.count += 1;
+    findings.set(key, known);
+    if (known.count === 1) onFinding?.(known);
+  }
+
+  async function shoot(operation: Operation, role: Role, serial: string): Promise<void> {
+    const shot = drawShot(operation, draw, pool, serial);
+    const token = await tokenOf(role);
+    const headers = { ...shot.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+    let answer: Answer;
+    try {
+      answer = await askTwice(world, `${origin}${shot.url}`, { ...shot, headers });
+    } catch (error) {
+      // A header that undici itself refuses never left.
+      if ((error as { code?: string }).code === 'UND_ERR_INVALID_ARG') return;
+      const fault = `no answer: ${(error as Error).message}`;
+      note({ operation: operation.id, role, fault, status: undefined, shot, reply: '' });
+      return;
+    }
+    const group = `${Math.floor(answer.status / 100)}xx`;
+    statuses[group] = (statuses[group] ?? 0) + 1;
+    if (answer.status < 300) undone.delete(operation.id);
+    if (answer.text.includes('gateway/token-refused')) tokens.delete(role);
+    const fault = faultOf(operation, role, shot, answer);
+    if (fault)
+      note({ operation: operation.id, role, fault, status: answer.status, shot, reply: answer.text.slice(0, 600) });
+    learnFrom(answer);
+  }
+
+  function learnFrom({ text, status }: Answer): void {
+    if (status >= 300) return;
+    try {
+      pool.learn(JSON.parse(text));
+    } catch {
+      // Lines, or cut: the next page will do.
+    }
+  }
+
+  const roles = ['anonymous', 'customer', 'staff', 'admin'] as const;
+  for (let i = 0; i < shots; i++) {
+    // Each is asked for equally often, in an order that differs from round to round.
+    const operation = operations[(i + draw.below(3)) % operations.length];
+    if (operation) await shoot(operation, draw.once(3) ? draw.pick(roles) : 'admin', `${run}-${i}`);
+  }
+  return {
+    shots,
+    operations: operations.length,
+    statuses,
+    neverDone: [...undone].sort(),
+    findings: [...findings.values()],
+  };
+}
+
+/** A connection that was kept may have been closed as it was used: that once proves nothing. */
+async function askTwice(world: World, url: string, shot: Shot): Promise<Answer> {
+  try {
+    return await ask(world, url, shot);
+  } catch (error) {
+    if (!['ECONNRESET', 'UND_ERR_SOCKET'].includes((error as { code?: string }).code ?? '')) throw error;
+    return ask(world, url, shot);
+  }
+}
+
+async function ask({ timers }: World, url: string, { method, headers, body }: Shot): Promise<Answer> {
+  const hang = new AbortController();
+  const cancel = timers.after(hangMs, () => hang.abort(new Error(`nothing after ${hangMs} ms`)));
+  try {
+    const reply = await send(url, {
+      method: method as 'GET',
+      headers,
+      body: body ?? null,
+      signal: hang.signal,
+    });
+    const contentType = String(reply.headers['content-type'] ?? '');
+    const { text, isCut } = await read(timers, reply.body, contentType);
+    return { status: reply.statusCode, contentType, text, isCut };
+  } finally {
+    cancel();
+  }
+}
+
+/** All of it, but of a stream that goes on only what comes within a moment. */
+async function read(
+  timers: World['timers'],
+  body: AsyncIterable<Buffer> & { destroy(): unknown; on(event: 'error', listener: () => void): unknown },
+  contentType: string,
+): Promise<{ text: string; isCut: boolean }> {
+  const parts: Buffer[] = [];
+  let isCut = false;
+  const isStream = contentType.startsWith('application/x-ndjson');
+  const cancel = isStream
+    ? timers.after(streamMs, () => {
+        isCut = true;
+        body.on('error', () => {});
+        body.destroy();
+      })
+    : () => {};
+  try {
+    for await (const part of body) parts.push(part);
+  } catch (error) {
+    if (!isCut) throw error;
+  } finally {
+    cancel();
+  }
+  return { text: Buffer.concat(parts).toString(), isCut };
+}
