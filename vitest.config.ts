@@ -22,6 +22,7 @@ const slowestFirst = [
   'test/mesh',
   'kit/store/embedded/server',
   'test/one-trace',
+  'docs/examples',
   'cli/main',
   'cli/dead-letters',
   'kit/saga/crash',

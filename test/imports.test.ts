@@ -172,6 +172,11 @@ test('money that belongs to no order is booked once by its key; other content is
   // Within one request a key is one entry, too.
   expect((await book(entry('fee-3', -5), entry('fee-3', -5))).body).toEqual({ booked: 0, repeated: 2 });
   expect(await book(entry('fee-5', -1), entry('fee-5', -2))).toMatchObject({ status: 409, body: { keys: ['fee-5'] } });
+  const most = { kind: 'bad-debt', amountMinor: -1_000_000_000_000 };
+  expect(await book({ ...entry('fee-6', 0), lines: [most, most] })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '/entries/0/lines', detail: 'come to more than 1000000000000' }] },
+  });
   expect((await lines('/payments/entries/export')).map(({ key, totalMinor }) => [key, totalMinor])).toEqual([
     ['fee-1', -500],
     ['fee-2', -70],
