@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { defineService, problemTable } from '#kit/contract';
-import { deadLetterOperations, noDeadLetter } from '#kit/messaging/operations';
+import { deadLetterOperations, lagOperation, noDeadLetter } from '#kit/messaging/operations';
 import { Currency, closed, Timestamp } from './common.ts';
 
 /** How much the assistant knows, and how old that is. A stale name is fine, silence is not. */
@@ -67,5 +67,6 @@ export const assistant = defineService({
       responses: { 200: Knowledge },
     },
     ...deadLetterOperations('assistant'),
+    ...lagOperation('assistant'),
   },
 });

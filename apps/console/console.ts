@@ -1,5 +1,6 @@
 import { createApi, createSession } from '#api';
 import { analytics } from '#contracts/analytics';
+import { assistant } from '#contracts/assistant';
 import { carts } from '#contracts/carts';
 import { gateway } from '#contracts/gateway';
 import { inventory } from '#contracts/inventory';
@@ -40,6 +41,7 @@ export const contracts = {
   payments,
   notifications,
   analytics,
+  assistant,
   tills,
   webhooks,
 };

@@ -77,9 +77,10 @@ const tell = (...products: readonly Product[]) =>
 // biome-ignore lint/suspicious/noExplicitAny: tests read replies of every shape
 type AnyReply = Reply & { readonly body: any };
 type Ask = (question: string, currency?: string) => Promise<AnyReply>;
+type Call = (operation: string, body?: object) => Promise<AnyReply>;
 
 async function withAssistant(
-  work: (ask: Ask) => Promise<void>,
+  work: (ask: Ask, call: Call) => Promise<void>,
   options: Partial<AssistantOptions> = {},
 ): Promise<void> {
   const heard: EventLog = {
@@ -97,11 +98,15 @@ async function withAssistant(
   });
   await assistant.component.start?.();
   try {
-    await work((question, currency) => {
-      const body = { question, ...(currency === undefined ? {} : { currency }) };
-      const request = { service: 'assistant', operation: 'ask', params: {}, query: {}, headers: {}, body };
+    const headers = { 'holdfast-caller': 'staff:ada' };
+    const call: Call = (operation, body) => {
+      const request = { service: 'assistant', operation, params: {}, query: {}, headers, body };
       return assistant.server.handle(request, new AbortController().signal) as Promise<AnyReply>;
-    });
+    };
+    await work(
+      (question, currency) => call('ask', { question, ...(currency === undefined ? {} : { currency }) }),
+      call,
+    );
   } finally {
     await assistant.component.stop?.();
   }
@@ -142,6 +147,17 @@ test('what changes is known anew, what is not sold any more is forgotten', async
     await until(isLevel(ask, 1));
     expect((await ask('rope')).body.products).toMatchObject([{ name: 'Skerry II rope' }]);
     expect((await ask('hammock')).body.products).toEqual([]);
+  });
+});
+
+test('staff see how far behind it is, as of every reader of events', async () => {
+  await tell(skerry);
+  await withAssistant(async (ask, call) => {
+    await until(isLevel(ask, 1));
+    const { status, body } = await call('showLag');
+    expect(status).toBe(200);
+    expect(body.items).toContainEqual({ topic: 'products', partition: expect.any(Number), events: 0 });
+    expect((await call('listDeadLetters')).body).toEqual({ items: [], total: 0 });
   });
 });
 

@@ -10,7 +10,7 @@ import {
   type Subscription,
   subscribe,
 } from '#kit/messaging';
-import { deadLetterHandlers } from '#kit/messaging/operations';
+import { deadLetterHandlers, lagHandlers } from '#kit/messaging/operations';
 import type { Cancel, Component, Database, Transaction, World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
 import { noTelemetry, type Telemetry, traceEvents } from '#kit/telemetry';
@@ -149,6 +149,7 @@ export function createAssistant(options: AssistantOptions): {
     },
     knowledge: async () => ({ status: 200, body: (await know()).knowledge }),
     ...deadLetterHandlers('assistant', subscription.deadLetters),
+    ...lagHandlers(subscription),
   };
 
   return {

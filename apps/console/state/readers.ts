@@ -6,6 +6,7 @@ export const readers = {
   analytics: api.analytics,
   products: api.products,
   webhooks: api.webhooks,
+  assistant: api.assistant,
 };
 export type Reader = keyof typeof readers;
 export const readerNames = Object.keys(readers) as readonly Reader[];
