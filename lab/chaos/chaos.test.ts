@@ -84,6 +84,7 @@ test('commits that were told and never made are found: by the run, and in the bo
     ...['lost-reply', '--seed', '1', '--for', '4s', '--topology', 'one-process', '--bug', 'loses-commits'],
   );
   expect([exitCode, report.ok]).toEqual([5, false]);
+  expect(report.violations.map(({ guarantee }) => guarantee)).toContain('everything ends');
   const { exitCode: verified, answer } = await runJson('verify', '--data-dir', report.dataDir ?? '');
   expect(verified).toBe(5);
   expect(answer.violations).not.toEqual([]);

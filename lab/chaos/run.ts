@@ -7,6 +7,7 @@ import type { Fault, Shape } from './faults/fault.ts';
 import { type FaultRecord, runNemesis } from './nemesis.ts';
 import { type Rig, removeDataDir, startRig } from './rig.ts';
 import { drawSchedule, type PlannedFault } from './schedule.ts';
+import { readingOf } from './seams.ts';
 import { createTeller, type Status } from './status.ts';
 import { waysOf } from './wiring.ts';
 import { createWorkload, type Operation, type Workload } from './workload.ts';
@@ -52,6 +53,10 @@ const upWithinMs = 120_000;
 const warmWithinMs = 60_000;
 const settleWithinMs = 120_000;
 const quietWithinMs = 120_000;
+/** Clients work until a planted bug has struck so often: what it did to one order may be undone by what comes later. */
+const plantedStrikesMin = 3;
+const plantedWithinMs = 120_000;
+const plantedLookEveryMs = 100;
 
 /** What faults can be aimed at, without starting anything. */
 export function shapeOf({ processes }: Topology): Shape {
@@ -111,8 +116,9 @@ async function runOn(rig: Rig, options: ChaosOptions, say: (text: string) => voi
     teller.enter('breaking');
     return runNemesis({ rig, seed, schedule, faults, startedMs, onChange: teller.tell, signal });
   });
-  // A fault that takes longer to be felt makes the run longer, so clients work until all are healed.
-  const over = Promise.allSettled([nemesis, world.timers.sleep(forMs, signal)]).then(() => {});
+  // What takes longer to be felt makes the run longer, so clients work until all faults are healed.
+  const planted = options.bug === undefined ? [] : [untilPlantedStruck(rig, signal)];
+  const over = Promise.allSettled([nemesis, world.timers.sleep(forMs, signal), ...planted]).then(() => {});
   await workload.run(over);
   const records = await nemesis;
   signal.throwIfAborted();
@@ -139,6 +145,16 @@ async function runOn(rig: Rig, options: ChaosOptions, say: (text: string) => voi
     quietAfterMs,
     dataDir: rig.dataDir,
   };
+}
+
+/** A planted bug that has done nothing can't be found, however good the checkers are. */
+async function untilPlantedStruck({ world, processes }: Rig, signal: AbortSignal): Promise<void> {
+  const untilMs = world.clock.monotonicMs() + plantedWithinMs;
+  const strikes = () =>
+    [...processes.values()].reduce((sum, { readingsFile }) => sum + (readingOf(readingsFile)?.struck ?? 0), 0);
+  while (strikes() < plantedStrikesMin && world.clock.monotonicMs() < untilMs) {
+    await world.timers.sleep(plantedLookEveryMs, signal);
+  }
 }
 
 function whenAborted(signal: AbortSignal): Promise<never> {

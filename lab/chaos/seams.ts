@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { ServiceServer } from '#kit/contract';
 import type { Instance } from '#kit/mesh';
 import { createIds, type Database, type World } from '#kit/runtime';
 import type { Surround } from '../../cli/serve-parent.ts';
 import type { ServicesConfig } from '../../cli/services.ts';
-import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+import { type PlantedBug, plantedBugs, type Site } from './planted-bugs.ts';
 import type { Detours } from './wiring.ts';
 
 /** What the laboratory tells a child beside what the services need. */
@@ -28,10 +29,12 @@ export interface ClockError {
   readonly sinceMs: number;
 }
 
-/** What a child tells of its clock. */
+/** What a child tells of its clock, and of the bug planted in it. */
 export interface Reading {
   /** How often it was read while the laboratory had it wrong. */
   readonly wrong: number;
+  /** How often the planted bug has struck. */
+  readonly struck: number;
   /** What the system says the time is. */
   readonly nowMs: number;
 }
@@ -47,6 +50,14 @@ const lookEveryMs = 100;
 export const surround: Surround = (config, world) => {
   const { lab } = config as LabConfig;
   const planted = lab.bug === undefined ? undefined : plantedBugs[lab.bug];
+  // Of those that ran before it, too.
+  let struck = readingOf(lab.readingsFile)?.struck ?? 0;
+  const site: Site = {
+    world,
+    struck() {
+      struck += 1;
+    },
+  };
   const through =
     (detours: Detours['mesh']) =>
     ({ process, host, port }: Pick<Instance, 'process' | 'host' | 'port'>) => {
@@ -54,16 +65,19 @@ export const surround: Surround = (config, world) => {
       return detour === undefined ? { host, port } : { host: '127.0.0.1', port: detour };
     };
   const seams = { addressOf: through(lab.detours.mesh), doorOf: through(lab.detours.doors) };
-  return { world: withClockOf(lab, world), seams: { ...seams, ...(planted ? seamsOf(planted, world) : {}) } };
+  return {
+    world: withClockOf(lab, world, () => struck),
+    seams: { ...seams, ...(planted ? seamsOf(planted, site) : {}) },
+  };
 };
 
-function withClockOf({ clockFile, readingsFile }: LabConfig['lab'], world: World): World {
+function withClockOf({ clockFile, readingsFile }: LabConfig['lab'], world: World, struck: () => number): World {
   const trueClock = world.clock;
   let error = readJson<ClockError>(clockFile);
   let wrong = 0;
   world.timers.every(lookEveryMs, () => {
     error = readJson<ClockError>(clockFile);
-    writeFileSync(readingsFile, JSON.stringify({ wrong, nowMs: trueClock.now() } satisfies Reading));
+    writeFileSync(readingsFile, JSON.stringify({ wrong, struck: struck(), nowMs: trueClock.now() } satisfies Reading));
   });
   const clock = {
     ...trueClock,
@@ -86,10 +100,9 @@ function readJson<T>(path: string): T | undefined {
   }
 }
 
-function seamsOf(planted: PlantedBug, world: World) {
-  const { server, database } = planted;
+function seamsOf({ server, database }: PlantedBug, site: Site) {
   return {
-    ...(server ? { server: (inner: Parameters<typeof server>[0]) => server(inner, world) } : {}),
-    ...(database ? { database: (inner: Database, service: string) => database(inner, service, world) } : {}),
+    ...(server ? { server: (inner: ServiceServer) => server(inner, site) } : {}),
+    ...(database ? { database: (inner: Database, service: string) => database(inner, service, site) } : {}),
   };
 }
