@@ -36,6 +36,8 @@ export type Command =
       readonly saga: SagaRecord;
       readonly cause: EventCause;
     }
+  /** Says no under a key, so that nobody else is told yes under it. */
+  | { readonly kind: 'refuse'; readonly claim: Claim; readonly refusal: Replay }
   | { readonly kind: 'progress'; readonly saga: SagaRecord }
   | {
       readonly kind: 'decide';
@@ -71,12 +73,12 @@ export type CommandResult =
   | { readonly order: OrderRecord }
   | { readonly done: true };
 
-interface Replay {
+export interface Replay {
   readonly status: number;
   readonly body: unknown;
 }
 
-export type Claiming = Extract<Command, { kind: 'place' | 'start-change' | 'fulfil' }>;
+export type Claiming = Extract<Command, { kind: 'place' | 'refuse' | 'start-change' | 'fulfil' }>;
 type Progressing = Exclude<Command, Claiming>;
 
 export type Publish = (tx: Transaction, events: readonly EventDraft[]) => Promise<void>;
@@ -163,6 +165,11 @@ async function decideAndWrite(
           const order = told('order.received', command.order, command.cause);
           newOrders.push(order);
           return { order, saga: command.saga };
+        });
+      case 'refuse':
+        return claimed(command, () => {
+          completions.push({ scope: command.claim.scope, key: command.claim.key, result: command.refusal });
+          return { replay: command.refusal };
         });
       case 'start-change':
         return claimed(command, () => {
@@ -293,7 +300,7 @@ async function decideAndWrite(
 }
 
 function isClaiming(command: Command): command is Claiming {
-  return command.kind === 'place' || command.kind === 'start-change' || command.kind === 'fulfil';
+  return 'claim' in command && command.kind !== 'finish-change';
 }
 
 const isProgressing = (command: Command): command is Progressing => !isClaiming(command);

@@ -1,12 +1,19 @@
 import { pageFrom, pageSizeDefault, positionOf, timeAt } from '#contracts/common';
 import { type OrderState, type orders, ordersProblems, type PlaceOrder } from '#contracts/orders';
-import { type CallContext, contractProblems, type Handlers, waitUntilMs } from '#kit/contract';
-import { type ClaimState, fingerprintOf, readClaim } from '#kit/idempotency';
+import {
+  type CallContext,
+  contractProblems,
+  type Handlers,
+  isProblem,
+  problemFromReply,
+  waitUntilMs,
+} from '#kit/contract';
+import { type Claim, type ClaimState, fingerprintOf, readClaim } from '#kit/idempotency';
 import type { Database, World } from '#kit/runtime';
 import type { SagaDefinition, SagaEngine, SagaRecord } from '#kit/saga';
 import { readInParts, until } from '#kit/store';
 import type { Answers, ClaimedKey } from './answers.ts';
-import type { Command, CommandResult, Publishing } from './commands.ts';
+import type { Command, CommandResult, Publishing, Replay } from './commands.ts';
 import { createFollowers } from './follow.ts';
 import type { Fulfilment } from './fulfil.ts';
 import {
@@ -77,11 +84,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     let order: OrderRecord;
     try {
       order = await pricedOrder(body, context);
-    } catch (refusal) {
-      // An order that was accepted stays so whatever its goods cost by now: a refusal would have it placed and paid a second time.
-      const known = await readClaim(database, earlier);
-      if (!known) throw refusal;
-      return answer(resultOf(known), context, 201, earlier);
+    } catch (error) {
+      return answer(await answerUnpriced(error, body, earlier), context, 201, earlier);
     }
     const { totalMinor } = order;
     const saga = engine.create(sagas.placeOrder, order.id, {
@@ -95,6 +99,22 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     const claim = { ...earlier, reference: order.id };
     const result = await submit({ kind: 'place', claim, order, saga, cause: context });
     return answer(result, context, 201, claim);
+  }
+
+  /**
+   * An order that was accepted stays so whatever its goods cost by now: a refusal would have it placed and paid a second time.
+   * So would one that is told beside an earlier request under the same key, which learnt other prices and is not heard of yet:
+   * what is refused for the catalogue's sake is the answer of its key.
+   */
+  async function answerUnpriced(error: unknown, body: PlaceOrder, claim: Claim): Promise<CommandResult> {
+    const isFinal = isProblem(error) && error.retry === 'never' && error.category !== 'internal';
+    // What depends on nothing but the body is told to everyone. Imports are mended and come again under their keys.
+    if (isFinal && body.channel !== 'import' && skusToPrice(body.lines).length > 0) {
+      return submit({ kind: 'refuse', claim, refusal: { status: error.status, body: error.toJSON() } });
+    }
+    const known = await readClaim(database, claim);
+    if (!known) throw error;
+    return resultOf(known);
   }
 
   async function pricedOrder(body: PlaceOrder, context: CallContext): Promise<OrderRecord> {
@@ -207,7 +227,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     claim: ClaimedKey,
     changedOrderId?: string,
   ): Promise<Decided<Status>> {
-    if ('replay' in result) return result.replay as Decided<Status>;
+    if ('replay' in result) return told(result.replay);
     let sagaId: string | undefined;
     if ('saga' in result) {
       sagaId = result.saga.id;
@@ -219,7 +239,7 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof orders>
     const orderId = changedOrderId ?? sagaId;
     const untilMs = waitUntilMs(context, clock.monotonicMs());
     const outcome = await answers.wait(sagaId, claim, untilMs, context.signal);
-    if (outcome && 'replay' in outcome) return outcome.replay as Decided<Status>;
+    if (outcome && 'replay' in outcome) return told(outcome.replay);
     if (outcome) return { status, body: viewOf(outcome.order) };
     return { status: 202, headers: { location: `/orders/${orderId}` }, body: { id: orderId, state: 'received' } };
   }
@@ -333,10 +353,16 @@ function placeScopeOf({ channel, email }: PlaceOrder, context: CallContext): str
   return channel === 'import' ? importScope : scopeOf(context, email.toLowerCase());
 }
 
+/** What was recorded under a key: an order, or why there is none. */
+function told<Status extends number>({ status, body }: Replay): Decided<Status> {
+  if (status >= 400) throw problemFromReply(status, body);
+  return { status, body } as Decided<Status>;
+}
+
 /** For whoever did not claim the key. */
 function resultOf(claim: ClaimState): CommandResult {
   if (claim.state === 'mismatch') throw contractProblems['idempotency-key-reused']();
-  if (claim.state === 'done') return { replay: claim.result as Extract<CommandResult, { replay: unknown }>['replay'] };
+  if (claim.state === 'done') return { replay: claim.result as Replay };
   return { waitFor: claim.state === 'in-flight' ? claim.reference : undefined };
 }
 

@@ -66,7 +66,7 @@ export function createOrderRecall(): OrderRecall {
     committed(command, result) {
       if (command.kind === 'decide') orders.forget(command.orderId);
       if (command.kind === 'decide' || command.kind === 'progress') used.forget(command.saga.id);
-      if (command.kind !== 'place') return;
+      if (command.kind !== 'place' && command.kind !== 'refuse') return;
       used.keep(keyOf(command), command.claim);
       if ('saga' in result) orders.keep(result.order.id, result.order);
     },

@@ -12,6 +12,9 @@ let orders: ReturnType<typeof createOrders>;
 /** What a mug costs; undefined: it is not sold any more. */
 let mugMinor: number | undefined = 500;
 let isAway = false;
+/** Whoever asks for a price learns it as it is now, and hears of it once this is let go. */
+let pricing = Promise.resolve();
+let onPriced = () => {};
 /** Until it is let go, nothing is decided. */
 let holding = Promise.resolve();
 
@@ -25,7 +28,10 @@ beforeAll(async () => {
     payments: { authorize: done, capture: done, void: done } as never,
     async priceOf() {
       if (isAway) throw contractProblems.unavailable();
-      return new Map(mugMinor === undefined ? [] : [['MUG', { name: 'A mug', unitPriceMinor: mugMinor }]]);
+      const prices = mugMinor === undefined ? [] : [['MUG', { name: 'A mug', unitPriceMinor: mugMinor }] as const];
+      onPriced();
+      await pricing;
+      return new Map(prices);
     },
     publish: async () => {},
     server: { checkReplies: true },
@@ -85,8 +91,45 @@ test('a key that was used for another order is refused for that, not for its pri
   expect(await place('taken', other)).toMatchObject({ status: 422, body: { code: 'contract/idempotency-key-reused' } });
 });
 
-test('an order that was refused for its price has used no key: at the new price it is placed under the same', async () => {
+test('a refusal for what the catalogue says is the answer of its key, also to who asked before it and hears of the price later', async () => {
+  for (const later of [600, undefined]) {
+    const key = `hangs-until-${later}`;
+    mugMinor = 500;
+    const letGo = Promise.withResolvers<void>();
+    pricing = letGo.promise;
+    const priced = new Promise<void>((resolve) => {
+      onPriced = resolve;
+    });
+    const first = place(key);
+    await priced;
+    pricing = Promise.resolve();
+    mugMinor = later;
+    const repeat = await place(key);
+    expect(repeat.body).toMatchObject({ code: later ? 'orders/price-changed' : 'orders/unknown-sku', retry: 'never' });
+    letGo.resolve();
+    const { correlationId: _, ...refusal } = (await first).body;
+    expect(repeat.body).toMatchObject(refusal);
+    mugMinor = 500;
+    expect((await place(key)).body).toMatchObject(refusal);
+    expect(await place(key, { ...wanted, email: 'Ada@example.org' })).toMatchObject({ status: 422 });
+  }
+  const { rows } = await database.query(`select 1 from customer_order where business_key like 'hangs%'`);
+  expect(rows).toEqual([]);
+});
+
+test('what was refused for its price is placed at the new one under a new key', async () => {
   mugMinor = 600;
-  expect(await place('dearer')).toMatchObject({ status: 409, body: { code: 'orders/price-changed' } });
-  expect(await place('dearer', { ...wanted, expectedTotalMinor: 1_200 })).toMatchObject({ status: 201 });
+  expect(await place('dearer')).toMatchObject({
+    status: 409,
+    body: { code: 'orders/price-changed', totalMinor: 1_200 },
+  });
+  expect(await place('dearer-again', { ...wanted, expectedTotalMinor: 1_200 })).toMatchObject({ status: 201 });
+});
+
+test('a catalogue that is away has refused nothing: the key is free', async () => {
+  mugMinor = 500;
+  isAway = true;
+  expect(await place('away')).toMatchObject({ status: 503 });
+  isAway = false;
+  expect(await place('away')).toMatchObject({ status: 201 });
 });
