@@ -276,6 +276,13 @@ export const cartsProblems = problemTable('carts', {
     retry: 'never',
     hint: 'Read the cart: round is the number of its next checkout.',
   },
+  'under-way': {
+    status: 409,
+    title: 'Some of this is being bought already',
+    category: 'conflict',
+    retry: { afterMs: 2_000 },
+    hint: 'A checkout of the cart that joined this one has not ended. Check out again after Retry-After: what it buys leaves this cart. Or take those items out.',
+  },
   'used-up': {
     status: 409,
     title: 'A code has been used as often as it may',
@@ -386,6 +393,7 @@ export const carts = defineService({
         'carts/changed',
         'carts/empty',
         'carts/other-round',
+        'carts/under-way',
         'carts/used-up',
         'carts/prices-unknown',
       ],

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { until } from '#kit/messaging/testing';
 import { sweepGuestCarts } from './store.ts';
 import { cartsForTest, checkoutBody } from './testing.ts';
@@ -271,6 +271,67 @@ describe('a checkout', () => {
     shop.neighbours.ordersUp = true;
     expect(await shop.checkOut(cartId, 1_980)).toMatchObject({ status: 200, body: { state: 'confirmed' } });
     expect((await shop.call('get', { as, params: { cartId: own.id } })).body.lines).toEqual([]);
+  });
+
+  test('of a guest who signs in just as it ends takes what was ordered out of both carts, too', async () => {
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    shop.neighbours.ordersUp = false;
+    await shop.checkOut(cartId, 1_980);
+    shop.neighbours.ordersUp = true;
+    const as = 'customer:usr_just_now';
+    const on = shop.another();
+    const transaction = shop.database.transaction.bind(shop.database);
+    const settling = vi.spyOn(shop.database, 'transaction').mockImplementationOnce(async (...work) => {
+      await shop.call('join', { as, on, params: { cartId } });
+      return transaction(...work);
+    });
+    expect(await shop.checkOut(cartId, 1_980)).toMatchObject({ status: 200, body: { state: 'confirmed' } });
+    settling.mockRestore();
+    const { body: own } = await shop.call('create', { as, body: {} });
+    expect(own.lines).toEqual([]);
+  });
+
+  test('of what a guest is buying already waits until that has ended, after signing in', async () => {
+    const { neighbours } = shop;
+    const as = 'customer:usr_twice';
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    neighbours.decide = () => 'received';
+    await shop.checkOut(cartId, 1_980);
+    const { body: own } = await shop.call('join', { as, params: { cartId } });
+    const count = neighbours.requests.length;
+    expect(await shop.checkOut(own.id, 1_980, { as })).toMatchObject({
+      status: 409,
+      body: { code: 'carts/under-way', cartId, round: 1, retry: { afterMs: expect.any(Number) } },
+    });
+    await shop.call('edit', { as, params: { cartId: own.id }, body: { edits: [add('ROPE')] } });
+    neighbours.decide = () => 'confirmed';
+    // The other has ended meanwhile, and this one learns so: what is left is not what was on the screen.
+    expect(await shop.checkOut(own.id, 11_980, { as })).toMatchObject({ status: 409, body: { code: 'carts/changed' } });
+    expect(await shop.checkOut(own.id, 10_490, { as })).toMatchObject({ status: 200, body: { state: 'confirmed' } });
+    expect(neighbours.requests.slice(count).map(({ lines }) => lines.map(({ sku }) => sku))).toEqual([
+      ['ROPE', undefined],
+    ]);
+  });
+
+  test('that a guest’s cart has joined keeps the guest from buying the same in another tab; refused, it leaves all of it there', async () => {
+    const { neighbours } = shop;
+    const as = 'customer:usr_tabs';
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    const { body: own } = await shop.call('join', { as, params: { cartId } });
+    neighbours.ordersUp = false;
+    const both = await Promise.all([
+      shop.checkOut(own.id, 1_980, { as }),
+      shop.checkOut(cartId, 1_980, { on: shop.another() }),
+    ]);
+    expect(both.map(({ body }) => body.state ?? body.code).sort()).toEqual(['carts/under-way', 'saved']);
+    neighbours.ordersUp = true;
+    neighbours.decide = () => 'refused';
+    await Promise.all([shop.checkOut(own.id, 1_980, { as }), shop.checkOut(cartId, 1_980)]);
+    neighbours.decide = () => 'confirmed';
+    for (const one of [own.id, cartId]) {
+      const { body } = await shop.call('get', { as, params: { cartId: one } });
+      expect(body.lines).toMatchObject([{ sku: 'BOOK', quantity: 1 }]);
+    }
   });
 
   test('is saved while orders is away, and ends by itself as one order, lost replies and repeats notwithstanding', async () => {

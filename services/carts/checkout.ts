@@ -52,8 +52,15 @@ export function createCheckouts(options: CheckoutOptions): Checkouts {
       const { version } = cart;
       const result = await writer.submit({ kind: 'begin', nowMs: clock.now(), cartId, caller, version, checkout });
       if ('checkout' in result) return sameRequest(result.checkout, fingerprint);
+      if ('beside' in result) await endBeside(result.beside, context);
     }
     throw cartsProblems['prices-unknown']({ detail: 'the cart is being edited faster than it can be priced' });
+  }
+
+  /** What the shopper is buying as a guest is in the customer's cart, too, until that has ended: nobody buys it twice. */
+  async function endBeside(checkout: CheckoutRecord, context: CallContext): Promise<void> {
+    const { cartId, round, state } = await drive(checkout, context);
+    if (isOpen({ state })) throw cartsProblems['under-way']({ detail: checkout.businessKey, data: { cartId, round } });
   }
 
   /** The totals that will be charged: those that the shopper saw, or an account of what is otherwise. */
@@ -73,9 +80,7 @@ export function createCheckouts(options: CheckoutOptions): Checkouts {
     if (!isOpen(checkout)) return checkout;
     const outcome = await ask(checkout, { ...context, caller: { kind: 'service', id: 'carts' } });
     if (!outcome || (outcome.state === 'placed' && checkout.state === 'placed')) return checkout;
-    const cart = await readCart(database, checkout.cartId);
-    const cartIds = [checkout.cartId, ...(cart?.joinedInto ? [cart.joinedInto] : [])];
-    const result = await writer.submit({ kind: 'settle', nowMs: clock.now(), checkout, cartIds, outcome });
+    const result = await writer.submit({ kind: 'settle', nowMs: clock.now(), checkout, outcome });
     return 'checkout' in result ? result.checkout : checkout;
   }
 

@@ -5,11 +5,11 @@ import { type Claim, type ClaimState, claimKeys, completeKeys } from '#kit/idemp
 import type { Transaction } from '#kit/runtime';
 import type { Verdict } from '#kit/store';
 import { configureCart, editCart, endRound, joinCarts, newCart } from './cart.ts';
-import type { Seen } from './lines.ts';
+import { hasSeen, type Seen } from './lines.ts';
 import { createUseBook } from './promotions.ts';
 import { type CartRecord, type CheckoutRecord, isOpen } from './records.ts';
 import { lockPromotions, readUses, writeUses } from './rules-store.ts';
-import { insertCarts, lockCarts, lockCheckouts, updateCarts, writeCheckouts } from './store.ts';
+import { insertCarts, lockCarts, lockCheckouts, openBeside, updateCarts, writeCheckouts } from './store.ts';
 
 interface OnCart {
   readonly cartId: string;
@@ -41,8 +41,6 @@ export type Command = { readonly nowMs: number } & (
   | {
       readonly kind: 'settle';
       readonly checkout: CheckoutRecord;
-      /** The carts that it may concern: its own, and the one that it has joined. */
-      readonly cartIds: readonly string[];
       readonly outcome: Outcome;
     }
 );
@@ -57,10 +55,11 @@ export type Outcome =
       readonly orderState?: OrderState;
     };
 
-/** `stale`: the cart has changed since it was priced. */
+/** `stale`: the cart has changed since it was priced. `beside`: another checkout has some of its items, and hasn't ended. */
 export type CommandResult =
   | { readonly cart: CartRecord }
   | { readonly checkout: CheckoutRecord }
+  | { readonly beside: CheckoutRecord }
   | { readonly stale: true };
 
 type EditCommand = Extract<Command, { kind: 'edit' }>;
@@ -77,23 +76,26 @@ export async function applyCommands(
   const edits = commands.filter((command): command is EditCommand => command.kind === 'edit');
   const codes = unique(commands.flatMap((command) => ('checkout' in command ? command.checkout.codes : [])));
   const customers = unique(commands.flatMap((command) => ('checkout' in command ? command.checkout.customers : [])));
-  const [claims, lockedCarts, lockedCheckouts, promotions, uses] = await Promise.all([
+  const withJoined = unique(commands.flatMap((command) => ('checkout' in command ? [command.checkout.cartId] : [])));
+  const beginning = unique(commands.flatMap((command) => (command.kind === 'begin' ? [command.cartId] : [])));
+  const [claims, lockedCarts, lockedCheckouts, besides, promotions, uses] = await Promise.all([
     claimKeys(
       tx,
       edits.map((command) => command.claim),
     ),
-    lockCarts(tx, unique(commands.flatMap(cartsOf)), unique(commands.flatMap(customersOf))),
+    lockCarts(tx, unique(commands.map(cartOf)), unique(commands.flatMap(customersOf)), withJoined),
     lockCheckouts(
       tx,
       unique(commands.flatMap((command) => ('checkout' in command ? [command.checkout.businessKey] : []))),
     ),
+    openBeside(tx, beginning),
     lockPromotions(tx, codes),
     readUses(tx, codes, customers),
   ]);
   const claimOf = new Map<Command, ClaimState>(edits.map((command, i) => [command, claims[i] as ClaimState]));
   const before = new Map(lockedCarts.map((cart) => [cart.id, cart]));
   const carts = new Map(before);
-  const checkouts = new Map(lockedCheckouts.map((checkout) => [checkout.businessKey, checkout]));
+  const checkouts = new Map([...besides, ...lockedCheckouts].map((checkout) => [checkout.businessKey, checkout]));
   const changedCheckouts = new Map<string, CheckoutRecord>();
   const book = createUseBook(promotions, uses);
   const completions: { scope: string; key: string; result: unknown }[] = [];
@@ -160,11 +162,13 @@ export async function applyCommands(
     if (known) return { checkout: sameRequest(known, checkout.fingerprint) };
     if (cart.round !== checkout.round) throw cartsProblems['other-round']({ data: { round: cart.round } });
     if (cart.version !== version) return { stale: true };
+    const beside = [...checkouts.values()].find((other) => isOpen(other) && hasSeen(cart.lines, other.seen));
+    if (beside) return { beside };
     book.use(checkout.codes, checkout.customers);
     return { checkout: setCheckout(checkout) };
   }
 
-  function settle({ checkout, cartIds, outcome, nowMs }: Extract<Command, { kind: 'settle' }>): CheckoutRecord {
+  function settle({ checkout, outcome, nowMs }: Extract<Command, { kind: 'settle' }>): CheckoutRecord {
     const known = checkouts.get(checkout.businessKey);
     if (!known || !isOpen(known)) return known ?? checkout;
     const { state, orderId = known.orderId, orderState = known.orderState } = outcome;
@@ -172,8 +176,9 @@ export async function applyCommands(
     const settled = { ...known, state, orderId, orderState, reason };
     if (state === 'placed') return setCheckout(settled);
     if (state === 'refused') book.giveBack(known);
-    for (const id of cartIds) {
-      const cart = carts.get(id);
+    const own = carts.get(known.cartId);
+    const joined = own?.joinedInto ? carts.get(own.joinedInto) : undefined;
+    for (const cart of [own, joined]) {
       if (cart) setCart(endRound(cart, known, state === 'confirmed', nowMs));
     }
     return setCheckout({ ...settled, request: null });
@@ -240,8 +245,8 @@ export function sameRequest(known: CheckoutRecord, fingerprint: string): Checkou
   });
 }
 
-function cartsOf(command: Command): readonly string[] {
-  return command.kind === 'settle' ? command.cartIds : [command.cartId];
+function cartOf(command: Command): string {
+  return command.kind === 'settle' ? command.checkout.cartId : command.cartId;
 }
 
 function customersOf(command: Command): readonly string[] {

@@ -58,6 +58,11 @@ export function removeSeen(lines: LineMap, seen: Seen): LineMap {
   return Object.keys(lines.dots).reduce((left, sku) => removeLine(left, sku, seeing(seen)), lines);
 }
 
+/** Whether some of what is in it was there already when that was seen. */
+export function hasSeen({ dots }: LineMap, seen: Seen): boolean {
+  return Object.values(dots).some((own) => own.some(seeing(seen)));
+}
+
 /** What both sides know. Commutative, associative, idempotent. */
 export function merge(left: LineMap, right: LineMap): LineMap {
   const skus = [...new Set([...Object.keys(left.dots), ...Object.keys(right.dots)])];

@@ -16,17 +16,28 @@ export async function readCart(database: Queryable, id: string): Promise<CartRec
   return rows[0] && cartOf(rows[0]);
 }
 
-const lockCartsSql = `select ${cartColumns} from cart where id = any ($1::text[]) or customer_id = any ($2::text[])
+const lockCartsSql = `select ${cartColumns} from cart
+  where id = any ($1::text[] || array(select joined_into from cart where id = any ($3::text[]) and joined_into is not null))
+    or customer_id = any ($2::text[])
   order by id for update`;
 
-/** Reads and locks carts by id, and those of customers. Rows are always locked in one order: keys, carts, checkouts, uses. */
+/**
+ * Reads and locks carts by id, and those of customers; `withJoined`: of which carts also the one that they have joined. Rows
+ * are always locked in one order: keys, carts, checkouts, uses.
+ */
 export async function lockCarts(
   tx: Transaction,
   ids: readonly string[],
   customerIds: readonly string[],
+  withJoined: readonly string[],
 ): Promise<CartRecord[]> {
   if (ids.length === 0 && customerIds.length === 0) return [];
-  return (await tx.query<CartRow>(lockCartsSql, [ids, customerIds])).rows.map(cartOf);
+  const carts = (await tx.query<CartRow>(lockCartsSql, [ids, customerIds, withJoined])).rows.map(cartOf);
+  const locked = new Set(carts.map(({ id }) => id));
+  if (carts.some(({ id, joinedInto }) => withJoined.includes(id) && joinedInto !== null && !locked.has(joinedInto))) {
+    throw new Overtaken('a cart joined another while it was waited for');
+  }
+  return carts;
 }
 
 const insertCartsSql = `
@@ -106,6 +117,17 @@ export async function lockCheckouts(tx: Transaction, businessKeys: readonly stri
   const sql = `select ${checkoutColumns} from checkout where business_key = any ($1::text[])
     order by business_key for update`;
   return (await tx.query<CheckoutRow>(sql, [businessKeys])).rows.map(checkoutOf);
+}
+
+const openBesideSql = `select ${checkoutColumns} from checkout where state in ('saved', 'placed') and cart_id = any (array(
+  select id from cart where joined_into = any ($1::text[])
+  union all
+  select joined_into from cart where id = any ($1::text[]) and joined_into is not null))`;
+
+/** Checkouts under way of the carts that have joined these, or that these have joined: the same items may be in both. */
+export async function openBeside(tx: Transaction, cartIds: readonly string[]): Promise<CheckoutRecord[]> {
+  if (cartIds.length === 0) return [];
+  return (await tx.query<CheckoutRow>(openBesideSql, [cartIds])).rows.map(checkoutOf);
 }
 
 const writeCheckoutsSql = `
