@@ -151,6 +151,9 @@ export const Conflict = closed({
     Type.Literal('card-not-charged', {
       description: 'A card payment, or what goes back to a card, that the provider has not made',
     }),
+    Type.Literal('not-settled', {
+      description: 'Inventory or payments keep refusing to hear of it. It is told again, and this ends when they have',
+    }),
     Type.Literal('after-close', { description: 'In a session that was closed before, or never opened' }),
   ]),
   detail: Type.String(),

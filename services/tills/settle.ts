@@ -4,10 +4,10 @@ import type { inventory } from '#contracts/inventory';
 import type { payments } from '#contracts/payments';
 import { cardSums } from '#contracts/till-journal';
 import type { ReturnEntry, SaleEntry } from '#contracts/tills';
-import { type CallContext, type Client, isProblem } from '#kit/contract';
+import { type CallContext, type Client, isProblem, toProblem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
 import type { EntryRecord, Found } from './model.ts';
-import { insertConflicts, readSales, setSettled, unsettled } from './store.ts';
+import { countFailure, dueEntries, insertConflicts, isSaleSettled, putAside, readSales, setSettled } from './store.ts';
 
 export interface SettleOptions {
   readonly database: Database;
@@ -32,21 +32,47 @@ const refundIdOf = (returnId: string, card: number): string => (card === 1 ? ret
 
 const entriesMax = 200;
 
+/** So often an entry may be refused before those after it are told without it. */
+const failuresMax = 3;
+/** Where somebody is simply away nothing else could be told either; but not for ever, if it is this entry that takes too long. */
+const awayMsMax = 15 * 60_000;
+/** What is put aside is told again after this. */
+const asideMs = 5 * 60_000;
+
 /**
  * Tells inventory and payments what happened at a till, in the order in which it happened there. Each call has the name of
- * its sale or return, so whatever is told twice counts once; what can't be told now is told later.
+ * its sale or return, so whatever is told twice counts once; what can't be told now is told later. What they keep refusing
+ * becomes a conflict and stands aside.
  */
 export function createSettlement({ database, inventory, payments }: SettleOptions) {
   async function settleTill(tillId: string, context: CallContext): Promise<number> {
-    const entries = await unsettled(database, tillId, entriesMax);
-    for (const entry of entries) {
-      const found = await settle(entry, context);
+    let count = 0;
+    for (const entry of await dueEntries(database, tillId, entriesMax)) {
+      let found: Found[];
+      try {
+        found = await settle(entry, context);
+      } catch (error) {
+        if (await standsAside(entry, error)) continue;
+        throw error;
+      }
       await database.transaction(async (tx) => {
         const conflicts = found.map((one) => ({ ...one, tillId, seq: entry.seq }));
         await Promise.all([insertConflicts(tx, conflicts), setSettled(tx, tillId, entry.seq)]);
       });
+      count += 1;
     }
-    return entries.length;
+    return count;
+  }
+
+  async function standsAside(entry: EntryRecord, error: unknown): Promise<boolean> {
+    const { category } = toProblem(error);
+    const isAway = category === 'unavailable' || category === 'timeout';
+    const failed = await countFailure(database, entry);
+    if (!failed) return true;
+    if (isAway ? failed.failingMs < awayMsMax : failed.failures < failuresMax) return false;
+    const why = error instanceof Error ? error.message : String(error);
+    await putAside(database, entry, `not told yet after ${failed.failures} attempts: ${why}`, asideMs);
+    return true;
   }
 
   function settle(entry: EntryRecord, context: CallContext): Promise<Found[]> {
@@ -89,6 +115,8 @@ export function createSettlement({ database, inventory, payments }: SettleOption
     // Nobody knows whose books they were in: people have to find them a place.
     if (!sale) return [];
     const holder = sale.tillId;
+    // Put aside, or told by another till that is just at it: goods that are not sold yet can't come back.
+    if (!(await isSaleSettled(database, saleId))) throw new Error(`${saleId}, which it is of, has not been told yet`);
     const taken = await orRefused(() =>
       inventory.takeBack({ body: { reference: returnId, holder, lines: [...lines] } }, context),
     );

@@ -1,6 +1,6 @@
 import type { PricingRules } from '#contracts/carts';
 import type { Conflict, Offline, ReturnEntry } from '#contracts/tills';
-import type { Queryable, Transaction } from '#kit/runtime';
+import type { Database, Queryable, Transaction } from '#kit/runtime';
 import type { EntryRecord, Found, TillRecord } from './model.ts';
 
 const tillColumns = `id, name, currency, country, state, device, last_seen_at as "lastSeenAt", created_at as "createdAt",
@@ -234,13 +234,58 @@ export async function unsettled(database: Queryable, tillId: string, max: number
   return (await database.query<EntryRecord>(sql, [tillId, max])).rows;
 }
 
+/** Those of them that are not put aside for now. */
+export async function dueEntries(database: Queryable, tillId: string, max: number): Promise<readonly EntryRecord[]> {
+  const sql = `select ${entryColumns} from entry where till_id = $1 and not settled and try_at <= now()
+    order by seq limit $2`;
+  return (await database.query<EntryRecord>(sql, [tillId, max])).rows;
+}
+
 export async function tillsUnsettled(database: Queryable, max: number): Promise<readonly string[]> {
-  const sql = 'select distinct till_id as id from entry where not settled order by 1 limit $1';
+  const sql = 'select distinct till_id as id from entry where not settled and try_at <= now() order by 1 limit $1';
   return (await database.query<{ id: string }>(sql, [max])).rows.map(({ id }) => id);
 }
 
+/** Nothing keeps it from being settled any more: where people were told that something did, that is over. */
 export async function setSettled(tx: Transaction, tillId: string, seq: number): Promise<void> {
-  await tx.query('update entry set settled = true where till_id = $1 and seq = $2', [tillId, seq]);
+  await Promise.all([
+    tx.query('update entry set settled = true where till_id = $1 and seq = $2', [tillId, seq]),
+    tx.query(`delete from conflict where till_id = $1 and seq = $2 and kind = 'not-settled'`, [tillId, seq]),
+  ]);
+}
+
+export async function isSaleSettled(database: Queryable, saleId: string): Promise<boolean> {
+  const sql = `select 1 from entry where kind = 'sale' and sale_id = $1 and settled`;
+  return (await database.query(sql, [saleId])).count === 1;
+}
+
+/** How often it has failed by now, and for how long. Undefined: it has been settled meanwhile. */
+export async function countFailure(
+  database: Queryable,
+  { tillId, seq }: EntryRecord,
+): Promise<{ readonly failures: number; readonly failingMs: number } | undefined> {
+  const { rows } = await database.query<{ failures: number; failingMs: number }>(
+    `update entry set failures = failures + 1, failing_since = coalesce(failing_since, now())
+     where till_id = $1 and seq = $2 and not settled
+     returning failures, (extract(epoch from now() - failing_since) * 1000)::float8 as "failingMs"`,
+    [tillId, seq],
+  );
+  return rows[0];
+}
+
+export async function putAside(
+  database: Database,
+  { tillId, seq }: EntryRecord,
+  detail: string,
+  againMs: number,
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    const { count } = await tx.query(
+      `update entry set try_at = now() + make_interval(secs => $3) where till_id = $1 and seq = $2 and not settled`,
+      [tillId, seq, againMs / 1000],
+    );
+    if (count === 1) await insertConflicts(tx, [{ tillId, seq, kind: 'not-settled', detail }]);
+  });
 }
 
 export async function readKnownRules(database: Queryable): Promise<PricingRules | undefined> {

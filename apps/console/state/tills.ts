@@ -13,6 +13,7 @@ export const conflictWords: Readonly<Record<Conflict['kind'], string>> = {
   'tender-differs': 'What was kept or given back is not the total.',
   'unknown-sale': 'A return of a sale that is not known here.',
   'not-sold': 'More came back than was sold.',
+  'not-settled': 'Inventory or payments keep refusing this. It is told again every five minutes; look at their logs.',
   'card-not-charged': 'The card provider has not taken, or not given back, what the till says.',
   'after-close': 'It belongs to a session that was closed before, or never opened.',
 };

@@ -49,6 +49,7 @@ export const conflictWords: Readonly<Record<Conflict['kind'], string>> = {
   'tender-differs': 'What was taken or given back is not the total.',
   'unknown-sale': 'The sale that this return is of is not known to the shop.',
   'not-sold': 'More came back than was sold, or it came back twice.',
+  'not-settled': 'Stock or card payments have not taken this yet; they are told again by themselves.',
   'card-not-charged': 'The card provider has not taken, or not given back, what this says.',
   'after-close': 'It belongs to a session that was closed.',
 };
