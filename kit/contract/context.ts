@@ -97,6 +97,11 @@ export function ownContext(
   };
 }
 
+/** Milliseconds from a header; undefined where it holds anything but a plain number, which would never be over, or at once. */
+export function millisecondsIn(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
 /** The context of a request that has just arrived. `nowMs` is the receiver's monotonic clock. */
 export function contextOf(
   request: Request,
@@ -105,16 +110,16 @@ export function contextOf(
   deadlineMsDefault: number,
 ): CallContext {
   const { headers } = request;
-  const remainingMs = Number(headers[headerNames.deadlineMs] ?? deadlineMsDefault);
-  const answerMs = headers[headerNames.answerMs];
+  const remainingMs = millisecondsIn(headers[headerNames.deadlineMs]) ?? deadlineMsDefault;
+  const answerMs = millisecondsIn(headers[headerNames.answerMs]);
   return {
     caller: decodeCaller(headers[headerNames.caller]),
     correlationId: headers[headerNames.correlationId] ?? 'none',
     step: Number(headers[headerNames.step] ?? 0),
     traceparent: headers[headerNames.traceparent],
     idempotencyKey: headers[headerNames.idempotencyKey],
-    deadlineAtMs: nowMs + (Number.isFinite(remainingMs) ? remainingMs : deadlineMsDefault),
-    ...(answerMs === undefined ? {} : { answerByMs: nowMs + Number(answerMs) }),
+    deadlineAtMs: nowMs + remainingMs,
+    ...(answerMs === undefined ? {} : { answerByMs: nowMs + answerMs }),
     signal,
     headers,
   };

@@ -148,6 +148,25 @@ test('whoever waits for what goes on by itself says so while there is time: by t
   expect(answerByMs).toBe(1_030);
 });
 
+test('a deadline or a wish that is no plain number counts as none: nothing waits for NaN', () => {
+  for (const odd of ['', 'soon', '-1', '1e99', 'NaN', 'Infinity', '1.5', '9'.repeat(40)]) {
+    const context = contextOf(
+      {
+        ...{ service: 's', operation: 'o', params: {}, query: {}, body: undefined },
+        headers: { 'holdfast-answer-ms': odd, 'holdfast-deadline-ms': odd },
+      },
+      new AbortController().signal,
+      1_000,
+      2_000,
+    );
+    expect([context.deadlineAtMs, context.answerByMs, waitUntilMs(context, 1_000)], odd).toEqual([
+      3_000,
+      undefined,
+      2_800,
+    ]);
+  }
+});
+
 test("the shortest of the caller's, the operation's and the call's own deadline counts", async () => {
   seen.length = 0;
   await client.look({ params: { slot: 'a' } }, as(anonymous));

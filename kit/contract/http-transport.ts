@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import type { Reply, Request, Transport } from '#kit/runtime';
-import { headerNames } from './context.ts';
+import { headerNames, millisecondsIn } from './context.ts';
 import { plainHeaders, requestWhole, type WholeReply } from './http-whole.ts';
 import { UnreadJson } from './json-body.ts';
 import { toLines } from './ndjson.ts';
@@ -64,7 +64,7 @@ async function sendTo(
   request: Request,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0) || 30_000;
+  const deadlineMs = millisecondsIn(request.headers[headerNames.deadlineMs]) || 30_000;
   const options = {
     path: pathOf(operation.path, request),
     method: operation.method as Dispatcher.HttpMethod,

@@ -1,5 +1,5 @@
 import type { Reply, Request, Timers } from '#kit/runtime';
-import { headerNames } from './context.ts';
+import { headerNames, millisecondsIn } from './context.ts';
 import { contractProblems } from './problem.ts';
 import type { ServiceServer } from './server.ts';
 
@@ -36,8 +36,8 @@ interface Elsewhere {
  * with it, as it does over HTTP, so that work for which nobody waits can stop.
  */
 function withDeadline(timers: Timers, server: ServiceServer, request: Request, signal: AbortSignal): Promise<Reply> {
-  const deadlineMs = Number(request.headers[headerNames.deadlineMs] ?? 0);
-  if (!(deadlineMs > 0)) return server.handle(request, signal);
+  const deadlineMs = millisecondsIn(request.headers[headerNames.deadlineMs]) ?? 0;
+  if (deadlineMs === 0) return server.handle(request, signal);
   return new Promise((resolve, reject) => {
     const work = new AbortController();
     const follow = () => work.abort(signal.reason);

@@ -67,10 +67,15 @@ export interface DeadlineFromHeaderOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Milliseconds from the header; `defaultMs` where it holds anything but a plain number: NaN would never be over. */
+export function millisecondsIn(header: string | undefined, defaultMs: number): number {
+  return header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : defaultMs;
+}
+
 /** The deadline of a request that has just arrived. */
 export function deadlineFromHeader(options: DeadlineFromHeaderOptions): Deadline {
   const { clock, timers, header, defaultMs, budgetMsMax, signal } = options;
-  const asked = header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : defaultMs;
+  const asked = millisecondsIn(header, defaultMs);
   const atMs = clock.monotonicMs() + Math.min(asked, budgetMsMax);
   return new RunningDeadline(clock, timers, atMs, signal && { deadlineAtMs: atMs, signal });
 }

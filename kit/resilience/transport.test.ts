@@ -49,6 +49,20 @@ test('an instance that does not answer in 2 s is given up and another one is tri
   expect(await answered).toBe(ok);
 });
 
+test('a deadline that is no plain number counts as none', async () => {
+  const { world, transport } = setUp(async (_request, _tried, sleep) => {
+    await sleep(60_000);
+    return ok;
+  });
+  for (const odd of ['', 'soon', '-1', 'NaN', 'Infinity']) {
+    const ended = transport
+      .send(request({ body: {}, headers: { 'holdfast-deadline-ms': odd } }), never)
+      .catch((e) => e);
+    await world.advance(60_000);
+    expect(await ended, odd).toMatchObject({ category: 'timeout' });
+  }
+});
+
 test('at most three tries are made, and what may not be repeated is tried once', async () => {
   const { world, transport, calls } = setUp(async () => failed);
   const answered = transport.send(request(), never);

@@ -2,7 +2,7 @@ import type { Clock, Random, Reply, Request, Timers, Transport } from '#kit/runt
 import { type Breaker, type BreakerOptions, createBreaker } from './breaker.ts';
 import { createRetryBudget, type RetryBudget } from './budget.ts';
 import { type Bulkhead, createBulkhead } from './bulkhead.ts';
-import { deadlineHeader } from './deadline.ts';
+import { deadlineHeader, millisecondsIn } from './deadline.ts';
 import { type Category, faultHeader, type Retry } from './errors.ts';
 import { createPolicy, type Policy, type PolicyEvent } from './policy.ts';
 
@@ -145,8 +145,8 @@ export function createResilientTransport(options: ResilientTransportOptions): Re
   return {
     async send(request, signal) {
       const { repeatable, once } = knownPolicies(request.service, request.operation);
-      const deadlineMs = Number(request.headers[deadlineHeader] ?? timeoutMsDefault);
-      const bound = { deadlineAtMs: clock.monotonicMs() + deadlineMs, signal };
+      const leftMs = millisecondsIn(request.headers[deadlineHeader], timeoutMsDefault);
+      const bound = { deadlineAtMs: clock.monotonicMs() + leftMs, signal };
       const tried = new Set<string>();
       try {
         return await (mayRepeat(request) ? repeatable : once).run(async (deadline) => {
