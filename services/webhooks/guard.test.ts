@@ -25,8 +25,28 @@ test('addresses of the internet are public', () => {
 test('an address that is wrong is told why before anything is looked up', () => {
   expect(urlMistake('https://shop.example/hook', false)).toBeUndefined();
   expect(urlMistake('http://shop.example/hook', false)).toBe('is not https');
-  for (const url of ['https://127.0.0.1/', 'https://[::1]/', 'https://localhost/', 'https://2130706433/']) {
-    expect(urlMistake(url, false), url).toBe('is a private address');
+  const hosts = [
+    '127.0.0.1',
+    '127.0.0.1.',
+    '127.1',
+    '2130706433',
+    '0x7f.1',
+    '017700000001',
+    '0xa9.254.43518',
+    '0',
+    '１２７.1',
+  ];
+  const names = ['localhost', 'localhost.', 'LOCALHOST..', 'db.localhost', 'db.localhost.', 'loc%61lhost'];
+  const v6 = [
+    '[::1]',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:a9fe:a9fe]',
+    '[0:0:0:0:0:ffff:10.0.0.1]',
+    '[::127.0.0.1]',
+  ];
+  for (const host of [...hosts, ...names, ...v6, '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '[fe80::1]']) {
+    expect(urlMistake(`https://${host}/`, false) ?? 'nothing', host).toMatch(/is a private address|is no URL/);
   }
   expect(urlMistake('https://user:word@shop.example', false)).toContain('password');
   expect(urlMistake('http://127.0.0.1:9/', true)).toBeUndefined();

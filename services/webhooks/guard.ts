@@ -45,7 +45,8 @@ export function urlMistake(text: string, allowPrivate: boolean): string | undefi
   if (hash) return 'has a part after #, which is never sent';
   if (allowPrivate) return undefined;
   if (protocol !== 'https:') return 'is not https';
-  const host = hostname.replace(/^\[|\]$/g, '');
+  // `localhost.` is the same name, said to be complete.
+  const host = hostname.replace(/^\[|\]$|\.+$/g, '');
   if (isIP(host) !== 0 && !isPublicAddress(host)) return 'is a private address';
   return host === 'localhost' || host.endsWith('.localhost') ? 'is a private address' : undefined;
 }
