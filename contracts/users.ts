@@ -320,7 +320,7 @@ export const users = defineService({
       identity: 'ignored',
       body: closed({ token: Type.String({ minLength: 20, maxLength: 200 }), newPassword: Password }),
       responses: { 204: Nothing },
-      problems: ['users/reset-refused', 'users/weak-password', 'users/busy'],
+      problems: ['users/reset-refused', 'users/weak-password', 'users/too-many-attempts', 'users/busy'],
       deadlineMs: passwordDeadlineMs,
     },
     listUsers: {

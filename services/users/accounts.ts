@@ -18,10 +18,11 @@ import {
 type AccountOperations = 'register' | 'me' | 'updateMe' | 'changePassword';
 
 export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, AccountOperations> {
-  const { world, database, publish, passwords, credentials } = deps;
+  const { world, database, publish, passwords, credentials, chargeHash } = deps;
   return {
     async register({ body }, context) {
       checkPassword(body.password, body.email);
+      chargeHash(context);
       const passwordHash = await passwords.hash(body.password);
       const account = {
         id: world.ids.next('usr'),
@@ -78,32 +79,60 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
   };
 }
 
-/** Makes sure that an admin with this e-mail exists; an account that exists keeps its password. */
+export type EnsuredAdmin = {
+  readonly userId: string;
+  readonly outcome: 'created' | 'promoted' | 'unchanged' | 'taken';
+};
+
+/**
+ * Makes sure that an admin with this e-mail exists. An account that exists keeps its password, and becomes an admin's only where
+ * that is the one given here: nobody proves that an address is theirs, so whoever registered it first may be anybody.
+ */
 export async function ensureAdmin(
-  { world, database, publish, passwords }: Deps,
-  { email, password }: { readonly email: string; readonly password: string },
-): Promise<{ readonly userId: string; readonly outcome: 'created' | 'promoted' | 'unchanged' }> {
+  deps: Deps,
+  admin: { readonly email: string; readonly password: string },
+): Promise<EnsuredAdmin> {
+  const { world, database, publish, passwords } = deps;
+  const { email, password } = admin;
+  const role = 'admin' as const;
   const emailKey = emailKeyOf(email);
   const known = await findByEmail(database, emailKey);
-  if (known?.user.role === 'admin') return { userId: known.user.id, outcome: 'unchanged' };
+  if (known) return promote(deps, known, password);
   checkPassword(password, email);
-  const passwordHash = known ? '' : await passwords.hash(password);
+  const passwordHash = await passwords.hash(password);
   const id = world.ids.next('usr');
+  const account = { id, email, emailKey, name: undefined, role, passwordHash, nowMs: world.clock.now() };
+  const made = await database.transaction(async (tx) => {
+    const inserted = await insertAccount(tx, account);
+    if (inserted) await publish(tx, [registered(inserted.user)]);
+    return inserted;
+  });
+  // Another instance, or somebody else, made it this moment.
+  return made ? { userId: id, outcome: 'created' } : ensureAdmin(deps, admin);
+}
+
+async function promote(
+  { world, database, publish, passwords }: Deps,
+  known: Account,
+  password: string,
+): Promise<EnsuredAdmin> {
+  const { id: userId, email } = known.user;
+  const taken = () => {
+    const hint = 'choose another e-mail for the admin, or have an admin give this account its role';
+    world.log.warn(`the account of the admin exists with another password and was not made an admin’s: ${hint}`, {
+      email,
+    });
+    return { userId, outcome: 'taken' } as const;
+  };
+  if (known.user.role === 'admin') return { userId, outcome: 'unchanged' };
+  if (!(await passwords.verify(known.passwordHash, password))) return taken();
   return database.transaction(async (tx) => {
-    const role = 'admin' as const;
-    const account = { id, email, emailKey, name: undefined, role, passwordHash, nowMs: world.clock.now() };
-    const made = known ? undefined : await insertAccount(tx, account);
-    if (made) {
-      await publish(tx, [registered(made.user)]);
-      return { userId: id, outcome: 'created' };
-    }
-    // It was there, or another instance made it this moment.
-    const found = existing(await findByEmail(tx, emailKey));
-    const { user } = existing(await lockById(tx, found.user.id));
-    if (user.role === 'admin') return { userId: user.id, outcome: 'unchanged' };
-    const promoted = await setUserRole(tx, user.id, role);
+    const { user, credentialVersion } = existing(await lockById(tx, userId));
+    if (user.role === 'admin') return { userId, outcome: 'unchanged' };
+    if (credentialVersion !== known.credentialVersion) return taken();
+    const promoted = await setUserRole(tx, userId, 'admin');
     await publish(tx, [roleChanged(promoted.user, user.role, 'system')]);
-    return { userId: user.id, outcome: 'promoted' };
+    return { userId, outcome: 'promoted' };
   });
 }
 

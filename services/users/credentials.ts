@@ -3,6 +3,7 @@ import type { CallContext } from '#kit/contract';
 import { headerNames } from '#kit/contract';
 import type { Database, World } from '#kit/runtime';
 import { bucketOf, chargeAttempts } from './attempts.ts';
+import type { ChargeHash } from './hash-allowance.ts';
 import { accountAttempts, emailKeyOf, sourceAttempts, sourceOf } from './model.ts';
 import type { Passwords } from './passwords.ts';
 import { type Account, findByEmail, forgiveAttempts, upgradePasswordHash } from './store.ts';
@@ -17,9 +18,15 @@ export interface Credentials {
  * up, hashed (against a decoy) and answered with the same words; so neither the answer nor its time tells who has an
  * account.
  */
-export function createCredentials(world: World, database: Database, passwords: Passwords): Credentials {
+export function createCredentials(
+  world: World,
+  database: Database,
+  passwords: Passwords,
+  chargeHash: ChargeHash,
+): Credentials {
   return {
     async check(email, password, context) {
+      chargeHash(context);
       const emailKey = emailKeyOf(email);
       const account = bucketOf('account', emailKey, accountAttempts);
       const source = bucketOf('source', requestSource(context), sourceAttempts);

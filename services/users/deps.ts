@@ -3,6 +3,7 @@ import type { UserEventType, userEvents } from '#contracts/users';
 import type { CallContext } from '#kit/contract';
 import type { Database, Transaction, World } from '#kit/runtime';
 import type { Credentials } from './credentials.ts';
+import type { ChargeHash } from './hash-allowance.ts';
 import type { Passwords } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -27,6 +28,8 @@ export interface Deps {
   readonly database: Database;
   readonly publish: Publish;
   readonly passwords: Passwords;
+  /** Called before whatever somebody from outside makes us hash. `credentials` do it by themselves. */
+  readonly chargeHash: ChargeHash;
   readonly credentials: Credentials;
   readonly sessions: Sessions;
   readonly signingKeys: SigningKeys;

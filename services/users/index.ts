@@ -4,10 +4,11 @@ import { implement, type ServerOptions, type ServiceServer } from '#kit/contract
 import { idempotencyMigrations, keepMsDefault, sweepKeys } from '#kit/idempotency';
 import { type Cancel, type Component, type Database, quietly, type World } from '#kit/runtime';
 import type { Migrations } from '#kit/store';
-import { ensureAdmin } from './accounts.ts';
+import { type EnsuredAdmin, ensureAdmin } from './accounts.ts';
 import { createCredentials } from './credentials.ts';
 import type { Deps, Publish } from './deps.ts';
 import { createHandlers } from './handlers.ts';
+import { createHashAllowance } from './hash-allowance.ts';
 import { createPasswords, type Passwords } from './passwords.ts';
 import { createSessions, type SessionsOptions } from './sessions.ts';
 import { createSigningKeys, type SigningKeys, type SigningKeysOptions } from './signing-keys.ts';
@@ -44,11 +45,8 @@ export interface UsersOptions
 export interface Users {
   readonly server: ServiceServer;
   readonly component: Component;
-  /** Makes sure that an admin with this e-mail exists; an account that exists keeps its password. */
-  ensureAdmin(admin: {
-    readonly email: string;
-    readonly password: string;
-  }): Promise<{ readonly userId: string; readonly outcome: 'created' | 'promoted' | 'unchanged' }>;
+  /** Makes sure that an admin with this e-mail exists; an account that exists is promoted only where it has this password. */
+  ensureAdmin(admin: { readonly email: string; readonly password: string }): Promise<EnsuredAdmin>;
   readonly signingKeys: SigningKeys;
 }
 
@@ -67,9 +65,10 @@ export function createUsers(options: UsersOptions): Users {
   const passwords = options.passwords ?? createPasswords({ random });
   const signingKeys = createSigningKeys(options);
   const sessions = createSessions({ ...options, signingKeys });
-  const credentials = createCredentials(world, database, passwords);
+  const chargeHash = createHashAllowance({ clock, random });
+  const credentials = createCredentials(world, database, passwords, chargeHash);
   const resetKey = new Uint8Array(hkdfSync('sha256', keyEncryptionSecret, 'holdfast users', 'password reset', 32));
-  const deps: Deps = { world, database, publish, passwords, credentials, sessions, signingKeys, resetKey };
+  const deps: Deps = { world, database, publish, passwords, chargeHash, credentials, sessions, signingKeys, resetKey };
   let cancels: Cancel[] = [];
 
   return {

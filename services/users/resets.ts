@@ -20,7 +20,7 @@ const answerAfterMs = 150;
  * as often as sending needs repeating, and neither the database nor the event log ever holds it.
  */
 export function resetHandlers(deps: Deps): Pick<Handlers<typeof users>, ResetOperations> {
-  const { world, database, publish, passwords, resetKey } = deps;
+  const { world, database, publish, passwords, chargeHash, resetKey } = deps;
   const { clock, timers, random, ids } = world;
   const tokenOf = (id: string, nonce: Uint8Array) =>
     `hpr_${createHmac('sha256', resetKey).update(id).update(nonce).digest('base64url')}`;
@@ -63,6 +63,7 @@ export function resetHandlers(deps: Deps): Pick<Handlers<typeof users>, ResetOpe
       const reset = await peekReset(database, tokenHash, clock.now());
       if (!reset) throw usersProblems['reset-refused']();
       checkPassword(body.newPassword, reset.email);
+      chargeHash(context);
       const passwordHash = await passwords.hash(body.newPassword);
       await database.transaction(async (tx) => {
         const userId = await useReset(tx, tokenHash, clock.now());

@@ -3,7 +3,7 @@ import { type CallContext, type Caller, createClient, createLocalTransport, head
 import { type Clock, type Logger, systemTimers, systemWorld, type World } from '#kit/runtime';
 import { createDatabase, migrate } from '#kit/store';
 import { createTestDatabase } from '#kit/store/embedded/testing';
-import { createUsers, type UserEvent, type UsersOptions, usersMigrations } from './index.ts';
+import { createPasswords, createUsers, type UserEvent, type UsersOptions, usersMigrations } from './index.ts';
 
 export interface LogLine {
   readonly message: string;
@@ -39,12 +39,14 @@ export async function createUsersForTest(options: Partial<UsersOptions> = {}) {
   const { world } = test;
   const events: UserEvent[] = [];
   const database = createDatabase({ url, ...world });
+  const passwords = createPasswords(world);
   const another = () => {
     const service = createUsers({
       world,
       database,
       publish: async (_tx, published) => void events.push(...published),
       keyEncryptionSecret: testSecret,
+      passwords,
       server: { checkReplies: true },
       ...options,
     });
@@ -64,7 +66,16 @@ export async function createUsersForTest(options: Partial<UsersOptions> = {}) {
   });
   const first = another();
   await first.service.component.start?.();
-  return { ...test, ...first, another, as, events, database, close: () => closeAll(first.service.component, database) };
+  return {
+    ...test,
+    ...first,
+    another,
+    as,
+    events,
+    passwords,
+    database,
+    close: () => closeAll(first.service.component, database),
+  };
 }
 
 async function closeAll(

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Role, Tokens } from '#contracts/users';
 import { anonymous, type Caller } from '#kit/contract';
 import type { UserEvent } from './index.ts';
@@ -163,6 +163,34 @@ test('after five wrong passwords an account must wait, longer each time, even fo
   house.advance(2_001);
   await expect(signIn()).resolves.toBeDefined();
   expect((await wrong('192.0.2.99')).code).toBe('users/wrong-credentials');
+});
+
+test('a source pays for hashes before they are made, also for those of new accounts and of right passwords', async () => {
+  const { email, headers } = await newUser();
+  const hashes = vi.spyOn(house.passwords, 'hash');
+  const register = (i: number, from: Record<string, string>) => {
+    const body = { email: `flood${i}@example.org`, password };
+    return house.client.register({ body, headers: from }, house.as(anonymous));
+  };
+  const signIn = (from: Record<string, string>) =>
+    house.client.signIn({ body: { email, password }, headers: from }, house.as(anonymous));
+  const elsewhere = { [sourceHeader]: '203.0.113.77' };
+  // All at once: the allowance grows while time goes on.
+  const flood = Promise.allSettled(Array.from({ length: 80 }, (_, i) => register(i, headers)));
+  const [late, other, outcomes] = await Promise.all([
+    signIn(headers).catch((error) => error),
+    signIn(elsewhere).catch((error) => error),
+    flood,
+  ]);
+  const made = outcomes.filter(({ status }) => status === 'fulfilled').length;
+  expect(made).toBeLessThanOrEqual(48);
+  expect(hashes).toHaveBeenCalledTimes(made);
+  const refusal = { code: 'users/too-many-attempts', retry: { afterMs: 1_000 } };
+  expect((outcomes.at(-1) as PromiseRejectedResult).reason).toMatchObject(refusal);
+  expect(late).toMatchObject(refusal);
+  expect(other).toMatchObject({ status: 201 });
+  house.advance(1_000);
+  await signIn(headers);
 });
 
 test('wrong passwords at once can not outrun the count', async () => {
@@ -421,6 +449,26 @@ test('an admin gives roles with If-Match, the next sign-in carries them, and the
   await expect(setRole(made.userId, 'customer', '"1"')).rejects.toEqual(refused('users/last-admin'));
   await setRole(user.id, 'admin', '"2"');
   await expect(setRole(made.userId, 'customer', '"1"')).resolves.toBeDefined();
+});
+
+test('an account that somebody opened with the admin’s e-mail is not made the admin’s, unless it has the admin’s password', async () => {
+  const { user, email } = await newUser();
+  const configured = 'what only the operator knows';
+  expect(await house.service.ensureAdmin({ email: email.toUpperCase(), password: configured })).toEqual({
+    userId: user.id,
+    outcome: 'taken',
+  });
+  const asAdmin = house.as({ kind: 'admin', id: 'usr_x' });
+  expect((await house.client.getUser({ params: { userId: user.id } }, asAdmin)).body.role).toBe('customer');
+  expect(house.lines.at(-1)).toMatchObject({ message: expect.stringContaining('exists with another password') });
+  expect(await house.service.ensureAdmin({ email, password })).toEqual({ userId: user.id, outcome: 'promoted' });
+  expect((await house.client.getUser({ params: { userId: user.id } }, asAdmin)).body.role).toBe('admin');
+});
+
+test('two instances that start at once make one admin', async () => {
+  const admin = { email: 'both@example.org', password };
+  const made = await Promise.all([house.service, house.another().service].map((one) => one.ensureAdmin(admin)));
+  expect(made.map(({ outcome }) => outcome).sort()).toEqual(['created', 'unchanged']);
 });
 
 test('customers can not look at other accounts or give roles', async () => {
