@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { headersOutward } from './headers.ts';
+import { headersOutward, toldToClients, toldToProxies } from './headers.ts';
 
 test('clients see no header of ours; a proxy of ours in front is told whose fault a failure is, and nothing else', () => {
   const reply = {
@@ -10,6 +10,6 @@ test('clients see no header of ours; a proxy of ours in front is told whose faul
     'holdfast-hlc': '1',
   };
   const seen = { 'content-type': 'application/problem+json', 'retry-after': '1' };
-  expect(headersOutward(reply)).toEqual(seen);
-  expect(headersOutward(reply, true)).toEqual({ ...seen, 'holdfast-fault': 'elsewhere' });
+  expect(headersOutward(reply, toldToClients)).toEqual(seen);
+  expect(headersOutward(reply, toldToProxies)).toEqual({ ...seen, 'holdfast-fault': 'elsewhere' });
 });

@@ -36,14 +36,19 @@ export function headersInward(headers: Incoming): Record<string, string> {
 
 const keptFromReplies = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'date', 'trailer']);
 
-/**
- * The headers of a service's reply that clients get to see. A proxy of ours in front (`tellsFault`) is also told whose fault a
- * failure is: it must not take a gateway for sick because a service behind it is.
- */
-export function headersOutward(headers: Readonly<Record<string, string>>, tellsFault = false): Record<string, string> {
+/** Headers of ours that leave by a door: none to clients. */
+export const toldToClients: ReadonlySet<string> = new Set();
+/** A proxy of ours in front is told whose fault a failure is: it must not take a gateway for sick because a service behind it is. */
+export const toldToProxies: ReadonlySet<string> = new Set([headerNames.fault]);
+
+/** The headers of a service's reply that get out: those of ours only if they are `told`. */
+export function headersOutward(
+  headers: Readonly<Record<string, string>>,
+  told: ReadonlySet<string>,
+): Record<string, string> {
   const outward: Record<string, string> = {};
   for (const name in headers) {
-    if (keptFromReplies.has(name) || (isOurs(name) && !(tellsFault && name === headerNames.fault))) continue;
+    if (keptFromReplies.has(name) || (isOurs(name) && !told.has(name))) continue;
     outward[name] = headers[name] as string;
   }
   return outward;

@@ -33,6 +33,8 @@ import {
   isCorrelationId,
   matchesNone,
   sourceAddress,
+  toldToClients,
+  toldToProxies,
   waitPreference,
 } from './headers.ts';
 import { createInternalDoor, type InternalOptions } from './internal-door.ts';
@@ -161,7 +163,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const lifecycles = createLifecycles(versions, clock);
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
-  const tellsFault = trustedProxies > 0;
+  const outward = createOutward(trustedProxies > 0 ? toldToProxies : toldToClients);
   const shedding = createDoorShedding({ world, own: gateway.service, telemetry: options.telemetry });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
@@ -177,10 +179,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const page = pageOf(arrival);
     if (page) return { correlationId, headers: common, reply: page };
     const tooMuch = shedding.refusal(arrival.route, correlationId);
-    if (tooMuch) {
-      const reply = { ...tooMuch, headers: headersOutward(tooMuch.headers, tellsFault) };
-      return { correlationId, headers: common, reply };
-    }
+    if (tooMuch) return { correlationId, headers: common, reply: outward(tooMuch) };
     if (!options.cors) return { correlationId, headers: common };
     const cors = answerCors(options.cors, method, headers);
     const preflight: Reply | undefined = cors.isPreflight ? { status: 204, headers: {} } : undefined;
@@ -245,7 +244,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (problem.category === 'internal') log.error('request failed', { operation: nameOf(request), error });
       reply = tellFault(problemReply(problem, request.headers[headerNames.correlationId]), problem);
     }
-    return outward(request, reply, tellsFault);
+    return outward(reply, request);
   }
 
   const forward = (request: Request, signal: AbortSignal) => shedding.counted(() => send(request, signal));
@@ -259,7 +258,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     routes: [
       ...routes,
       ...[pages, createOperators(options.operators, clock)].flatMap((own) =>
-        routesOf({ ...own, handle: async (...call) => outward(call[0], await own.handle(...call), tellsFault) }),
+        routesOf({ ...own, handle: async (...call) => outward(await own.handle(...call), call[0]) }),
       ),
     ].map((route) => audit?.before(route) ?? route),
     greet,
@@ -348,13 +347,15 @@ function setTimes(
   if (mayEndLater && waitMs < deadlineMs) headers[headerNames.answerMs] = String(waitMs);
 }
 
-/** What a client gets to see of a reply; 304 when it has that version already. */
-function outward(request: Request, reply: Reply, tellsFault: boolean): Reply {
-  const headers = headersOutward(reply.headers, tellsFault);
-  if (reply.status === 200 && matchesNone(request.headers['if-none-match'], headers['etag'])) {
-    return { status: 304, headers };
-  }
-  return { ...reply, headers };
+/** The way out, for every reply: what whoever asks gets to see of it; 304 when the request names that version already. */
+function createOutward(told: ReadonlySet<string>): (reply: Reply, request?: Request) => Reply {
+  return (reply, request) => {
+    const headers = headersOutward(reply.headers, told);
+    if (reply.status === 200 && matchesNone(request?.headers['if-none-match'], headers['etag'])) {
+      return { status: 304, headers };
+    }
+    return { ...reply, headers };
+  };
 }
 
 function nameOf(request: Request): string {
