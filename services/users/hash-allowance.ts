@@ -11,7 +11,7 @@ export type ChargeHash = (context: CallContext) => void;
  * Hashes a minute, and at once after a rest, of one source at one instance. Each is 25 ms of a core, so somebody takes an eighth
  * of one, and not all places of the queue (`PasswordsOptions`). Fewer would keep an office behind one address waiting.
  */
-const perSource = { quota: 300, periodSec: 60, burst: 48 };
+const perSource = { quota: 300, periodSec: 60, burst: 24 };
 const sourcesMax = 2 ** 16;
 
 /**

@@ -183,7 +183,7 @@ test('a source pays for hashes before they are made, also for those of new accou
     flood,
   ]);
   const made = outcomes.filter(({ status }) => status === 'fulfilled').length;
-  expect(made).toBeLessThanOrEqual(48);
+  expect(made).toBeLessThanOrEqual(24);
   expect(hashes).toHaveBeenCalledTimes(made);
   const refusal = { code: 'users/too-many-attempts', retry: { afterMs: 1_000 } };
   expect((outcomes.at(-1) as PromiseRejectedResult).reason).toMatchObject(refusal);
