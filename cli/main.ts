@@ -187,6 +187,7 @@ program
   .option('--list-bugs', 'name the bugs that can be planted')
   .option('--workers <number>', 'processes to use', parseConcurrency)
   .option('--json', 'print one JSON object')
+  .option('--progress', 'say where it stands, also where standard error is no terminal')
   .action(async (options) => {
     const { runSimulation } = await import('./simulate.ts');
     process.exitCode = await runSimulation(options);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { explain } from '../../cli/failure.ts';
+import { createProgress } from './progress.ts';
 import { simulate } from './simulate.ts';
 
 /** The simulator by itself: `node lab/simulator/main.ts --seeds 1..50 --json`. `holdfast simulate` takes the same flags. */
@@ -16,9 +17,11 @@ const { values } = parseArgs({
     'list-bugs': { type: 'boolean' },
     workers: { type: 'string' },
     json: { type: 'boolean' },
+    progress: { type: 'boolean' },
   },
 });
 const started = performance.now();
+const elapsedMs = () => performance.now() - started;
 const { seed, workers, 'list-bugs': listBugs, ...rest } = values;
 const exitCode = await simulate(
   {
@@ -29,8 +32,8 @@ const exitCode = await simulate(
   },
   {
     out: (text) => void process.stdout.write(`${text}\n`),
-    progress: (text) => void process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : ''),
-    elapsedMs: () => performance.now() - started,
+    progress: createProgress({ stream: process.stderr, isAsked: values.progress === true, elapsedMs }),
+    elapsedMs,
   },
 ).catch((error: unknown) => {
   const { sentence, exitCode } = explain(error);

@@ -18,6 +18,8 @@ export interface SimulateOptions {
   readonly listBugs?: boolean;
   readonly workers?: number;
   readonly json?: boolean;
+  /** Tells where it stands also where standard error is no terminal. */
+  readonly progress?: boolean;
 }
 
 /** Where it prints, and what time it is for people. */
