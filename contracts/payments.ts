@@ -293,6 +293,7 @@ export const payments = defineService({
       path: '/payments/webhooks/provider',
       summary: 'Signed messages from the payment provider.',
       access: ['anonymous'],
+      headers: { 'Stripe-Signature': { description: 'Of the body, by the provider: `t=…,v1=…`', required: true } },
       rawBody: true,
       body: Type.String(),
       responses: { 200: closed({ received: Type.Literal(true) }) },

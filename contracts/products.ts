@@ -315,6 +315,7 @@ export const products = defineService({
       access: ['anonymous'],
       calls: { hedge: true },
       consistency: 'strong',
+      headers: { 'If-None-Match': { description: 'ETags that are known already', required: false } },
       params: closed({ idOrSlug: Type.String({ maxLength: 120, pattern: '^[A-Za-z0-9_-]+$' }) }),
       responses: { 200: Product, 304: NotModified },
       problems: ['products/not-found'],

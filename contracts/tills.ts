@@ -260,7 +260,9 @@ export const tillsProblems = problemTable('tills', {
 });
 
 const ofTill = closed({ tillId: TillId });
-const device = { access: ['anonymous'], identity: 'ignored' } as const;
+const withoutKey = { access: ['anonymous'], identity: 'ignored' } as const;
+const keyOfDevice = 'The secret of an enrolled device, as `enrol` gave it: `<tillId>.<secret>`';
+const device = { ...withoutKey, headers: { 'till-key': { description: keyOfDevice, required: true } } } as const;
 const tillLine = closed({ sku: Sku, quantity: Quantity });
 
 /**
@@ -320,7 +322,7 @@ export const tills = defineService({
       method: 'POST',
       path: '/tills/enrol',
       summary: 'Turns a one-time code into the secret of a device. The secret is shown this once.',
-      ...device,
+      ...withoutKey,
       body: closed({ code: EnrolmentCode, device: Name }),
       responses: { 201: closed({ till: Till, key: Type.String({ description: 'For the header till-key' }) }) },
       problems: ['tills/code-refused'],
@@ -412,6 +414,7 @@ export const tills = defineService({
       path: '/tills/sales/{saleId}',
       summary: 'A sale, for its receipt or a return. For devices of any till and for staff.',
       access: ['anonymous'],
+      headers: { 'till-key': { description: `${keyOfDevice}. Staff need none`, required: false } },
       params: closed({ saleId: SaleId }),
       responses: { 200: Sale },
       problems: ['tills/not-found', 'tills/device-refused'],

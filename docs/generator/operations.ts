@@ -106,6 +106,9 @@ function factsOf(operation: OperationDescription): string[] {
     `Who: ${accessText(operation)}${isPublic(operation) ? '' : ' (not served by the gateway)'}`,
     idempotency === 'required' ? 'Idempotency-Key: required' : '',
     conditional ? 'If-Match: required' : '',
+    ...Object.entries(operation.headers ?? {}).map(
+      ([name, { description, required }]) => `${name}${required ? ': required' : ''}. ${description}`,
+    ),
     operation.identity === 'ignored' ? 'The Authorization header is ignored' : '',
     consistency ? `Consistency: ${consistency}` : '',
     `Deadline: ${(deadlineMs / 1000).toLocaleString('en-US')} s`,

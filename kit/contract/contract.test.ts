@@ -37,6 +37,7 @@ const shelf = defineService({
       access: ['staff', 'service'],
       idempotency: 'required',
       conditional: true,
+      headers: { 'shelf-key': { description: 'Opens it', required: true } },
       params: Type.Object({ slot: Type.String() }),
       body: Type.Object({ thing: Type.String() }, { additionalProperties: false }),
       responses: { 200: Type.Object({ thing: Type.String() }, { additionalProperties: false }) },
@@ -270,7 +271,8 @@ test('the document names parameters, required headers, replies and problems of e
   const { paths } = document as { paths: Record<string, Record<string, { parameters: { name: string }[] } & object>> };
   expect(Object.keys(paths['/shelf/{slot}'] ?? {})).toEqual(['put']);
   const operation = paths['/shelf/{slot}']?.['put'];
-  expect(operation?.parameters.map(({ name }) => name)).toEqual(['slot', 'Idempotency-Key', 'If-Match']);
+  expect(operation?.parameters.map(({ name }) => name)).toEqual(['slot', 'Idempotency-Key', 'If-Match', 'shelf-key']);
+  expect(operation?.parameters.at(-1)).toMatchObject({ in: 'header', required: true, description: 'Opens it' });
   expect(operation).toMatchObject({
     operationId: 'shelf.put',
     security: [{ bearer: [] }],

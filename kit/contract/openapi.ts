@@ -75,10 +75,10 @@ function describe(
 }
 
 function parametersOf(operation: OperationDescription): unknown[] {
-  const header = (headerName: string, description: string) => ({
+  const header = (headerName: string, description: string, required = true) => ({
     name: headerName,
     in: 'header',
-    required: true,
+    required,
     description,
     schema: { type: 'string' },
   });
@@ -89,6 +89,12 @@ function parametersOf(operation: OperationDescription): unknown[] {
       ? [header('Idempotency-Key', 'One key for each business operation; a repeat with it returns the first result')]
       : []),
     ...(operation.conditional ? [header('If-Match', 'The ETag of the version that was read')] : []),
+    ...(202 in operation.responses
+      ? [header('Prefer', 'wait=N: 202 after N seconds at the latest (RFC 7240)', false)]
+      : []),
+    ...Object.entries(operation.headers ?? {}).map(([name, { description, required }]) =>
+      header(name, description, required),
+    ),
   ];
 }
 

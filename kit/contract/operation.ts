@@ -36,6 +36,13 @@ export interface CallPolicy {
   readonly balancing?: Balancing;
 }
 
+/** A header that an operation reads, besides Idempotency-Key and If-Match, which follow from what else is said of it. */
+export interface HeaderDescription {
+  readonly description: string;
+  /** Without it the operation is refused. */
+  readonly required: boolean;
+}
+
 export interface OperationDescription {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `{name}` for path parameters, as in OpenAPI. */
@@ -57,6 +64,8 @@ export interface OperationDescription {
   readonly identity?: 'ignored';
   readonly params?: TSchema;
   readonly query?: TSchema;
+  /** By name. They come to the handler in the context, by their names in lower case. */
+  readonly headers?: Readonly<Record<string, HeaderDescription>>;
   readonly body?: TSchema;
   /** Body schema by status. */
   readonly responses: Readonly<Record<number, TSchema>>;

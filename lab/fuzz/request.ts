@@ -24,7 +24,7 @@ const oddQueries = [
   'q=%ff',
 ];
 
-/** How the device of a till says which it is; the document has no place for it. */
+/** How the device of a till says which it is. */
 const deviceKey = { pattern: '^till_[0-9A-Z]{26}\\.' };
 
 /** A request to the operation: whole three times of five, else with something wrong in its path, query, headers or body. */
@@ -47,8 +47,6 @@ export function drawShot(operation: Operation, draw: Draw, pool: Pool, serial: s
     if (place === 'path') path = path.replace(`{${name}}`, spoilsHere() ? draw.pick(oddSegments) : texts.join());
     else query.push(...texts.map((text) => `${name}=${text}`));
   }
-  const devices = operation.path.startsWith('/tills') ? pool.fitting(deviceKey, 'key') : [];
-  if (devices.length > 0) headers['till-key'] = draw.pick(devices);
   if (spoilsHere()) query.push(draw.pick(oddQueries));
   const url = query.length > 0 ? `${path}?${query.join('&')}` : path;
   const request = { method: operation.method, url, headers };
@@ -64,6 +62,9 @@ export function drawShot(operation: Operation, draw: Draw, pool: Pool, serial: s
 
 function headerFor(name: string, serial: string, draw: Draw, pool: Pool): string {
   if (name === 'Idempotency-Key') return draw.once(8) ? 'fuzz-again' : `fuzz-${serial}`;
+  if (name === 'Prefer')
+    return draw.pick(['wait=1', 'wait=0', 'wait=99999', 'wait=-1', 'wait=x', 'wait="2", respond-async']);
+  if (name === 'till-key') return draw.pick([...pool.fitting(deviceKey, 'key'), 'till_0.x']);
   const etags = pool.fitting({}, 'etag');
   return etags.length > 0 && draw.once(2) ? draw.pick(etags) : draw.pick(['*', '"1"']);
 }
