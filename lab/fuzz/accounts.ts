@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { systemTimers } from '#kit/runtime';
 import type { Role } from './judge.ts';
 
 interface Account {
@@ -8,14 +9,22 @@ interface Account {
 
 type SignIn = Readonly<Record<Exclude<Role, 'anonymous'>, () => Promise<string>>>;
 
+const attemptsMax = 10;
+
+/** A system that has too much to do just now, also by what it is asked for here, is asked again. */
 async function ask<T>(method: 'POST' | 'PUT', url: string, body: unknown, headers: object = {}): Promise<T> {
-  const reply = await request(url, {
-    method,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  if (reply.statusCode >= 300) throw new Error(`${method} ${url}: ${reply.statusCode} ${await reply.body.text()}`);
-  return (await reply.body.json()) as T;
+  for (let attempt = 1; ; attempt++) {
+    const reply = await request(url, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+    if (reply.statusCode < 300) return (await reply.body.json()) as T;
+    const text = await reply.body.text();
+    const afterSec = Number(reply.headers['retry-after']);
+    if (!(afterSec > 0) || attempt === attemptsMax) throw new Error(`${method} ${url}: ${reply.statusCode} ${text}`);
+    await systemTimers.sleep(afterSec * 1_000);
+  }
 }
 
 /** An access token. */
