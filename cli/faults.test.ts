@@ -111,9 +111,10 @@ test('a clock is wrong for its services alone and right again once healed, and e
   here.set([{ kind: 'skewed', service: 'payments' }]);
   expect(Math.round((world.clock.now() - wrong.clock.now()) / 1_000)).toBe(120);
   expect(wrong.ids.next('pay') < right.ids.next('pay')).toBe(true);
-  expect(Math.abs(elapsed())).toBeLessThan(1_000);
+  // Far less than what it is wrong by, far more than a machine that stands still between two readings.
+  expect(Math.abs(elapsed())).toBeLessThan(60_000);
   here.set([]);
-  expect(Math.abs(world.clock.now() - wrong.clock.now())).toBeLessThan(1_000);
+  expect(Math.abs(world.clock.now() - wrong.clock.now())).toBeLessThan(60_000);
 });
 
 test('faults of the payment provider are the sandbox’s own', async () => {

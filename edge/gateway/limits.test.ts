@@ -9,9 +9,10 @@ afterEach(async () => {
   for (const house of open.splice(0)) await house.close();
 });
 
-async function houseWith(options: Parameters<typeof createGatewayForTest>[0]) {
+async function houseWith(options: Parameters<typeof createGatewayForTest>[0], hasTime = false) {
   const house = await createGatewayForTest(options);
   open.push(house);
+  if (!hasTime) house.stopClock();
   const key = await testKey('key_1');
   house.keys.push(key.jwk);
   async function ask(path: string, headers: Record<string, string> = {}, method = 'GET') {
@@ -83,7 +84,8 @@ test('who sends bad tokens is refused before more are checked; tokens that are k
 test('two gateways with a shared store keep one allowance, without one each has its part', async () => {
   const shared = createMemorySpending(testWorld().world);
   const limits = { address: { quota: 10, periodSec: 600 }, instances: () => 2 };
-  const both = [await houseWith({ limits: { ...limits, shared } }), await houseWith({ limits: { ...limits, shared } })];
+  const open = () => houseWith({ limits: { ...limits, shared } }, true);
+  const both = [await open(), await open()];
   const [one, two] = both as [(typeof both)[0], (typeof both)[0]];
   for (let i = 0; i < 10; i++) expect((await one.ask('/open')).status).toBe(200);
   // The second one learns of it with its next turn, after its own first request.

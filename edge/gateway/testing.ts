@@ -10,21 +10,30 @@ export interface LogLine {
   readonly fields: Record<string, unknown>;
 }
 
-/** The real world with a clock that can be moved on and a log to look into. */
+/** The real world with a clock that can be moved on, or stopped, and a log to look into. */
 export function testWorld() {
   const lines: LogLine[] = [];
   let offsetMs = 0;
+  let stopped: { readonly nowMs: number; readonly monotonicMs: number } | undefined;
   const write = (message: string, fields: object = {}) => {
     lines.push({ message, fields: { ...fields } });
   };
   const log: Logger = { debug: write, info: write, warn: write, error: write, with: () => log };
   const real = systemWorld(log);
   const clock: Clock = {
-    now: () => real.clock.now() + offsetMs,
-    monotonicMs: () => real.clock.monotonicMs() + offsetMs,
+    now: () => (stopped?.nowMs ?? real.clock.now()) + offsetMs,
+    monotonicMs: () => (stopped?.monotonicMs ?? real.clock.monotonicMs()) + offsetMs,
   };
   const world: World = { ...real, clock };
-  return { world, lines, advance: (ms: number) => (offsetMs += ms) };
+  return {
+    world,
+    lines,
+    advance: (ms: number) => (offsetMs += ms),
+    /** From here on only `advance` moves it: an allowance then is what it is, however slow the machine. */
+    stopClock() {
+      stopped ??= { nowMs: real.clock.now(), monotonicMs: real.clock.monotonicMs() };
+    },
+  };
 }
 
 /** A service that answers what it was asked. */
