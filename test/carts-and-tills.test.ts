@@ -30,7 +30,7 @@ test('a guest fills a cart, signs in, uses a code and pays exactly the total tha
   await shop.ask('POST', `/carts/${guest.body.id}/edits`, { body: { edits }, key: 'click-1' });
   const account = { email: 'cart@example.org', password: 'correct horse battery' };
   await shop.ask('POST', '/users', { body: account });
-  const { accessToken: token } = (await shop.ask('POST', '/sessions', { body: account })).body;
+  const token = await shop.signIn(account);
   const joined = await shop.ask('POST', `/carts/${guest.body.id}/join`, { token });
   expect(joined.body.lines).toMatchObject([{ sku, quantity: 2 }]);
   const { id } = joined.body;

@@ -29,7 +29,7 @@ async function newStaff(email: string): Promise<string> {
     body: JSON.stringify({ role: 'staff' }),
   });
   await reply.body.dump();
-  return (await shop.ask('POST', '/sessions', { body: account })).body.accessToken;
+  return shop.signIn(account);
 }
 
 async function lines(path: string): Promise<Record<string, unknown>[]> {
@@ -126,7 +126,7 @@ test('customers may not say when something happened, nor look orders up by impor
   const order = (await post('/orders', invoice(), 'inv-5')).body;
   const account = { email: 'eve@example.com', password: 'four paper kites' };
   await shop.ask('POST', '/users', { body: account });
-  const token = (await shop.ask('POST', '/sessions', { body: account })).body.accessToken;
+  const token = await shop.signIn(account);
   const body = { occurredAt: '2010-12-02T00:00:00Z' };
   expect((await post(`/orders/${order.id}/cancel`, body, 'c-5', token)).body.code).toBe('orders/not-permitted');
   expect((await shop.ask('GET', '/orders?importKey=inv-5', { token })).body.code).toBe('orders/not-permitted');
