@@ -206,7 +206,7 @@ export const ordersProblems = problemTable('orders', {
     title: 'The catalogue does not sell this',
     category: 'input',
     retry: 'never',
-    hint: 'errors points at the lines; GET /products lists what is sold in which currency.',
+    hint: 'errors points at the lines; GET /products lists what is sold in which currency. Order again under a new Idempotency-Key.',
   },
   'price-changed': {
     status: 409,
