@@ -128,6 +128,9 @@ function isAlive(pid) {
   }
 }
 
+/** How long npm may take to stop by itself. */
+const stopPatienceMs = 5_000;
+
 async function install(onStart) {
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
@@ -138,6 +141,7 @@ async function install(onStart) {
     : setInterval(() => say(`  … still installing, ${seconds()} s`), 5_000);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   let stopped = false;
+  let killer;
   const code = await new Promise((settle) => {
     // Standard output stays free for the command's own: npm's goes to standard error.
     const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
@@ -148,6 +152,9 @@ async function install(onStart) {
     });
     for (const signal of signals) {
       process.on(signal, () => {
+        // It undoes what it has done, which can take minutes, for nothing: the next installation begins by emptying the folder.
+        if (stopped) npm.kill('SIGKILL');
+        else killer = setTimeout(() => npm.kill('SIGKILL'), stopPatienceMs);
         stopped = true;
         npm.kill(signal);
       });
@@ -157,6 +164,7 @@ async function install(onStart) {
     npm.once('exit', (exitCode, signal) => settle(signal ?? exitCode));
   });
   clearInterval(ticker);
+  clearTimeout(killer);
   for (const signal of signals) process.removeAllListeners(signal);
   if (stopped) fail('Stopped while installing: start again to go on.');
   if (code !== 0) {

@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/** A checkout where nothing is installed, and an npm that will not be stopped. */
+let checkout: string;
+beforeAll(() => {
+  checkout = mkdtempSync(join(tmpdir(), 'holdfast-bootstrap-'));
+  for (const folder of ['cli', 'bin']) mkdirSync(join(checkout, folder));
+  copyFileSync(join(import.meta.dirname, 'bootstrap.mjs'), join(checkout, 'cli/bootstrap.mjs'));
+  writeFileSync(join(checkout, 'package-lock.json'), '{"packages":{"node_modules/node":{"version":"24.0.0"}}}');
+  writeFileSync(join(checkout, 'bin/npm'), `#!/bin/sh\ntrap '' INT\necho "npm is $$" >&2\nexec sleep 600\n`);
+  chmodSync(join(checkout, 'bin/npm'), 0o755);
+});
+afterAll(() => rmSync(checkout, { recursive: true, force: true }));
+
+test('an installation that will not be interrupted is ended by the second Ctrl-C', async () => {
+  const environment = { ...process.env, PATH: `${join(checkout, 'bin')}:${process.env['PATH']}` };
+  const started = spawn(process.execPath, ['cli/bootstrap.mjs', 'cli/main.ts'], { cwd: checkout, env: environment });
+  const ended = new Promise((resolve) => started.once('exit', resolve));
+  let said = '';
+  await new Promise<void>((resolve) => {
+    started.stderr.on('data', (chunk) => {
+      said += chunk;
+      if (said.includes('npm is')) resolve();
+    });
+  });
+  started.kill('SIGINT');
+  started.kill('SIGINT');
+  // Two signals may arrive as one.
+  const again = setInterval(() => started.kill('SIGINT'), 100);
+  expect(await ended).toBe(4);
+  clearInterval(again);
+  expect(said).toContain('Stopped while installing: start again to go on.');
+  const pid = Number(/npm is (\d+)/.exec(said)?.[1]);
+  expect(() => process.kill(pid, 0)).toThrow();
+});
