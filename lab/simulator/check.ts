@@ -1,4 +1,4 @@
-import type { Facts } from './facts.ts';
+import type { Facts } from './fact-rows.ts';
 
 /** One guarantee, as in lab/checkers: it looks at what is left when all is quiet, and names what is wrong. */
 export interface Check {

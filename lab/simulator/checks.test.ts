@@ -12,7 +12,7 @@ import {
   refreshTokensWorkOnce,
 } from './door/checks.ts';
 import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
-import type { Facts, LogFact } from './facts.ts';
+import type { Facts, LogFact } from './fact-rows.ts';
 import { lettersMatchEvents } from './letters-check.ts';
 import { salesModels } from './sales.ts';
 import { deliveriesEnd, eventsReachEndpoints } from './webhooks/check.ts';

@@ -8,7 +8,7 @@ import {
   refreshTokensWorkOnce,
 } from './door/checks.ts';
 import { cartsLoseNothing, knowledgeIsAsOld, tillsCountOnce } from './errand-checks.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from './fact-rows.ts';
 import { lettersMatchEvents } from './letters-check.ts';
 import { deliveriesEnd, eventsReachEndpoints } from './webhooks/check.ts';
 

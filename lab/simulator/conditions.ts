@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
-import type { DatabaseFaults } from './database-server.ts';
+import type { DatabaseFaults } from './database-faults.ts';
 import { drawErrand, drawErrands, firstErrand } from './draw-errands.ts';
 import { drawNemesisEvent } from './draw-nemesis.ts';
 import { drawMoment, drawOperation } from './draw-operations.ts';

@@ -1,6 +1,7 @@
 import type { Database, QueryResult, SqlValue, Transaction } from '#kit/runtime';
 import { CommitOutcomeUnknown, DatabaseUnavailable, isConnectionLoss, isTransient, sqlState } from '#kit/store';
-import type { Connection, DatabaseServer } from './database-server.ts';
+import type { Connection } from './database-connection.ts';
+import type { DatabaseServer } from './database-server.ts';
 import type { Incarnation } from './node.ts';
 
 const retriesDefault = 5;

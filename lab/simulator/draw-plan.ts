@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from '#kit/runtime';
 import type { Fault } from '#services/payments/sandbox';
-import type { DatabaseFaults } from './database-server.ts';
+import type { DatabaseFaults } from './database-faults.ts';
 import { drawErrands } from './draw-errands.ts';
 import { drawDatabaseCrashes, drawNemesis } from './draw-nemesis.ts';
 import { drawOperations, drawStock } from './draw-operations.ts';

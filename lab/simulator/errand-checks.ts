@@ -1,6 +1,6 @@
 import { unitsOf } from '../../services/carts/lines.ts';
 import type { Check } from './check.ts';
-import type { Units } from './errands.ts';
+import type { Units } from './errand.ts';
 
 const total = (units: Units): string =>
   [...units]

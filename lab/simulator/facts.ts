@@ -1,11 +1,11 @@
-import type { OrderEvent } from '#contracts/orders';
 import { webhookTypes } from '#contracts/webhooks';
-import type { Evidence, Row } from '#lab/checkers';
+import type { Row } from '#lab/checkers';
 import type { Sandbox } from '#services/payments/sandbox';
-import type { LineMap } from '../../services/carts/lines.ts';
 import type { DatabaseServer } from './database-server.ts';
 import type { DoorBook } from './door/book.ts';
 import type { ErrandBook } from './errands.ts';
+import { claimsSql, queries } from './fact-queries.ts';
+import type { Facts, LogFact, ProductEventFact } from './fact-rows.ts';
 import { type Attempt, operationsOf } from './history.ts';
 import type { MailServer } from './mail.ts';
 import type { News } from './newsroom.ts';
@@ -13,157 +13,7 @@ import type { Session } from './pglite/session.ts';
 import type { DatabaseName, NemesisEvent, Plan } from './plan.ts';
 import { type ProductSalesFact, type SalesFact, salesModels, type TillSales } from './sales.ts';
 import type { ToldEvent } from './webhooks/check.ts';
-import type { Delivered, Merchants } from './webhooks/merchants.ts';
-
-/**
- * What is left when all is quiet: the rows of every database, the provider's books, and what the users saw, in the words
- * of lab/checkers; and what the services that follow the log have made of it.
- */
-export interface Facts extends Evidence {
-  readonly orders: readonly (Row<'orders'> & { readonly customerId?: string | null })[];
-  readonly outbox: readonly Row<'outbox'>[];
-  readonly log: readonly LogFact[];
-  /** Letters that notifications has written. */
-  readonly letters: readonly LetterFact[];
-  /** What the mail server has taken. */
-  readonly mails: MailServer['taken'];
-  /** Events of which notifications has given up to tell. */
-  readonly givenUp: readonly string[];
-  /** Who follows the log in this run. Where analytics does, `models` has its figures. */
-  readonly followers: { readonly reader: boolean; readonly notifications: boolean };
-  /** What people know of their errands, and the rows that it is held against. */
-  readonly errands: ErrandBook;
-  readonly carts: readonly CartFact[];
-  readonly checkouts: readonly CheckoutFact[];
-  readonly tillEntries: readonly { readonly saleId: string | null; readonly settled: boolean }[];
-  readonly news: readonly News[];
-  /** Events of accounts and of products, in the order of the log. */
-  readonly accountEvents: readonly AccountEventFact[];
-  readonly productEvents: readonly ProductEventFact[];
-  readonly sessions: readonly { readonly id: string; readonly endedWhy: string | null }[];
-  readonly products: readonly ProductFact[];
-  /** Events of accounts and products that wait to be told. */
-  readonly waiting: number;
-  /** What merchants have got, what webhooks keeps of it, and what it has given up to tell. */
-  readonly delivered: readonly Delivered[];
-  readonly deliveries: readonly DeliveryFact[];
-  readonly notPosted: readonly string[];
-  /** Events that merchants may hear of, in the order of the log. */
-  readonly told: readonly ToldEvent[];
-  /** By how much clocks of processes were set, at most. */
-  readonly clockStepMsMax: number;
-  /** What the doors were asked and answered, and what they wrote down of it. */
-  readonly door: DoorBook;
-  readonly audit: readonly AuditFact[];
-  /** Every row of every table. */
-  readonly tables: readonly { readonly database: string; readonly row: string }[];
-  /** Somebody has set the clock by which the assistant says how old its knowledge is. */
-  readonly isAssistantsClockSet: boolean;
-}
-
-interface DeliveryFact {
-  readonly id: string;
-  readonly status: string;
-  readonly attempts: number;
-  readonly replayOf: string | null;
-}
-export interface AuditFact {
-  readonly correlationId: string;
-  readonly operation: string;
-  readonly status: number;
-  readonly actorKind: string;
-}
-interface AccountEventFact {
-  readonly eventId: string;
-  readonly type: string;
-  readonly role: string | null;
-  readonly sessionId: string | null;
-}
-interface ProductFact {
-  readonly id: string;
-  readonly version: number;
-  readonly attributes: Readonly<Record<string, string>>;
-  /** By SKU, in the one currency that there is. */
-  readonly prices: Readonly<Record<string, number>>;
-}
-interface ProductEventFact extends Pick<ProductFact, 'version' | 'prices'> {
-  readonly productId: string;
-}
-
-interface CartFact {
-  readonly id: string;
-  readonly customerId: string | null;
-  readonly lines: LineMap;
-}
-interface CheckoutFact {
-  readonly businessKey: string;
-  readonly cartId: string;
-  readonly state: string;
-  readonly orderId: string | null;
-}
-
-export interface LogFact extends Row<'log'> {
-  readonly data: Pick<OrderEvent, 'channel' | 'totalMinor' | 'lines' | 'refundMinor' | 'returned'>;
-}
-export interface LetterFact {
-  readonly id: string;
-  readonly eventId: string;
-  readonly template: string;
-  readonly status: string;
-}
-
-const claimsSql = (database: string) =>
-  `select '${database}' as database, scope, key, reference, result is not null as done from idempotency_key order by scope, key`;
-
-const queries = {
-  orders: `select id, customer_id as "customerId", state, total_minor as "totalMinor", refunded_minor as "refundedMinor", lines, returns, scope,
-    business_key as "businessKey" from customer_order order by id`,
-  sagas: `select id, definition, status, step, input ->> 'orderId' as "orderId" from saga order by id`,
-  outbox: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, key as "orderId",
-    envelope ->> 'hlc' as hlc from outbox order by id`,
-  stock: `select holder, sku, received, on_hand as "onHand", held, sold, written_off as "writtenOff", sent, arrived, version
-    from stock order by holder, sku`,
-  movements: `select holder, sku, version, kind, quantity, reference from movement order by holder, sku, version`,
-  holds: 'select order_id as "orderId", status, lines from hold order by order_id',
-  returns: 'select return_id as "returnId", order_id as "orderId", sellable, lines from stock_return order by 1',
-  payments: `select order_id as "orderId", status, captured_minor as "capturedMinor", refunded_minor as "refundedMinor"
-    from payment order by order_id`,
-  refunds: `select refund_id as "refundId", order_id as "orderId", amount_minor as "amountMinor", status from refund
-    order by refund_id`,
-  log: `select partition, "offset", envelope ->> 'id' as "eventId", envelope ->> 'type' as type,
-    envelope ->> 'subject' as "orderId", envelope ->> 'hlc' as hlc, envelope -> 'data' as data from log_event where topic = 'orders' order by partition, "offset"`,
-  applied: 'select id, event_id as "eventId", order_id as "orderId", type from applied order by id',
-  views: 'select order_id as "orderId", state, events from order_view order by order_id',
-  deadLetters: 'select event_id as "eventId", key as "orderId" from dead_letter order by id',
-  letters: 'select id, event_id as "eventId", template, status from notification order by id',
-  sales: `select coalesce(sum(orders), 0)::bigint as orders, coalesce(sum(units), 0)::bigint as units,
-    coalesce(sum(gross_minor), 0)::bigint as "grossMinor", coalesce(sum(refunded_minor), 0)::bigint as "refundedMinor",
-    coalesce(sum(returned_units), 0)::bigint as "returnedUnits",
-    coalesce(sum(cancelled_orders), 0)::bigint as "cancelledOrders",
-    coalesce(sum(refused_orders), 0)::bigint as "refusedOrders" from sales_hour`,
-  tillSales: `select envelope -> 'data' as data from log_event where topic = 'tills' and envelope ->> 'type' = 'till.sold'
-    order by partition, "offset"`,
-  carts: 'select id, customer_id as "customerId", lines from cart order by id',
-  checkouts: `select business_key as "businessKey", cart_id as "cartId", state, order_id as "orderId" from checkout
-    order by business_key`,
-  tillEntries: 'select sale_id as "saleId", settled from entry order by till_id, seq',
-  accountEvents: `select envelope ->> 'id' as "eventId", envelope ->> 'type' as type, envelope -> 'data' ->> 'role' as role,
-    envelope -> 'data' ->> 'sessionId' as "sessionId" from log_event where topic = 'users' order by partition, "offset"`,
-  productEvents: `select envelope -> 'data' -> 'product' as product from log_event where topic = 'products'
-    order by partition, "offset"`,
-  sessions: 'select id, ended_why as "endedWhy" from session order by id',
-  products: `select id, version, body from product order by id`,
-  availability: 'select sku, available from variant order by sku',
-  deliveries: 'select id, status, attempts, replay_of as "replayOf" from delivery order by id',
-  told: `select envelope ->> 'type' as type, envelope ->> 'time' as time, envelope -> 'data' as data from log_event
-    where topic in ('orders', 'products', 'inventory') order by topic, partition, "offset"`,
-  audit: `select correlation_id as "correlationId", operation, status, actor_kind as "actorKind" from audit_entry
-    order by id`,
-  waiting: 'select count(*)::bigint as count from outbox',
-  copies: 'select id, version from product_copy order by id',
-  productSales: `select sku, sum(units)::bigint as units,
-    sum(returned_units)::bigint as "returnedUnits" from sales_product group by sku order by sku`,
-} as const;
+import type { Merchants } from './webhooks/merchants.ts';
 
 export interface FactSources {
   readonly databases: ReadonlyMap<DatabaseName, DatabaseServer>;

@@ -32,6 +32,9 @@ export interface History {
   readonly attempts: readonly Attempt[];
 }
 
+/** The correlation id of all that people ask for in one operation. */
+export const correlationOf = (operation: number): string => `op-${operation}`;
+
 export function createHistory(): History {
   const attempts: Attempt[] = [];
   return { record: (attempt) => void attempts.push(attempt), attempts };

@@ -1,5 +1,5 @@
 import { seededRandom } from '#kit/runtime';
-import { noDatabaseFaults } from './database-server.ts';
+import { noDatabaseFaults } from './database-faults.ts';
 import { drawErrands } from './draw-errands.ts';
 import { drawPlan } from './draw-plan.ts';
 import { calmMail } from './mail.ts';
@@ -7,7 +7,7 @@ import { calmNetwork } from './network.ts';
 import { createImages, type Image } from './pglite/image.ts';
 import type { Plan } from './plan.ts';
 import { runSeed } from './run.ts';
-import { imageDescriptions } from './shop.ts';
+import { imageDescriptions } from './tested-services.ts';
 import { calmMerchants } from './webhooks/merchants.ts';
 
 /** Seed of the run that warms the databases up. It is part of every digest, so it never changes. */

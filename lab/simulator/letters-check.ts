@@ -1,5 +1,5 @@
 import type { Check } from './check.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from './fact-rows.ts';
 
 const writtenAbout = new Set([
   'order.confirmed',

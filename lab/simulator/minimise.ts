@@ -1,5 +1,5 @@
 import type { Bug } from './bugs/index.ts';
-import { noDatabaseFaults } from './database-server.ts';
+import { noDatabaseFaults } from './database-faults.ts';
 import { calmMail } from './mail.ts';
 import { calmNetwork } from './network.ts';
 import type { Image } from './pglite/image.ts';

@@ -1,6 +1,6 @@
 import type { webhookTypes } from '#contracts/webhooks';
 import type { Fault } from '#services/payments/sandbox';
-import type { DatabaseFaults } from './database-server.ts';
+import type { DatabaseFaults } from './database-faults.ts';
 import type { MailFaults } from './mail.ts';
 import type { NetworkFaults } from './network.ts';
 import type { MerchantFaults } from './webhooks/merchants.ts';

@@ -1,5 +1,5 @@
 import type { Row } from '#lab/checkers';
-import type { LogFact } from './facts.ts';
+import type { LogFact } from './fact-rows.ts';
 
 /** The figures of analytics, added up. */
 export interface SalesFact {

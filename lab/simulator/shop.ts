@@ -1,79 +1,23 @@
-import { products as productsContract } from '#contracts/products';
-import { apiKeyMigrations, auditMigrations } from '#edge/gateway';
-import type { Served, ServiceServer } from '#kit/contract';
-import { createPostgresLog, type EventLog, inboxMigrations, logMigrations, subscribe } from '#kit/messaging';
-import { type Component, createHost, type Database, type Host, type Transport } from '#kit/runtime';
-import type { Mailer } from '#services/notifications';
-import { createSandboxProvider, type PaymentProvider } from '#services/payments/provider';
+import { createPostgresLog } from '#kit/messaging';
+import { createHost, type Host } from '#kit/runtime';
 import { createMemoryJournal, createSandbox, type Sandbox } from '#services/payments/sandbox';
-import { type ComposedService, composeServices, serviceMigrations } from '../../cli/compose.ts';
+import { createCatalogue } from './catalogue.ts';
 import { createSimulatedDatabase } from './database.ts';
 import { createDatabaseServer, type DatabaseServer } from './database-server.ts';
-import { adminEmail, passwordOfAll } from './door/accounts.ts';
 import { createDoorBook, type DoorBook, lifeOf } from './door/book.ts';
-import { createSimulatedGateway } from './door/gateway.ts';
-import { simulatedPasswords } from './door/passwords.ts';
 import { settleWebCryptoAtOnce } from './door/web-crypto.ts';
-import { type History, recordStockAnswers } from './history.ts';
+import type { History } from './history.ts';
+import type { Hooks } from './hooks.ts';
 import { createMailServer, type MailServer } from './mail.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createNewsroom } from './newsroom.ts';
 import { createNode, createNodeClock, type Incarnation, type SimNode } from './node.ts';
-import type { Image, ImageDescription } from './pglite/image.ts';
-import { type DatabaseName, databasesOf, nodesOf, type Plan, type StockPlan } from './plan.ts';
-import { createSimulatedProvider } from './provider.ts';
-import { applyEvents, countRedeliveries, type ReaderHandler, refusePoison } from './reader.ts';
+import type { Image } from './pglite/image.ts';
+import { type DatabaseName, databasesOf, nodesOf, type Plan } from './plan.ts';
+import { createPrograms, serviceOf } from './programs.ts';
 import { between, type Simulation } from './simulation.ts';
-import { retryDelaysMs } from './webhooks/check.ts';
-import { createMerchants, type Merchants, type Poster } from './webhooks/merchants.ts';
-
-/** The services under test, as production composes them. */
-const testedServices = [
-  'orders',
-  'inventory',
-  'payments',
-  'notifications',
-  'analytics',
-  'assistant',
-  'carts',
-  'tills',
-  'users',
-  'products',
-  'webhooks',
-] as const satisfies readonly ComposedService[];
-
-/** The databases of the shop under test: migrations as they are in production. */
-export const imageDescriptions: readonly ImageDescription[] = [
-  ...testedServices.map((name) => ({ name, migrations: serviceMigrations[name] })),
-  { name: 'gateway', migrations: [auditMigrations, apiKeyMigrations] },
-  // The log and its reader share a server, which production may do too.
-  {
-    name: 'log',
-    migrations: [
-      logMigrations,
-      inboxMigrations,
-      { directory: `${import.meta.dirname}/schema/reader`, table: 'schema_reader' },
-    ],
-  },
-];
-
-/**
- * Where a planted bug gets hold of a process: what it is handed is replaced by something that misbehaves. The code under
- * test is the same with and without.
- */
-export interface Hooks {
-  database?(database: Database, owner: string, incarnation: Incarnation): Database;
-  transport?(transport: Transport, incarnation: Incarnation): Transport;
-  server?(server: ServiceServer, incarnation: Incarnation): ServiceServer;
-  provider?(provider: PaymentProvider, incarnation: Incarnation): PaymentProvider;
-  log?(log: EventLog, incarnation: Incarnation): EventLog;
-  mailer?(mailer: Mailer): Mailer;
-  poster?(poster: Poster): Poster;
-  reader?(
-    handler: ReaderHandler,
-    database: Database,
-  ): { delivery: 'effectively-once' | 'at-least-once'; handler: ReaderHandler };
-}
+import { testedServices } from './tested-services.ts';
+import { createMerchants, type Merchants } from './webhooks/merchants.ts';
 
 export interface Shop {
   readonly network: Network;
@@ -97,9 +41,6 @@ const channelsOf: Partial<Record<DatabaseName, readonly string[]>> = {
   gateway: ['api_key_revoked'],
 };
 
-/** `orders-2` runs orders. */
-const serviceOf = ({ name }: SimNode): string => name.replace(/-\d+$/, '');
-
 export interface ShopOptions {
   readonly simulation: Simulation;
   readonly plan: Plan;
@@ -114,7 +55,6 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
   const clocks = simulation.stream('clocks');
   const restarts = simulation.stream('restarts');
   const nodes = new Map<string, SimNode>();
-  const readUpTo = new Map<string, number>();
   const hosts = new Map<string, { readonly host: Host; readonly incarnation: Incarnation }>();
 
   function newClock(skewMsMax: number, driftPpmMax: number) {
@@ -143,28 +83,6 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
       }),
     );
   }
-
-  const databaseOf = (name: DatabaseName, incarnation: Incarnation): Database => {
-    const database = createSimulatedDatabase(databases.get(name) as DatabaseServer, incarnation);
-    return hooks.database?.(database, name, incarnation) ?? database;
-  };
-  const transportOf = (incarnation: Incarnation): Transport => {
-    const transport = recordStockAnswers(network.transportOf(incarnation), incarnation, simulation, history);
-    return hooks.transport?.(transport, incarnation) ?? transport;
-  };
-  /** What it carries is seen by the people whose requests these are. */
-  const gatewayTransportOf = (incarnation: Incarnation): Transport => {
-    const transport = network.transportOf(incarnation);
-    return hooks.transport?.(transport, incarnation) ?? transport;
-  };
-  const server = {
-    checkReplies: true,
-    onServed({ request, problem }: Served) {
-      if (problem?.category !== 'internal') return;
-      const cause = problem.cause instanceof Error ? problem.cause.message : problem.message;
-      simulation.violate('nothing fails unexpectedly', `${request.service}.${request.operation}: ${cause}`);
-    },
-  };
 
   /** A machine that nothing happens to: the outside world, which the checks believe. */
   function unfailing(name: string): Incarnation {
@@ -197,81 +115,13 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
     node.start();
   }
 
-  interface Program {
-    readonly components: readonly Component[];
-    readonly server?: ServiceServer;
-  }
-  function program(service: ComposedService, incarnation: Incarnation): Program {
-    const { world } = incarnation;
-    const adapter = createSandboxProvider({ sandbox, ...world, webhookSecret: 'whsec_simulation' });
-    const provider = createSimulatedProvider(simulation, incarnation, adapter);
-    const mailer = mail.mailerOf(incarnation);
-    const poster = merchants.posterOf(incarnation);
-    const part = composeServices({
-      world,
-      services: [service],
-      databaseOf: (name) => databaseOf(name as DatabaseName, incarnation),
-      transport: transportOf(incarnation),
-      eventLog: logOf(incarnation),
-      provider: hooks.provider?.(provider, incarnation) ?? provider,
-      keyEncryptionSecret: 'a secret of this simulation',
-      passwords: simulatedPasswords,
-      admin: { email: adminEmail, password: passwordOfAll },
-      mail: { mailer: hooks.mailer?.(mailer) ?? mailer },
-      webhooks: { poster: hooks.poster?.(poster) ?? poster, sender: { retryDelaysMs } },
-      server,
-    }).get(service);
-    if (!part) throw new Error(`there is no service ${service}`);
-    return part;
-  }
-
-  const programs: Record<string, (incarnation: Incarnation) => Program> = {
-    orders: (incarnation) => program('orders', incarnation),
-    inventory: (incarnation) => program('inventory', incarnation),
-    payments: (incarnation) => program('payments', incarnation),
-    notifications: (incarnation) => program('notifications', incarnation),
-    analytics: (incarnation) => program('analytics', incarnation),
-    assistant: (incarnation) => program('assistant', incarnation),
-    carts: (incarnation) => program('carts', incarnation),
-    tills: (incarnation) => program('tills', incarnation),
-    users: (incarnation) => program('users', incarnation),
-    products: (incarnation) => program('products', incarnation),
-    webhooks: (incarnation) => program('webhooks', incarnation),
-    gateway: (incarnation) =>
-      createSimulatedGateway({
-        ...{ simulation, incarnation, book: doorBook, database: databaseOf('gateway', incarnation) },
-        ...{ transport: gatewayTransportOf(incarnation), events: tailOf(incarnation) },
-      }),
-    reader(incarnation) {
-      const { world } = incarnation;
-      const database = databaseOf('log', incarnation);
-      const handler = plan.poison ? refusePoison(applyEvents) : applyEvents;
-      const options = hooks.reader?.(handler, database) ?? { delivery: 'effectively-once', handler };
-      const common = { group: 'reader', topics: ['orders'], log: logOf(incarnation), database, world } as const;
-      const subscription =
-        options.delivery === 'effectively-once'
-          ? subscribe({ ...common, delivery: 'effectively-once', handler: options.handler })
-          : subscribe({
-              ...common,
-              delivery: 'at-least-once',
-              handler: (events) => database.transaction((tx) => options.handler(tx, events)),
-            });
-      return { components: [subscription.component] };
-    },
-  };
-
-  const tailOf = (incarnation: Incarnation): EventLog =>
-    createPostgresLog({ database: databaseOf('log', incarnation), world: incarnation.world });
-
-  function logOf(incarnation: Incarnation): EventLog {
-    const log = tailOf(incarnation);
-    const counted = countRedeliveries(log, serviceOf(incarnation.node), readUpTo, simulation.faults);
-    return hooks.log?.(counted, incarnation) ?? counted;
-  }
+  const programFor = createPrograms({
+    ...{ simulation, plan, hooks, history, network, databases, sandbox, mail, merchants, doorBook },
+  });
 
   function boot(incarnation: Incarnation): void {
     const { node, world } = incarnation;
-    const made = (programs[serviceOf(node)] as (incarnation: Incarnation) => Program)(incarnation);
+    const made = programFor(incarnation);
     const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: 5_000 });
     for (const component of made.components) host.add(component);
     hosts.set(node.name, { host, incarnation });
@@ -321,20 +171,6 @@ export async function createShop({ simulation, plan, images, hooks, history }: S
       void running.host.stop().then(() => {
         if (node.incarnation === number) node.crash('stopped in order');
       });
-    },
-  };
-}
-
-/** Names and prices, from nowhere: for runs without the catalogue's own service. */
-function createCatalogue(stock: readonly StockPlan[]): ServiceServer {
-  return {
-    contract: productsContract,
-    async handle({ body }) {
-      const { skus } = body as { skus: readonly string[] };
-      const items = stock
-        .filter(({ sku }) => skus.includes(sku))
-        .map(({ sku, unitPriceMinor }) => ({ sku, name: sku, active: true, amountMinor: unitPriceMinor }));
-      return { status: 200, headers: {}, body: { items } };
     },
   };
 }

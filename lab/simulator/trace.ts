@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { SqlValue } from '#kit/runtime';
 
 /** One thing that happened. `text` is all there is to say about it; the other fields are for drawing. */
 export interface TraceEvent {
@@ -74,3 +75,13 @@ function sinceStart(event: TraceEvent, startMs: number): TraceEvent {
 
 /** Orders and requests that a text names: `ord_…`, and `op-7` for operation 7 of the plan. */
 export const idsIn = (text: string): string[] => [...new Set(text.match(/\bord_[0-9A-Za-z]+|\bop-\d+/g))];
+
+/** Enough of a statement to know it again. */
+export function wordsOf(text: string, values: readonly SqlValue[]): Pick<TraceEvent, 'detail' | 'about'> {
+  return {
+    detail: text.replaceAll(/\s+/g, ' ').trim().slice(0, 110),
+    about: idsIn(JSON.stringify(values, bigintAsText)),
+  };
+}
+
+const bigintAsText = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);

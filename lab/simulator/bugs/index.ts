@@ -1,6 +1,6 @@
 import type { Transport } from '#kit/runtime';
 import type { Conditions } from '../conditions.ts';
-import type { Hooks } from '../shop.ts';
+import type { Hooks } from '../hooks.ts';
 import type { Simulation } from '../simulation.ts';
 import { bookBugs } from './books.ts';
 import { doorBugs } from './door.ts';

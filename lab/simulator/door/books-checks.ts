@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import type { AuditFact } from '../facts.ts';
+import type { AuditFact } from '../fact-rows.ts';
 import type { BookCall, DoorBook, Visit } from './book.ts';
 
 /** A line that does not wait for its answer is written within this; a write that takes longer has met trouble. */

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import type { Facts } from '../facts.ts';
+import type { Facts } from '../fact-rows.ts';
 
 /** Whoever was signed in when an order was placed owns it, whatever else the door was busy with. */
 export const ordersHaveTheirOwners: Check = {

@@ -1,7 +1,8 @@
 import type { CallContext, Caller } from '#kit/contract';
 import type { Timers } from '#kit/runtime';
-import type { Ask, ErrandServices } from '../errands.ts';
+import type { Ask } from '../errand.ts';
 import type { Outcome } from '../history.ts';
+import type { Services } from '../people.ts';
 import type { Errand } from '../plan.ts';
 import type { Simulation } from '../simulation.ts';
 
@@ -28,7 +29,7 @@ export interface ProgramErrandOptions {
   readonly secrets: Set<string>;
 }
 
-type Send = (services: ErrandServices, context: CallContext) => Promise<{ status: number; body: unknown }>;
+type Send = (services: Services, context: CallContext) => Promise<{ status: number; body: unknown }>;
 
 const untilCalmMs = 500;
 const waitsMax = 200;

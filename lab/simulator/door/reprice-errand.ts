@@ -1,6 +1,6 @@
 import type { Product } from '#contracts/products';
 import type { Timers } from '#kit/runtime';
-import type { Ask } from '../errands.ts';
+import type { Ask } from '../errand.ts';
 import type { Errand } from '../plan.ts';
 
 /** What people know for sure of a product that they changed: each change left its mark. */

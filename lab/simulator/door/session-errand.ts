@@ -1,5 +1,5 @@
 import type { Tokens } from '#contracts/users';
-import type { Ask } from '../errands.ts';
+import type { Ask } from '../errand.ts';
 import type { Errand } from '../plan.ts';
 import { passwordOfAll } from './accounts.ts';
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { webhookTypes } from '#contracts/webhooks';
 import type { Check } from '../check.ts';
-import type { Facts } from '../facts.ts';
+import type { Facts } from '../fact-rows.ts';
 import type { EndpointStory } from './endpoint-errand.ts';
 import type { Delivered } from './merchants.ts';
 

@@ -1,7 +1,6 @@
-import type { webhooks as contract, WebhookDelivery, WebhookEndpoint } from '#contracts/webhooks';
-import type { Client } from '#kit/contract';
+import type { WebhookDelivery, WebhookEndpoint } from '#contracts/webhooks';
 import type { Timers } from '#kit/runtime';
-import type { Ask } from '../errands.ts';
+import type { Ask } from '../errand.ts';
 import type { Errand } from '../plan.ts';
 import type { Simulation } from '../simulation.ts';
 import type { Merchants } from './merchants.ts';
@@ -30,8 +29,6 @@ export interface EndpointErrandOptions {
   /** Told what nobody else may read. */
   readonly secrets: Set<string>;
 }
-
-export type WebhooksClient = Client<typeof contract>;
 
 const looksMax = 200;
 const lookEveryMs = 1_000;
