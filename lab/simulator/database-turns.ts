@@ -117,10 +117,10 @@ export function createTurns({ simulation, name, rollback }: TurnsOptions): Turns
       });
     },
     cutAll(why) {
-      if (holder) cut(holder, connectionLost(why));
-      // Who was waiting for a turn is told by the broken socket.
+      // Nobody gets the turn that becomes free: who was waiting for one is told by the broken socket.
       const told = waiting;
       waiting = [];
+      if (holder) cut(holder, connectionLost(why));
       for (const { holder: waiter, resolve, cancelTimeout } of told) {
         cancelTimeout();
         waiter.broken = connectionLost(why);
