@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { guardedLookup, isPublicAddress, PrivateAddress, urlMistake } from './guard.ts';
+import { createPoster } from './post.ts';
 
 test.each([
   ['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0', '224.0.0.1'],
@@ -50,6 +51,15 @@ test('an address that is wrong is told why before anything is looked up', () => 
   }
   expect(urlMistake('https://user:word@shop.example', false)).toContain('password');
   expect(urlMistake('http://127.0.0.1:9/', true)).toBeUndefined();
+});
+
+test('nothing is posted to a private address that was taken before, as a number or as a name', async () => {
+  const poster = createPoster({});
+  const post = (url: string) => poster.post(url, {}, '', new AbortController().signal);
+  expect(await post('https://127.0.0.1:9/')).toEqual({ error: 'the address is a private address' });
+  expect(await post('https://[::ffff:10.0.0.1]/')).toEqual({ error: 'the address is a private address' });
+  expect(await post('http://shop.example/')).toEqual({ error: 'the address is not https' });
+  await poster.close();
 });
 
 test('a name that leads to a private address is refused when it is connected to', async () => {

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici';
-import { guardedLookup } from './guard.ts';
+import { guardedLookup, urlMistake } from './guard.ts';
 
 export interface Posted {
   /** Absent where no answer came. */
@@ -40,6 +40,9 @@ export function createPoster({ allowPrivate = false, timeoutMs = 15_000 }: Poste
   });
   return {
     async post(url, headers, body, signal) {
+      // Addresses that are numbers are never looked up, and one may have been taken while private ones were let in.
+      const mistake = urlMistake(url, allowPrivate);
+      if (mistake !== undefined) return { error: `the address ${mistake}` };
       try {
         const reply = await request(url, { method: 'POST', headers, body, dispatcher: agent, signal });
         const answer = await beginningOf(reply.body as AsyncIterable<Buffer>);
