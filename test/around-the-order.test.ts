@@ -44,7 +44,7 @@ async function leaveOldEvents({ log: url = '' }: Readonly<Record<string, string>
 test('an order placed over HTTP makes one mail, from the shop to its customer', async () => {
   const { body } = await shop.placeOrder(sku, 1, 'mail@example.org');
   expect(body.state).toBe('confirmed');
-  await expect.poll(() => mailsTo('mail@example.org'), { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(() => mailsTo('mail@example.org')).toHaveLength(1);
   const [mail] = mailsTo('mail@example.org');
   expect(mail?.raw).toMatch(/^From: "?Rope & Knot"? <hello@shop.example>/m);
   expect(mail?.raw).toMatch(/^Message-ID: <ntf_\w+@shop.example>/m);
@@ -56,9 +56,9 @@ test('an order placed over HTTP makes one mail, from the shop to its customer', 
 test('who forgot a password gets a mail whose code sets a new one, and the code is nowhere else', async () => {
   const email = 'forgetful@example.org';
   await shop.ask('POST', '/users', { body: { email, password: 'correct horse battery' } });
-  await expect.poll(() => mailsTo(email), { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(() => mailsTo(email)).toHaveLength(1);
   await shop.ask('POST', '/password-resets', { body: { email } });
-  await expect.poll(() => mailsTo(email), { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(() => mailsTo(email)).toHaveLength(2);
   const [code = ''] = /hpr_[\w-]+/.exec(textOf(mailsTo(email)[1]?.raw ?? '')) ?? [];
   const newPassword = 'a staple for the battery';
   expect(await shop.ask('POST', '/password-resets/confirm', { body: { token: code, newPassword } })).toMatchObject({
@@ -67,7 +67,7 @@ test('who forgot a password gets a mail whose code sets a new one, and the code 
   expect(await shop.ask('POST', '/sessions', { body: { email, password: newPassword } })).toMatchObject({
     status: 201,
   });
-  await expect.poll(() => mailsTo(email), { timeout: 10_000 }).toHaveLength(3);
+  await expect.poll(() => mailsTo(email)).toHaveLength(3);
   expect(shop.log.join()).not.toContain(code);
   for (const [service, url] of Object.entries(shop.databases)) {
     expect(await wholeText(url), service).not.toContain(code);
@@ -78,7 +78,7 @@ test('events older than 30 days leave the log, newer ones stay', async () => {
   const database = createDatabase({ url: shop.databases['log'] as string, ...quietWorld });
   const ids = async () =>
     (await database.query(`select envelope ->> 'id' as id from log_event`)).rows.map(({ id }) => id);
-  await expect.poll(ids, { timeout: 10_000 }).not.toContain('evt_old');
+  await expect.poll(ids).not.toContain('evt_old');
   expect(await ids()).toContain('evt_new');
   await database.close();
 });
@@ -93,9 +93,7 @@ test('an order that is cancelled after a part of it came back counts each unit a
     body: { state: 'cancelled', refundedMinor: order.totalMinor },
   });
   const figures = async () => (await shop.ask('GET', '/analytics/sales?by=month&country=FI', { token })).body.items[0];
-  await expect
-    .poll(figures, { timeout: 10_000 })
-    .toMatchObject({ orders: 1, cancelledOrders: 1, units: 5, returnedUnits: 5, netMinor: 0 });
+  await expect.poll(figures).toMatchObject({ orders: 1, cancelledOrders: 1, units: 5, returnedUnits: 5, netMinor: 0 });
 });
 
 /** All rows of all tables, as text. */
@@ -127,11 +125,11 @@ test('what sells out leaves the availability facet and comes back with new stock
     },
   });
   const isAvailable = async () => (await shop.ask('GET', '/products?q=zeppelin&currency=EUR')).body.items[0]?.available;
-  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(true);
+  await expect.poll(isAvailable).toBe(true);
   expect((await shop.placeOrder(newSku, 1)).body.state).toBe('confirmed');
-  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(false);
+  await expect.poll(isAvailable).toBe(false);
   await book(5, 'second-receipt');
-  await expect.poll(isAvailable, { timeout: 10_000 }).toBe(true);
+  await expect.poll(isAvailable).toBe(true);
   await shop.placeOrder(newSku, 1);
   const log = createDatabase({ url: shop.databases['log'] as string, ...quietWorld });
   const { rows } = await log.query<{ available: boolean }>(

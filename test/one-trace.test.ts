@@ -96,7 +96,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
       expect(served('capture')).toBeDefined();
       expect(new Set(consumed().map(({ group }) => group))).toEqual(new Set(['notifications', 'analytics']));
     },
-    { timeout: 30_000, interval: 50 },
+    { timeout: 120_000, interval: 50 },
   );
 
   // One correlation id, one trace id, and steps that grow from cause to effect, in six processes.
@@ -114,7 +114,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
   // The same as a tree, put together by the gateway's internal door.
   const trace = () => ask(`${internal}/traces/${traceId}`, 'GET');
   await vi.waitFor(async () => expect(JSON.stringify((await trace()).body)).toContain('analytics order.confirmed'), {
-    timeout: 10_000,
+    timeout: 120_000,
     interval: 100,
   });
   const spans = (await trace()).body.spans as SpanRecord[];
@@ -154,7 +154,7 @@ test('an order leaves one trace with rising steps over all processes, and no sec
       }
       return shown;
     },
-    { timeout: 30_000, interval: 100 },
+    { timeout: 120_000, interval: 100 },
   );
   // Spans are told over the mesh only, to the gateway; there they are for staff.
   const [, ...others] = hosts;

@@ -249,7 +249,7 @@ test('a refund of money that is gone is stuck with the reason, can be tried agai
   const [saga] = await stuck();
   const ofSaga = { params: { sagaId: saga?.id ?? '' } };
   await shop.orders.resumeSaga(ofSaga, as(staff));
-  await expect.poll(stuck, { timeout: 10_000 }).toMatchObject([{ id: saga?.id }]);
+  await expect.poll(stuck).toMatchObject([{ id: saga?.id }]);
   const admin: Caller = { kind: 'admin', id: 'usr_2' };
   const given = await shop.orders.abandonSaga({ ...ofSaga, body: { reason: 'paid back by hand' } }, as(admin));
   expect(given.body.status).toBe('abandoned');

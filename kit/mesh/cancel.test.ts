@@ -5,7 +5,7 @@ import { createDatabase, until } from '#kit/store';
 import { createTestDatabase } from '#kit/store/embedded/testing';
 import { createTestMesh, scales, testWorld } from './testing/index.ts';
 
-test('work for a caller who has left is cancelled down the chain, with its SQL', { timeout: 60_000 }, async () => {
+test('work for a caller who has left is cancelled down the chain, with its SQL', { timeout: 180_000 }, async () => {
   const mesh = createTestMesh();
   const { url } = await createTestDatabase();
   const database = createDatabase({ url, name: 'scales', ...testWorld });
@@ -43,10 +43,10 @@ test('work for a caller who has left is cancelled down the chain, with its SQL',
         where query like '%pg_sleep(60) as weighing%' and state = 'active' and pid <> pg_backend_pid()`;
       return (await database.query<{ count: number }>(sql)).rows[0]?.count;
     };
-    await vi.waitFor(async () => expect(await weighing()).toBe(1), { timeout: 20_000, interval: 20 });
+    await vi.waitFor(async () => expect(await weighing()).toBe(1), { timeout: 60_000, interval: 20 });
     leave.abort(new Error('gone'));
     await expect(answered).rejects.toThrow('gone');
-    await vi.waitFor(async () => expect(await weighing()).toBe(0), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(async () => expect(await weighing()).toBe(0), { timeout: 60_000, interval: 20 });
   } finally {
     await mesh.stop();
     await database.close();

@@ -30,7 +30,7 @@ import {
 } from './testing/index.ts';
 
 /** The machine may be busy. */
-const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+const eventually = <T>(probe: () => T) => expect.poll(probe);
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);

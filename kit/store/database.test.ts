@@ -13,7 +13,7 @@ import {
 import { createFaultyProxy } from './testing/proxy.ts';
 
 /** The machine may be busy. */
-const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+const eventually = <T>(probe: () => T) => expect.poll(probe);
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => quiet };
 const world = systemWorld(quiet);

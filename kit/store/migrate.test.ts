@@ -8,7 +8,7 @@ import { createTestDatabase } from '#kit/store/embedded/testing';
 import { isMigrated, type Migrations, migrate } from './index.ts';
 
 /** The machine may be busy. */
-const eventually = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 });
+const eventually = <T>(probe: () => T) => expect.poll(probe);
 
 function scripts(files: Record<string, string>, table = 'schema_test'): Migrations {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-migrate-'));

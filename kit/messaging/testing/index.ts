@@ -19,7 +19,7 @@ export async function openTestDatabase(
 }
 
 /** Waits for a condition of the real world; asks every few milliseconds. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const endMs = Date.now() + withinMs;
   while (!(await condition())) {
     if (Date.now() > endMs) throw new Error(`not within ${withinMs} ms: ${condition}`);
