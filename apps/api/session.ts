@@ -12,19 +12,25 @@ export interface SessionOptions {
   readonly device?: string;
 }
 
-/** What survives a reload: the refresh token. The access token, which opens doors at once, stays in memory. */
+/**
+ * What survives a reload, for all tabs. The access token goes along: it opens nothing that the refresh token beside it would
+ * not, and while users is away it is what a reloaded page still has.
+ */
 interface Kept {
   readonly refreshToken: string;
   readonly sessionId: string;
-}
-
-interface Access {
-  readonly token: string;
-  readonly untilMs: number;
+  readonly accessToken?: string;
+  /** When the access token counts as ended here, and when it is worth a new one. */
+  readonly untilMs?: number;
+  readonly renewAtMs?: number;
 }
 
 /** A token that would end on its way is renewed first. */
 const marginMs = 20_000;
+/** Renewed at this part of its life, beside the calls: when users goes away, each token has at least the rest of it. */
+const renewAt = 0.5;
+/** What could not be renewed early is tried again after so long. */
+const renewAgainMs = 15_000;
 
 export type Session = ReturnType<typeof createSession>;
 
@@ -36,7 +42,6 @@ export function createSession(options: SessionOptions) {
   const { name, onChange, origin = '', device } = options;
   const storageKey = `holdfast.${name}.session`;
   const api = createApi({ contracts: { users }, origin });
-  let access: Access | undefined;
   let renewal: Promise<boolean> | undefined;
 
   const kept = (): Kept | undefined => {
@@ -45,20 +50,26 @@ export function createSession(options: SessionOptions) {
   };
 
   function keep(tokens: { accessToken: string; expiresInSec: number; refreshToken: string; sessionId: string }): void {
-    const { refreshToken, sessionId } = tokens;
-    access = { token: tokens.accessToken, untilMs: Date.now() + tokens.expiresInSec * 1000 - marginMs };
-    localStorage.setItem(storageKey, JSON.stringify({ refreshToken, sessionId } satisfies Kept));
+    const { refreshToken, sessionId, accessToken } = tokens;
+    const lifeMs = tokens.expiresInSec * 1000;
+    const [untilMs, renewAtMs] = [Date.now() + lifeMs - marginMs, Date.now() + lifeMs * renewAt];
+    const keeping: Kept = { refreshToken, sessionId, accessToken, untilMs, renewAtMs };
+    localStorage.setItem(storageKey, JSON.stringify(keeping));
   }
 
   function forget(): void {
-    access = undefined;
     localStorage.removeItem(storageKey);
     onChange?.(false);
   }
 
-  async function renew(): Promise<boolean> {
+  const isGood = (now: Kept | undefined): boolean => Date.now() < (now?.untilMs ?? 0);
+
+  /** `worn`: the access token that is to be replaced. */
+  async function renew(worn: string | undefined): Promise<boolean> {
     const now = kept();
     if (!now) return false;
+    // Another tab was faster.
+    if (now.accessToken !== worn && isGood(now)) return true;
     try {
       keep((await api.users.refresh({ body: { refreshToken: now.refreshToken } })).body);
       return true;
@@ -70,16 +81,25 @@ export function createSession(options: SessionOptions) {
   }
 
   const renewOnce = (): Promise<boolean> => {
-    renewal ??= locked(storageKey, renew).finally(() => {
+    const worn = kept()?.accessToken;
+    renewal ??= locked(storageKey, () => renew(worn)).finally(() => {
       renewal = undefined;
     });
     return renewal;
   };
 
-  addEventListener('storage', ({ key, newValue }) => {
-    if (key !== storageKey) return;
-    access = undefined;
-    onChange?.(newValue !== null);
+  let triedAtMs = 0;
+  function renewEarly(): void {
+    const nowMs = Date.now();
+    if (nowMs < (kept()?.renewAtMs ?? 0) || nowMs - triedAtMs < renewAgainMs) return;
+    triedAtMs = nowMs;
+    // The token at hand is still good, so nobody waits for this and nobody is told when it fails.
+    void renewOnce().catch(() => {});
+  }
+
+  addEventListener('storage', ({ key, oldValue, newValue }) => {
+    // A session that another tab renewed is still the same.
+    if (key === storageKey && sessionIn(oldValue) !== sessionIn(newValue)) onChange?.(newValue !== null);
   });
 
   return {
@@ -89,11 +109,16 @@ export function createSession(options: SessionOptions) {
     get sessionId(): string | undefined {
       return kept()?.sessionId;
     },
+    /** Until when one gets on without users. 0: one does not. */
+    get untilMs(): number {
+      return kept()?.untilMs ?? 0;
+    },
     async token(): Promise<string | undefined> {
-      if (access && Date.now() < access.untilMs) return access.token;
-      if (!kept()) return undefined;
-      await renewOnce();
-      return access?.token;
+      const now = kept();
+      if (!now) return undefined;
+      if (isGood(now)) renewEarly();
+      else await renewOnce();
+      return kept()?.accessToken;
     },
     onTokenRefused: (): Promise<boolean> => renewOnce(),
     async signIn(email: string, password: string): Promise<void> {
@@ -108,6 +133,10 @@ export function createSession(options: SessionOptions) {
     },
     forget,
   };
+}
+
+function sessionIn(text: string | null): string | undefined {
+  return text === null ? undefined : (JSON.parse(text) as Kept).sessionId;
 }
 
 function locked<T>(name: string, work: () => Promise<T>): Promise<T> {

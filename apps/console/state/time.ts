@@ -6,6 +6,8 @@ const shortFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeSt
 
 /** Date and time to the second. */
 export const shortMoment = (timestamp: string | number): string => shortFormat.format(new Date(timestamp));
+const minuteFormat = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
+export const shortTime = (timestamp: string | number): string => minuteFormat.format(new Date(timestamp));
 export const clockTime = (timestamp: string | number): string => clockFormat.format(new Date(timestamp));
 
 /** `0.8 ms`, `12 ms`, `1.25 s`, `3 min 20 s`. */
