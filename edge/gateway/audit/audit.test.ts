@@ -275,3 +275,14 @@ test('what is of interest', () => {
   expect(isOfInterest(route(all, 'POST', 'ignored'), 'anonymous:anonymous', 201)).toBe(true);
   expect(isOfInterest(route(all), undefined, 401)).toBe(true);
 });
+
+test('a console that is open and looks at machines every few seconds does not fill the log', () => {
+  const of = (service: string, name: string) => ({ ...route(['staff']), service, name });
+  const machines = ['system', 'settings', 'objectives', 'processes', 'topics', 'logs', 'traces', 'faults'];
+  for (const name of machines) expect(isOfInterest(of('operators', name), 'staff:u', 200), name).toBe(false);
+  for (const name of ['showLag', 'listDeadLetters']) {
+    expect(isOfInterest(of('analytics', name), 'staff:u', 200), name).toBe(false);
+    expect(isOfInterest(of('analytics', name), 'customer:u', 403), name).toBe(true);
+  }
+  expect(isOfInterest(of('analytics', 'showDeadLetter'), 'staff:u', 200)).toBe(true);
+});

@@ -177,7 +177,9 @@ interface Met {
 const isByStaff = (caller = ''): boolean => /^(staff|admin):/.test(caller);
 
 const ofOneself = /^\/users\/me(\/|$)/;
-const aboutMachines = new Set(['system', 'settings', 'processes', 'traces', 'trace', 'logs', 'topics', 'faults']);
+const aboutMachines = new Set('system settings objectives processes traces trace logs topics faults'.split(' '));
+/** Of every reader of events: how far behind it is, and which events it set aside, without what is in them. */
+const aboutReaders = new Set(['showLag', 'listDeadLetters']);
 
 /** `caller` is undefined when the request was refused before anybody was known. */
 export function isOfInterest(route: HttpRoute, caller: string | undefined, status: number): boolean {
@@ -185,7 +187,8 @@ export function isOfInterest(route: HttpRoute, caller: string | undefined, statu
   if (service === 'gateway' && operation.access.includes('anonymous')) return false;
   const changes = operation.method !== 'GET';
   // What machines do is nobody's data, and a console that is open asks for it every few seconds.
-  if (service === 'operators' && aboutMachines.has(name) && status < 400) return changes;
+  const isAboutMachines = service === 'operators' ? aboutMachines.has(name) : aboutReaders.has(name);
+  if (isAboutMachines && status < 400) return changes;
   if (status === 401 || status === 403) return true;
   if (operation.identity === 'ignored') return changes;
   if (caller === undefined || caller.startsWith('anonymous')) return false;
