@@ -80,7 +80,6 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'void-leaves-no-word',
-    foundAt: 2,
     summary: 'calling off an unknown payment leaves nothing behind, so a late authorization keeps the money',
     conditions: {
       ...lateMessages,
@@ -104,7 +103,6 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'capture-and-forget',
-    foundAt: 2,
     summary: 'the capture is sent and not waited for',
     conditions: { ...lossyNetwork, units: 25 },
     hooks: () => ({

@@ -42,7 +42,7 @@ export const stockBugs: readonly Bug[] = [
   },
   {
     name: 'double-release',
-    foundAt: 5,
+    foundAt: 7,
     summary: 'a released hold is taken for a sale, so that a second release gives the units back again',
     conditions: { ...lossyNetwork, declined: 0.5 },
     hooks: () =>
