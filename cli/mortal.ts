@@ -40,8 +40,13 @@ export function createMortal(service: string, make: (gate: Gate) => ComposedPart
     for (const component of one.part.components) await component.start?.();
   }
 
+  /** All of it: a part that fails at the closed gate must not leave the loops of the others running. */
   async function stop(one: Life): Promise<void> {
-    for (const component of one.part.components.toReversed()) await component.stop?.();
+    const failures: unknown[] = [];
+    for (const component of one.part.components.toReversed()) {
+      await component.stop?.().catch((error) => void failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   async function begin(): Promise<Life> {
