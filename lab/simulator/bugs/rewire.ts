@@ -1,5 +1,5 @@
 import type { Database, QueryResult, Reply, Request, SqlValue, Transaction, Transport } from '#kit/runtime';
-import type { Hooks } from '../shop.ts';
+import type { Hooks } from '../hooks.ts';
 
 /** What a planted bug makes of a statement: another one, or an answer without asking the database. */
 export type Rewrite = (
