@@ -51,6 +51,8 @@ const left: ReadonlySet<string> = new Set([
 /** What no answer tells of at first, and without which next to nothing can be bought. */
 const wellKnown = {
   ...{ currency: 'EUR', country: 'DE', method: 'pm_card_visa', direction: 'in' },
+  // With which accounts are opened here, so that somebody can sign in to them.
+  password: 'a long walk by the sea',
   ...{ placedAt: '2026-03-01T10:00:00Z', occurredAt: '2026-03-01T10:00:00Z', at: '2026-03-01T10:00:00Z' },
   ...{ since: '2026-03-01T10:00:00Z', startsAt: '2026-03-01T10:00:00Z', endsAt: '2030-03-01T10:00:00Z' },
 };

@@ -3,7 +3,7 @@ import { seededRandom } from '#kit/runtime';
 import { type Operation, operationsOf } from './api.ts';
 import { type Answer, faultOf, type Role } from './judge.ts';
 import { drawShot } from './request.ts';
-import { createPool, drawFrom } from './schema.ts';
+import { createPool, drawFrom, fitting } from './schema.ts';
 
 const problem = { required: ['code'], properties: { code: { type: 'string' } }, type: 'object' };
 const reply = (schema: object, media = 'application/json') => ({ description: '', content: { [media]: { schema } } });
@@ -71,4 +71,14 @@ test('the same seed draws the same requests', () => {
     return Array.from({ length: 20 }, (_, i) => drawShot(read, draw, createPool(), String(i)));
   };
   expect(shots(1)).toEqual(shots(1));
+});
+
+test('totals and rounds that answers told of are asked for again, as numbers and as texts', () => {
+  const pool = createPool();
+  pool.learn({ totals: { totalMinor: 11_980 }, round: 7 });
+  const draw = drawFrom(seededRandom(1, 'fuzz'));
+  const totalOf = () => fitting({ type: 'integer', minimum: 0 }, 'totalMinor', draw, pool);
+  const roundOf = () => fitting({ type: 'string', pattern: '^[1-9][0-9]{0,8}$' }, 'round', draw, pool);
+  expect(Array.from({ length: 20 }, totalOf)).toContain(11_980);
+  expect(Array.from({ length: 20 }, roundOf)).toContain('7');
 });

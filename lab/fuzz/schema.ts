@@ -34,7 +34,10 @@ export function drawFrom(random: Random): Draw {
   return { below, once: (n) => below(n) === 0, pick: (values) => values[below(values.length)] as never };
 }
 
-/** Texts that replies held: ids, SKUs, keys. What fits a schema is often one of them, so that requests are about something. */
+/**
+ * Texts and numbers that replies held: ids, SKUs, keys, totals, rounds. What fits a schema is often one of them, so that requests
+ * are about something.
+ */
 export interface Pool {
   learn(value: unknown): void;
   fitting(schema: Schema, name: string): readonly string[];
@@ -56,7 +59,8 @@ export function createPool(): Pool {
   const learn: Pool['learn'] = (value) => {
     if (typeof value !== 'object' || value === null) return;
     for (const [name, field] of Object.entries(value)) {
-      if (typeof field === 'string' && field.length <= 255) keep(Array.isArray(value) ? '' : name, field);
+      const isText = typeof field === 'string' && field.length <= 255;
+      if (isText || typeof field === 'number') keep(Array.isArray(value) ? '' : name, String(field));
       else learn(field);
     }
   };
@@ -86,7 +90,7 @@ export function fitting(schema: Schema, name: string, draw: Draw, pool: Pool): u
       return fittingArray(schema, name, draw, pool);
     case 'integer':
     case 'number':
-      return fittingNumber(schema, draw);
+      return fittingNumber(schema, name, draw, pool);
     case 'boolean':
       return draw.once(2);
     case 'null':
@@ -117,7 +121,17 @@ function fittingArray({ items = {}, minItems = 0, maxItems = 4 }: Schema, name: 
   return Array.from({ length }, () => fitting(items, name, draw, pool));
 }
 
-function fittingNumber({ minimum = -1_000_000, maximum = 1_000_000 }: Schema, draw: Draw): number {
+const wholeNumber = { pattern: '^-?\\d{1,15}$' };
+
+function fittingNumber(
+  { minimum = -1_000_000, maximum = 1_000_000 }: Schema,
+  name: string,
+  draw: Draw,
+  pool: Pool,
+): number {
+  const known = pool.fitting(wholeNumber, name).map(Number);
+  const fits = known.filter((value) => value >= minimum && value <= maximum);
+  if (fits.length > 0 && draw.once(2)) return draw.pick(fits);
   const near = Math.min(maximum, Math.max(minimum, 1) + draw.below(5));
   return draw.once(4) ? draw.pick([minimum, maximum, Math.max(minimum, 0)]) : near;
 }
