@@ -23,7 +23,7 @@ import {
   toProblem,
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
-import { isSampled, type Telemetry } from '#kit/telemetry';
+import type { Telemetry } from '#kit/telemetry';
 import { type ApiKeys, type ApiKeysOptions, createApiKeys, isApiKey, mayUse } from './api-keys/index.ts';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
@@ -40,10 +40,11 @@ import {
 import { createInternalDoor, type InternalOptions } from './internal-door.ts';
 import { createKeySet, type KeySetOptions } from './key-set.ts';
 import { createDoorLimits, type LimitsOptions } from './limits.ts';
-import { createDoorTelemetry, newTraceparent, traceIdOf } from './observe.ts';
+import { createDoorTelemetry, newTraceparent } from './observe.ts';
 import { createOperators, type OperatorViews } from './operators.ts';
 import { createPages, isPublic } from './pages.ts';
 import { createCachedReplies, type RepliesOptions } from './replies.ts';
+import { createRequestLog } from './request-log.ts';
 import { createEndedSessions, endsSessions } from './sessions.ts';
 import { createDoorShedding } from './shed.ts';
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from './tokens.ts';
@@ -164,6 +165,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const observed = options.telemetry && createDoorTelemetry(options.telemetry);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
   const outward = createOutward(trustedProxies > 0 ? toldToProxies : toldToClients);
+  const logRequest = requestLog ? createRequestLog(world) : undefined;
   const shedding = createDoorShedding({ world, own: gateway.service, telemetry: options.telemetry });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
@@ -269,7 +271,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     watch: {
       clock,
       onResponded(responded) {
-        if (requestLog) logRequest(world, responded);
+        logRequest?.(responded);
         observed?.responded(responded);
         audit?.responded(responded);
         options.onResponded?.(responded);
@@ -360,27 +362,6 @@ function createOutward(told: ReadonlySet<string>): (reply: Reply, request?: Requ
 
 function nameOf(request: Request): string {
   return `${request.service}.${request.operation}`;
-}
-
-/** Never a path, query, header or body as it came: a route says where, the correlation id joins the rest. */
-function logRequest({ log }: World, { arrival, request, status, durationMs, aborted }: Responded): void {
-  const { route } = arrival;
-  const fields = {
-    method: arrival.method,
-    route: route?.operation.path ?? 'none',
-    operation: route ? `${route.service}.${route.name}` : 'none',
-    status,
-    durationMs: Math.round(durationMs * 100) / 100,
-    caller: request?.headers[headerNames.caller] ?? 'unknown',
-    correlationId: arrival.correlationId,
-    step: 0,
-    traceId: traceIdOf(request),
-    sampled: isSampled(request?.headers[headerNames.traceparent]),
-    ...(aborted ? { aborted } : {}),
-  };
-  // What was refused at the door for lack of time is told in sum, by the shedding.
-  if (status >= 500 && request) log.warn('request', fields);
-  else log.info('request', fields);
 }
 
 /** What many wait for is not called off by one who goes away; its deadline ends it. */
