@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import pg from 'pg';
@@ -155,4 +156,15 @@ test('a directory is taken as it is written, brackets and all', async () => {
   writeFileSync(join(directory, '001.do.a.sql'), 'create table a (id int)');
   await migrate(url, [{ directory, table: 'schema_test' }]);
   expect(await tables()).toEqual(['a', 'schema_test']);
+});
+
+test('a server that takes the connection and stays silent is told as a database that can not serve', async () => {
+  const silent = createServer((socket) => socket.on('error', () => {}));
+  await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void silent.close());
+  const url = `postgres://somebody:secret@127.0.0.1:${(silent.address() as AddressInfo).port}/orders`;
+  await expect(migrate(url, [], 50)).rejects.toMatchObject({
+    ...{ name: 'DatabaseUnavailable', category: 'unavailable' },
+    message: 'orders: the database can not serve (timeout expired)',
+  });
 });

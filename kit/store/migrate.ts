@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import pg from 'pg';
 import Postgrator from 'postgrator';
 import type { Database } from '#kit/runtime';
-import { sqlState } from './errors.ts';
+import { DatabaseUnavailable, sqlState } from './errors.ts';
 
 /** One sequence of numbered scripts (`001.do.create-orders.sql`) and the table that remembers which have run. */
 export interface Migrations {
@@ -159,14 +159,21 @@ async function checksums({ directory, table }: Migrations): Promise<string[]> {
   );
 }
 
-const connectTimeoutMs = 10_000;
+const connectTimeoutMsDefault = 10_000;
 
 /** `migrateWith` on a connection of its own to the database at `url`. */
-export async function migrate(url: string, sequences: readonly Migrations[]): Promise<MigrationResult[]> {
+export async function migrate(
+  url: string,
+  sequences: readonly Migrations[],
+  connectTimeoutMs: number = connectTimeoutMsDefault,
+): Promise<MigrationResult[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs });
   // The statement under way rejects as well; without a listener a lost connection would end the process.
   client.on('error', () => {});
-  await client.connect();
+  await client.connect().catch((error: Error) => {
+    // All that the driver says when a server takes the connection and stays silent.
+    throw error.message === 'timeout expired' ? new DatabaseUnavailable(new URL(url).pathname.slice(1), error) : error;
+  });
   try {
     return await migrateWith(async (sql) => {
       const result = await client.query(sql);
