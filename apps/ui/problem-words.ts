@@ -9,10 +9,16 @@ export function problemWords(problem: ApiProblem, isRepeated = false): string {
   if (status === 0 || status >= 500) {
     return `A part of the shop does not answer just now.${isRepeated ? '' : ' Try again in a moment.'}`;
   }
-  return problemDetails(problem);
+  return withHint(problem);
 }
 
-/** A problem for those who run the shop: what is wrong and what to do, whichever part it is. */
-export function problemDetails({ message, hint }: ApiProblem): string {
-  return `${message.replace(/\.$/, '')}. ${hint}`;
+/**
+ * A problem for those who run the shop: what is wrong and what to do, whichever part it is. Where a part is away there is a
+ * button that asks again, and the hint is for programs: of keys and headers.
+ */
+export function problemDetails(problem: ApiProblem): string {
+  return problem.status >= 500 && problem.mayRepeat ? sentence(problem) : withHint(problem);
 }
+
+const sentence = ({ message }: ApiProblem): string => `${message.replace(/\.$/, '')}.`;
+const withHint = (problem: ApiProblem): string => `${sentence(problem)} ${problem.hint}`;

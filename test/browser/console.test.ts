@@ -137,6 +137,34 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.getByText('every unit is accounted for').waitFor();
   });
 
+  test('while users is away a reloaded console can be read, says so, heals, and does everything again afterwards', async () => {
+    const visited = await enter('desktop', '/console/faults');
+    const { page } = visited;
+    await page.getByLabel('users: Killed').check();
+    await page.getByText('This is on purpose').waitFor();
+    await page.goto('/console/stock');
+    await page.getByText(`You go on as ${admin.email}, admin`).waitFor();
+    const receive = page.getByRole('button', { name: 'Book a receipt …' });
+    await page.getByText('as it must be').waitFor();
+    expect(await receive.isDisabled()).toBe(true);
+    await page.goto('/console/orders');
+    await page.getByRole('row').filter({ hasText: 'grace@example.com' }).first().waitFor();
+    await page.getByText('Read only, while nobody can tell').waitFor();
+    await visited.picture('console-test-read-only');
+    expect(await visited.findings()).toEqual([]);
+    await page.getByRole('link', { name: 'Stock', exact: true }).first().click();
+    await page.getByRole('button', { name: 'Heal all' }).first().click();
+    await page.getByText('Read only, while nobody can tell').waitFor({ state: 'detached' });
+    expect(await receive.isEnabled()).toBe(true);
+  });
+
+  test('every reader of events says how far behind it is, and what it could not read', async () => {
+    const { page } = await enter('desktop', '/console/messages');
+    for (const name of ['notifications', 'analytics', 'products', 'webhooks', 'assistant']) {
+      await page.getByRole('row').filter({ hasText: name }).getByText('nothing').first().waitFor();
+    }
+  });
+
   test('a price is changed under the version that was read, and never over somebody else’s change', async () => {
     const { page } = await enter('desktop', '/console/products');
     await page.locator('tbody [data-row]').first().click();
@@ -360,12 +388,25 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.keyboard.press('o');
     await page.getByRole('heading', { name: 'Orders' }).waitFor();
     await page.locator('tbody [data-row]').first().waitFor();
+    const heading = page.getByRole('heading', { name: /^Order / }).first();
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
-    await page
-      .getByRole('heading', { name: /^Order / })
-      .first()
-      .waitFor();
+    await heading.waitFor();
+    // Its trace, a span of it, and back.
+    const trace = page.getByRole('main').getByRole('link', { name: 'Trace', exact: true });
+    await trace.waitFor();
+    await page.keyboard.press('t');
+    await page.getByLabel('Waterfall').waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.getByText('Span', { exact: true }).waitFor();
+    await page.goBack();
+    await heading.waitFor();
+    await page.keyboard.press('u');
+    await page.locator('tbody [data-row]').first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await heading.waitFor();
     await page.keyboard.press('?');
     await page.getByLabel('Single keys do this').uncheck();
     await page.keyboard.press('Escape');

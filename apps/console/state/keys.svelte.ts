@@ -7,6 +7,8 @@ export const keys = [
   { keys: ['j'], does: 'Next row' },
   { keys: ['k'], does: 'Row before' },
   { keys: ['Enter'], does: 'Opens the row' },
+  { keys: ['u'], does: 'Up to the list that this is one of' },
+  { keys: ['t'], does: 'Trace of the order' },
   { keys: ['g', 'o'], does: 'Orders' },
   { keys: ['g', 'm'], does: 'Messages' },
   { keys: ['g', 's'], does: 'Stock' },
@@ -72,6 +74,8 @@ export function listen(): () => void {
     } else if (key === 'g') goneToAtMs = event.timeStamp;
     else if (key === '/') document.querySelector<HTMLElement>('main [type=search]')?.focus();
     else if (key === 'j' || key === 'k') moveRow(key === 'j' ? 1 : -1);
+    else if (key === 'u') document.querySelector<HTMLElement>('main .back a')?.click();
+    else if (key === 't') document.querySelector<HTMLElement>('main [data-trace]')?.click();
     else return;
     event.preventDefault();
   }

@@ -40,6 +40,10 @@ export async function eventsOf(orderId: string, signal: AbortSignal) {
   return { ...body, items: body.items.toSorted(byCause) };
 }
 
+/** Of a recorded trace only: the last flag of a traceparent says so (W3C Trace Context §3.2.2.5). */
+export const traceOf = ({ traceparent = '' }: EventView): string | undefined =>
+  traceparent.endsWith('-01') ? traceparent.slice(3, 35) : undefined;
+
 function byCause(a: EventView, b: EventView): number {
   if (a.hlc === undefined || b.hlc === undefined) return a.offset - b.offset;
   return a.hlc < b.hlc ? -1 : a.hlc > b.hlc ? 1 : a.offset - b.offset;
