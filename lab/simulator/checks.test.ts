@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { copiesConverge } from '#lab/checkers';
 import type { Check } from './check.ts';
 import { checks, isQuiet } from './checks.ts';
-import type { Visit } from './door/book.ts';
+import { type BookCall, hashOfKey, type Visit } from './door/book.ts';
 import { auditTellsAll, revokedKeysStayOut, secretsAreInNoTable } from './door/books-checks.ts';
 import {
   changesOfProductsStay,
@@ -52,9 +52,10 @@ function posted(id: string, content: object, ...secrets: readonly string[]): Fac
   return { url: 'https://merchant/hook', id, body, timestampSec, signature: secrets.map(signatureOf).join(' ') };
 }
 
+const ofBooks = { at: 'gateway-1 (1)' };
 const visit = (over: Partial<Visit>): Visit => ({
   ...{ correlationId: 'op-1', operation: 'orders.get', isChange: true, as: 'admin' },
-  ...{ at: 'gateway-1 (1)', status: 200, answeredAtMs: 5_000 },
+  ...{ ...ofBooks, status: 200, answeredAtMs: 5_000 },
   ...over,
 });
 
@@ -150,7 +151,7 @@ const sound: Facts = {
     ],
     keys: [
       {
-        ...{ keyId: 'key_1', key: 'hf_secret', revokedAtMs: 10_000, trespasses: [403, 503] },
+        ...{ keyId: 'key_1', key: 'hf_secret', correlationId: 'op-9....', revokedAtMs: 10_000, trespasses: [403, 503] },
         uses: [
           { startMs: 9_000, endMs: 9_001, was: 'served' },
           { startMs: 10_500, endMs: 10_501, was: 'served' },
@@ -360,9 +361,20 @@ test('what staff did that is written down twice, or nowhere, is found, unless th
   expect(without({})).toBe(1);
   const ended = new Map([['gateway-1 (1)', 5_100]]);
   expect(without({ ended })).toBe(1);
-  const call = { at: 'gateway-1 (1)', what: 'audit', startMs: 4_900, endMs: 5_000, isDone: true } as const;
+  const call = { ...ofBooks, what: 'audit', of: undefined, startMs: 4_900, endMs: 5_000, isDone: true } as const;
+  const failed = { ...call, isDone: false };
   expect(without({ ended, calls: [call] })).toBe(1);
-  expect(without({ ended, calls: [{ ...call, isDone: false }] })).toBe(0);
+  expect(without({ ended, calls: [failed] })).toBe(0);
+  expect(without({ ended, calls: [{ ...failed, at: 'gateway-2 (1)' }] })).toBe(1);
+  // Before anybody could have waited for it, or when the answer had been given: not why it is missing.
+  expect(without({ ended: new Map([[call.at, 20_000]]), calls: [{ ...failed, startMs: -3_100, endMs: -3_000 }] })).toBe(
+    1,
+  );
+  expect(without({ ended, calls: [{ ...failed, startMs: 5_010, endMs: undefined }] })).toBe(1);
+  expect(without({ ended, calls: [{ ...failed, startMs: 5_010, endMs: 5_050 }] })).toBe(1);
+  // It was put right afterwards.
+  const written = [5_020, 5_040].map((startMs) => ({ ...call, startMs, endMs: startMs + 10 }));
+  expect(without({ ended, calls: [failed, ...written] })).toBe(1);
   expect(found(auditTellsAll, { audit: [line] })).toHaveLength(1);
   expect(found(auditTellsAll, { audit: [line], door: { ...door, ended } })).toEqual([]);
   expect(
@@ -380,9 +392,20 @@ test('a key that opens what it is not for, or something after its end, and a sec
   const late = (startMs: number) => ({ uses: [{ startMs, endMs: startMs + 1, was: 'served' as const }] });
   expect(withStory({ trespasses: [200] })).toEqual(['key_1 was let in to what it is not for']);
   expect(withStory(late(12_000))).toEqual(['key_1 was let in 2000 ms after it was revoked']);
-  const failed = { at: 'g', what: 'key', startMs: 11_000, endMs: 11_500, isDone: false } as const;
-  expect(withStory(late(12_000), { calls: [failed] })).toEqual([]);
-  expect(withStory(late(71_000), { calls: [{ ...failed, endMs: 71_000 }] })).toHaveLength(1);
+  const used = (answeredAtMs: number) => [
+    visit({ correlationId: 'op-9....', operation: 'inventory.availability', answeredAtMs }),
+  ];
+  const failed = { ...ofBooks, what: 'key', of: hashOfKey('hf_secret'), startMs: 11_000, isDone: false } as const;
+  const whenFailed = (call: Partial<BookCall>) =>
+    withStory(late(12_000), { visits: used(12_001), calls: [{ ...failed, endMs: 12_000, ...call }] });
+  expect(whenFailed({})).toEqual([]);
+  // Another door, another key, another time: each use has to be tried by itself.
+  expect(whenFailed({ at: 'gateway-2 (1)' })).toHaveLength(1);
+  expect(whenFailed({ of: hashOfKey('hf_other') })).toHaveLength(1);
+  expect(whenFailed({ endMs: 11_500 })).toHaveLength(1);
+  expect(whenFailed({ isDone: true })).toHaveLength(1);
+  const tooLate = { visits: used(71_001), calls: [{ ...failed, endMs: 71_000 }] };
+  expect(withStory(late(71_000), tooLate)).toHaveLength(1);
   const holding = (text: string) =>
     found(secretsAreInNoTable, { tables: [{ database: 'gateway', row: `api_key ${text}` }] });
   expect(holding('(key_1,hf_se)')).toEqual([]);

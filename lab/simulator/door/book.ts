@@ -1,4 +1,5 @@
-import type { Database } from '#kit/runtime';
+import { hash } from 'node:crypto';
+import type { Database, SqlValue } from '#kit/runtime';
 import type { Incarnation } from '../node.ts';
 
 /** Who stands at the door, as the shoppers' side knows it: what the door makes of their tokens is what is looked at. */
@@ -22,6 +23,8 @@ export interface Visit {
 export interface BookCall {
   readonly at: string;
   readonly what: 'audit' | 'key' | 'other';
+  /** The key that was looked up (`hashOfKey`). */
+  readonly of: string | undefined;
   readonly startMs: number;
   /** Undefined: nobody ever heard of its end. */
   endMs: number | undefined;
@@ -41,9 +44,13 @@ export const createDoorBook = (): DoorBook => ({ visits: [], ended: new Map(), c
 export const lifeOf = ({ node, number }: Pick<Incarnation, 'number'> & { node: { name: string } }): string =>
   `${node.name} (${number})`;
 
-function subjectOf(sql: string): BookCall['what'] {
-  if (sql.includes('insert into audit_entry')) return 'audit';
-  return sql.includes('from api_key where hash') ? 'key' : 'other';
+/** As the gateway keeps a key. */
+export const hashOfKey = (key: string): string => hash('sha256', key);
+
+function subjectOf(sql: string, [first]: readonly SqlValue[] = []): Pick<BookCall, 'what' | 'of'> {
+  if (sql.includes('insert into audit_entry')) return { what: 'audit', of: undefined };
+  if (!sql.includes('from api_key where hash')) return { what: 'other', of: undefined };
+  return { what: 'key', of: Buffer.from(first as Uint8Array).toString('hex') };
 }
 
 /** The same database, and the book knows of what did not work. */
@@ -51,7 +58,7 @@ export function noteCalls(database: Database, at: string, book: DoorBook, nowMs:
   return {
     ...database,
     async query(text, values) {
-      const call: BookCall = { at, what: subjectOf(text), startMs: nowMs(), endMs: undefined, isDone: false };
+      const call: BookCall = { ...subjectOf(text, values), at, startMs: nowMs(), endMs: undefined, isDone: false };
       book.calls.push(call);
       try {
         const result = await database.query<never>(text, values);

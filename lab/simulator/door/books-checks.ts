@@ -1,9 +1,14 @@
 import type { Check } from '../check.ts';
 import type { AuditFact } from '../fact-rows.ts';
-import type { BookCall, DoorBook, Visit } from './book.ts';
+import { type BookCall, type DoorBook, hashOfKey, type Visit } from './book.ts';
+import type { KeyStory } from './program-errand.ts';
 
 /** A line that does not wait for its answer is written within this; a write that takes longer has met trouble. */
 const writtenWithinMs = 1_000;
+/** An answer waits for its line no longer. */
+const answerWaitMs = 2_000;
+/** Whoever writes lines rests after an error, for so long at most. */
+const restAfterErrorMs = 5_100;
 
 const isWrittenDown = ({ as, isChange }: Visit): boolean =>
   as === 'staff' || as === 'admin' || (as === 'customer' && isChange);
@@ -19,7 +24,7 @@ const subject = ({ correlationId, operation }: Pick<Visit, 'correlationId' | 'op
 /**
  * Each accepted request of staff has one line in the audit log, and so has each change by a customer. More lines than
  * requests: something is written down twice. Fewer than answers: it was lost, which a process may only do that died, and
- * that had not come to write; where staff change something, only because its database failed it.
+ * that had not come to write; where staff change something, only because its database failed it before the answer.
  */
 export const auditTellsAll: Check = {
   name: 'what staff did is in the audit log, once',
@@ -56,12 +61,24 @@ function mayBeLost(visit: Visit, { ended, calls }: DoorBook): boolean {
   const { at, answeredAtMs = 0 } = visit;
   const endedAtMs = ended.get(at);
   if (endedAtMs === undefined || endedAtMs < answeredAtMs) return false;
-  if (!waitsForItsLine(visit) && endedAtMs - answeredAtMs <= writtenWithinMs) return true;
-  return calls.some((call) => call.at === at && call.what === 'audit' && isTroubled(call, endedAtMs));
+  const writes = calls.filter((call) => call.at === at && call.what === 'audit');
+  // The first may have sent again what failed before; the next one took all that waited.
+  if (writes.filter(({ isDone, startMs }) => isDone && startMs >= answeredAtMs).length > 1) return false;
+  if (waitsForItsLine(visit)) return isHeldUp(writes, answeredAtMs - answerWaitMs, answeredAtMs);
+  // Its own write comes after the one that is under way.
+  const writesLeft = writes.some(({ endMs }) => endMs === undefined) ? 2 : 1;
+  return endedAtMs - answeredAtMs <= writesLeft * writtenWithinMs || isHeldUp(writes, answeredAtMs, endedAtMs);
 }
 
-const isTroubled = ({ startMs, endMs, isDone }: BookCall, untilMs: number): boolean =>
-  !isDone || (endMs ?? untilMs) - startMs > writtenWithinMs;
+/** Whether a write has failed or taken too long, by the end of that time, and not so long before it that it was forgotten. */
+function isHeldUp(writes: readonly BookCall[], fromMs: number, untilMs: number): boolean {
+  const isOver = ({ endMs }: BookCall) => endMs !== undefined && endMs <= untilMs;
+  return writes.some((write) => {
+    const { startMs, isDone, endMs = untilMs } = write;
+    if (startMs > untilMs || endMs < fromMs - restAfterErrorMs) return false;
+    return (isOver(write) && !isDone) || Math.min(endMs, untilMs) - startMs > writtenWithinMs;
+  });
+}
 
 /** For how long a key is taken as it was when it was last looked up, should word of its end be lost. */
 const freshMs = 1_000;
@@ -75,22 +92,38 @@ export const revokedKeysStayOut: Check = {
   name: 'an API key opens what it is for, until it is revoked',
   size: ({ errands }) => errands.keys.reduce((sum, { uses }) => sum + uses.length, 0),
   *find({ errands, door }) {
-    for (const { keyId, revokedAtMs, uses, trespasses } of errands.keys) {
+    for (const story of errands.keys) {
+      const { keyId, revokedAtMs, uses, trespasses } = story;
       for (const status of trespasses) if (status < 300) yield `${keyId} was let in to what it is not for`;
       if (revokedAtMs === undefined) continue;
-      for (const { startMs, endMs, was } of uses) {
-        const laterMs = startMs - revokedAtMs - slackMs;
-        if (was !== 'served' || laterMs <= freshMs) continue;
-        const isExcused = laterMs <= staleMsMax && hasFailed(door, revokedAtMs, endMs);
-        if (!isExcused) yield `${keyId} was let in ${Math.round(startMs - revokedAtMs)} ms after it was revoked`;
+      for (const use of uses) {
+        const laterMs = use.startMs - revokedAtMs - slackMs;
+        if (use.was !== 'served' || laterMs <= freshMs) continue;
+        const isExcused = laterMs <= staleMsMax && lookUpFailed(door, story, use);
+        if (!isExcused) yield `${keyId} was let in ${Math.round(use.startMs - revokedAtMs)} ms after it was revoked`;
       }
     }
   },
 };
 
-/** While a key can't be looked up, doors go by what they knew of it last. */
-const hasFailed = ({ calls }: DoorBook, fromMs: number, untilMs: number): boolean =>
-  calls.some(({ what, isDone, endMs = untilMs }) => what === 'key' && !isDone && endMs >= fromMs && endMs <= untilMs);
+/** A door that can't look a key up goes by what it knew of it last. It has to have tried, for this key and this request. */
+function lookUpFailed(
+  { visits, calls }: DoorBook,
+  { key, correlationId }: KeyStory,
+  use: KeyStory['uses'][0],
+): boolean {
+  const isMeanwhile = (atMs = Number.NaN) => atMs >= use.startMs && atMs <= use.endMs;
+  const servedAt = new Set(
+    visits
+      .filter((visit) => visit.correlationId === correlationId && isAccepted(visit) && isMeanwhile(visit.answeredAtMs))
+      .map(({ at }) => at),
+  );
+  const hash = hashOfKey(key);
+  return calls.some(
+    ({ what, at, of, isDone, endMs }) =>
+      what === 'key' && servedAt.has(at) && of === hash && !isDone && isMeanwhile(endMs),
+  );
+}
 
 /** A thief of every database learns no password, no token and no key. */
 export const secretsAreInNoTable: Check = {

@@ -5,11 +5,14 @@ import type { Outcome } from '../history.ts';
 import type { Services } from '../people.ts';
 import type { Errand } from '../plan.ts';
 import type { Simulation } from '../simulation.ts';
+import { correlationAtDoor } from './wire.ts';
 
 /** What a program knows for sure of its API key. */
 export interface KeyStory {
   readonly keyId: string;
   readonly key: string;
+  /** Of all its requests. */
+  readonly correlationId: string;
   /** True time from which on it was revoked for sure. Undefined: it never was. */
   revokedAtMs: number | undefined;
   /** Each use, and when it began. */
@@ -63,7 +66,11 @@ export function createProgramErrand({ simulation, timers, ask, attempt, book, se
       gateway.createApiKey({ body }, context),
     );
     if (!made) return;
-    const story: KeyStory = { keyId: made.id, key: made.key, revokedAtMs: undefined, uses: [], trespasses: [] };
+    const correlationId = correlationAtDoor(errand.id);
+    const story: KeyStory = {
+      ...{ keyId: made.id, key: made.key, correlationId },
+      ...{ revokedAtMs: undefined, uses: [], trespasses: [] },
+    };
     book.push(story);
     secrets.add(made.key);
     for (let i = 0; i < errand.usesBefore; i++) await use(errand, story);

@@ -3,6 +3,7 @@ import type { Door } from '#edge/gateway';
 import { headerNames, type ServiceContract, type ServiceServer } from '#kit/contract';
 import type { Request, Transport } from '#kit/runtime';
 import { publicContracts } from '../../../cli/compose.ts';
+import { correlationOf } from '../history.ts';
 import type { DoorBook, Standing, Visit } from './book.ts';
 
 /** An HTTP request as it goes over the simulated network. Its reply goes back as a reply whose body is text. */
@@ -85,6 +86,12 @@ export function throughDoor(transport: Transport, visitorOf: (caller: string | u
   };
 }
 
+/** Doors take none that is shorter. */
+const asAtDoor = (correlationId: string): string => correlationId.padEnd(8, '.');
+
+/** The correlation id of an operation's or an errand's requests, as doors know it. */
+export const correlationAtDoor = (operation: number): string => asAtDoor(correlationOf(operation));
+
 const forged = { [headerNames.caller]: 'admin:usr_forged', [headerNames.session]: 'ses_forged' };
 
 function wireOf(request: Request, { token, address }: Visitor): WireRequest {
@@ -93,7 +100,7 @@ function wireOf(request: Request, { token, address }: Visitor): WireRequest {
   const operation = `${request.service}.${request.operation}`;
   const { [headerNames.correlationId]: correlationId = '', ...rest } = request.headers;
   const headers = {
-    ...{ ...rest, ...forged, 'x-correlation-id': correlationId.padEnd(8, '.') },
+    ...{ ...rest, ...forged, 'x-correlation-id': asAtDoor(correlationId) },
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
   };
