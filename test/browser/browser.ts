@@ -41,8 +41,10 @@ export interface Watch {
   readonly complaints: string[];
   /** Serious and critical findings of axe, as `rule: element`. */
   findings(): Promise<string[]>;
-  /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls), and its largest piece. */
+  /** How far content has jumped since the page was loaded (cumulative layout shift, web.dev/cls); see `watchPage`. */
   shift(): Promise<number>;
+  /** What has jumped, and from where to where. */
+  jumps(): Promise<readonly string[]>;
   picture(name: string): Promise<void>;
   /** The same, whether pictures are wanted or not. */
   pictureOfFailure(name: string): Promise<void>;
@@ -73,7 +75,8 @@ export async function visit(
     bypassCSP: false,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  // For what hangs, not for what is slow.
+  page.setDefaultTimeout(120_000);
   return { context, ...(await watch(page, `${viewport}${options.dark ? '-dark' : ''}`)) };
 }
 
@@ -111,6 +114,7 @@ export async function watch(page: Page, kind: string): Promise<Watch> {
       return found;
     },
     shift: () => page.evaluate(() => (globalThis as unknown as Watched).layoutShift),
+    jumps: () => page.evaluate(() => (globalThis as unknown as Watched).jumps),
     picture,
     pictureOfFailure: photograph,
   };
@@ -157,17 +161,72 @@ async function untilAtRest(): Promise<void> {
 
 export interface Watched {
   layoutShift: number;
+  jumps: string[];
   largestPaintMs: number;
 }
 
-/** Runs in the page, before anything of its own. */
+interface LayoutShift extends PerformanceEntry {
+  readonly value: number;
+  readonly hadRecentInput: boolean;
+  readonly sources: readonly {
+    readonly node: Node | null;
+    readonly previousRect: DOMRectReadOnly;
+    readonly currentRect: DOMRectReadOnly;
+  }[];
+}
+
+/**
+ * Runs in the page, before anything of its own. Browsers forgive whatever moves within half a second of a click or a key, so
+ * the same page would jump where replies are slow and not where they are quick. Here what an input does at once is forgiven,
+ * however long that takes, and what a reply does is not, however soon it comes: none is handed over before what the input did
+ * has been painted.
+ */
 function watchPage(): void {
   const watched = globalThis as unknown as Watched;
   watched.layoutShift = 0;
+  watched.jumps = [];
   watched.largestPaintMs = 0;
+  const inputs: { readonly atMs: number; paintedMs: number }[] = [];
+  const repliesMs: number[] = [];
+  const nextFrame = () => new Promise<number>((resolve) => requestAnimationFrame(resolve));
+  for (const type of ['pointerdown', 'pointerup', 'click', 'keydown', 'keyup']) {
+    addEventListener(
+      type,
+      async ({ timeStamp }) => {
+        const input = { atMs: timeStamp, paintedMs: Number.POSITIVE_INFINITY };
+        inputs.push(input);
+        await nextFrame();
+        input.paintedMs = await nextFrame();
+      },
+      { capture: true },
+    );
+  }
+  const { fetch } = globalThis;
+  globalThis.fetch = async (...request) => {
+    try {
+      return await fetch(...request);
+    } finally {
+      while (inputs.at(-1)?.paintedMs === Number.POSITIVE_INFINITY) await nextFrame();
+      repliesMs.push(performance.now());
+    }
+  };
+  const isExpected = ({ startTime, hadRecentInput }: LayoutShift) => {
+    const input = inputs.findLast(({ atMs }) => atMs <= startTime);
+    if (!input || repliesMs.some((atMs) => atMs > input.atMs && atMs <= startTime)) return false;
+    return hadRecentInput || startTime <= input.paintedMs;
+  };
+  const round = ({ x, y, width, height }: DOMRectReadOnly) => [x, y, width, height].map(Math.round).join(' ');
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
-      if (!entry.hadRecentInput) watched.layoutShift += entry.value;
+    for (const entry of list.getEntries() as LayoutShift[]) {
+      if (isExpected(entry)) continue;
+      watched.layoutShift += entry.value;
+      for (const { node, previousRect, currentRect } of entry.sources) {
+        const text = (node?.textContent ?? '').trim().replaceAll(/\s+/g, ' ').slice(0, 60);
+        const name = node instanceof Element ? `${node.tagName}.${node.className}` : node?.nodeName;
+        watched.jumps.push(
+          `${entry.value.toFixed(3)} ${name} “${text}” ${round(previousRect)} → ${round(currentRect)}`,
+        );
+      }
     }
   }).observe({ type: 'layout-shift', buffered: true });
   new PerformanceObserver((list) => {

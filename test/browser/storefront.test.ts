@@ -53,13 +53,13 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
 
   /** Nothing wrong for eyes, ears and fingers; the picture is for people. */
   async function inspect(
-    { findings, shift, complaints, picture }: Visit,
+    { findings, shift, jumps, complaints, picture }: Visit,
     name: string,
     shiftMax = 0.05,
   ): Promise<void> {
     await picture(name);
     expect(await findings(), name).toEqual([]);
-    expect(await shift(), `layout shift at ${name}`).toBeLessThan(shiftMax);
+    expect(await shift(), `layout shift at ${name}:\n${(await jumps()).join('\n')}`).toBeLessThan(shiftMax);
     expect(complaints, name).toEqual([]);
   }
 
@@ -388,6 +388,43 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     expect(reply?.status()).toBe(404);
     await here.page.getByText('There is no such page').waitFor();
     expect(await here.findings()).toEqual([]);
+  });
+
+  test('what a click does at once is no jump, and what its reply does is one, however quick', async () => {
+    const here = await enter('desktop');
+    const { page } = here;
+    await page.goto('/sign-in');
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    const insertOnClick = (id: string, isAsked: boolean) =>
+      page.evaluate(
+        ([name, asks]) => {
+          const button = Object.assign(document.createElement('button'), { textContent: name });
+          button.style.cssText = 'position: fixed; inset: 0 auto auto 0; z-index: 100';
+          button.addEventListener('click', async () => {
+            button.remove();
+            if (asks) await fetch('/nowhere');
+            const block = Object.assign(document.createElement('div'), { id: name });
+            block.style.height = '200px';
+            document.body.prepend(block);
+          });
+          document.body.append(button);
+        },
+        [id, isAsked] as const,
+      );
+    for (const [id, isAsked, isJump] of [
+      ['at-once', false, false],
+      ['by-reply', true, true],
+    ] as const) {
+      const before = await here.shift();
+      await insertOnClick(id, isAsked);
+      await page.getByRole('button', { name: id }).click();
+      await page.locator(`#${id}`).waitFor();
+      const jumped = async () => (await here.shift()) - before > 0.05;
+      if (isJump) await expect.poll(jumped).toBe(true);
+      // What is seen of frames is told after them.
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 50))));
+      expect(await jumped(), (await here.jumps()).join('\n')).toBe(isJump);
+    }
   });
 
   test('what inspects pages finds what is wrong with one', async () => {
