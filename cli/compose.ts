@@ -9,7 +9,7 @@ import { products as productsContract } from '#contracts/products';
 import { tills as tillsContract } from '#contracts/tills';
 import { users as usersContract } from '#contracts/users';
 import { webhooks as webhooksContract } from '#contracts/webhooks';
-import { createHybridClock, createTextClock } from '#kit/clock';
+import { type ClockAlarm, createRejoiningClock } from '#kit/clock';
 import {
   type CallContext,
   createClient,
@@ -124,7 +124,7 @@ export interface ComposedPart {
 /** Makes the services of a process, in the order in which they start. */
 export function composeServices(options: ComposeOptions): Map<ComposedService, ComposedPart> {
   const { world } = options;
-  const logicalClock = createTextClock(createHybridClock({ clock: world.clock, ...alarmTo(world) }));
+  const logicalClock = createRejoiningClock({ clock: world.clock, ...alarmTo(world) });
   const parts = new Map<ComposedService, ComposedPart>();
   for (const service of composedServices.filter((name) => options.services.includes(name))) {
     const serverOptions: ServerOptions = { clock: world.clock, logicalClock, ...options.server };
@@ -157,8 +157,14 @@ function makePart(service: ComposedService, options: MakerOptions): ComposedPart
   return { ...part, server: traceServer(telemetry, part.server) };
 }
 
+const clockAlarms: Readonly<Record<ClockAlarm['kind'], string>> = {
+  'remote-ahead': 'the clocks of two machines differ by more than the bound',
+  'local-jump': 'the clock of this machine was set, or the machine slept',
+  rejoined: 'the clock of this machine had run ahead and was put right: this process goes on at the time of its peers',
+};
+
 const alarmTo = ({ log }: World) => ({
-  onAlarm: (alarm: object) => log.error('the clocks of two machines differ by more than the bound', { ...alarm }),
+  onAlarm: (alarm: ClockAlarm) => log.error(clockAlarms[alarm.kind], { ...alarm }),
 });
 
 const wakeAfterMs = 20;

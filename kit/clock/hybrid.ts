@@ -14,7 +14,9 @@ export type ClockAlarm =
   /** A peer's timestamp was further ahead of our clock than the bound, and was refused. */
   | { readonly kind: 'remote-ahead'; readonly aheadMs: number; readonly remote: HybridTimestamp }
   /** Our wall clock moved by `byMs` (may be negative) against the monotonic clock: it was set, or the machine slept. */
-  | { readonly kind: 'local-jump'; readonly byMs: number };
+  | { readonly kind: 'local-jump'; readonly byMs: number }
+  /** What we had stamped was ahead of our wall clock, which peers agree with: we go on at that (`createRejoiningClock`). */
+  | { readonly kind: 'rejoined'; readonly leadMs: number };
 
 export interface HybridClockOptions {
   readonly clock: Clock;

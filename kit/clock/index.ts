@@ -8,4 +8,5 @@ export {
   type TextClock,
 } from './hybrid.ts';
 export { createLamportClock, type LamportClock } from './lamport.ts';
+export { createRejoiningClock, type RejoiningClockOptions } from './rejoining.ts';
 export { compareTimestamps, formatTimestamp, type HybridTimestamp, parseTimestamp } from './timestamp.ts';

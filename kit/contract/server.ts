@@ -133,7 +133,9 @@ function receiveTime(logicalClock: LogicalClockPort, remoteTime: string, { calle
   try {
     logicalClock.receive(remoteTime);
   } catch (cause) {
-    throw contractProblems['clock-skew']({ detail: `${caller.id}: ${(cause as Error).message}`, cause });
+    // With our time, so that a sender whose clock has been put right meanwhile learns that its peers are not wrong.
+    const headers = { [headerNames.logicalTime]: logicalClock.tick() };
+    throw contractProblems['clock-skew']({ detail: `${caller.id}: ${(cause as Error).message}`, cause, headers });
   }
 }
 
