@@ -63,10 +63,10 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
   }
 
   /** Nothing wrong for eyes, ears and fingers; the picture is for people. */
-  async function inspect({ findings, shift, complaints, picture }: Visit, name: string): Promise<void> {
+  async function inspect({ findings, shift, jumps, complaints, picture }: Visit, name: string): Promise<void> {
     await picture(`console-${name}`);
     expect(await findings(), name).toEqual([]);
-    expect(await shift(), `layout shift at ${name}`).toBeLessThan(0.1);
+    expect(await shift(), `layout shift at ${name}:\n${(await jumps()).join('\n')}`).toBeLessThan(0.1);
     expect(complaints, name).toEqual([]);
   }
 
