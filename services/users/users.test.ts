@@ -216,7 +216,8 @@ test('one source that tries many accounts is slowed down', async () => {
   const codes = [];
   for (let i = 0; i < 32; i++) codes.push(await attempt(i));
   expect(codes.filter((code) => code === 'users/too-many-attempts').length).toBeGreaterThanOrEqual(1);
-  expect(codes.slice(0, 30)).not.toContain('users/too-many-attempts');
+  // So many hashes at once are free (`hash-allowance.ts`); how many more come after them is up to the machine.
+  expect(codes.slice(0, 24)).not.toContain('users/too-many-attempts');
 });
 
 test('a refresh token works once; its successor works after it', async () => {
