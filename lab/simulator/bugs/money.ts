@@ -103,6 +103,7 @@ export const moneyBugs: readonly Bug[] = [
   },
   {
     name: 'capture-and-forget',
+    foundAt: 8,
     summary: 'the capture is sent and not waited for',
     conditions: { ...lossyNetwork, units: 25 },
     hooks: () => ({

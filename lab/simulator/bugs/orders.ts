@@ -7,6 +7,7 @@ import { inDatabaseOf, inStatementsOf, isCall, replaceInSql, rewireCalls, rewrit
 export const orderBugs: readonly Bug[] = [
   {
     name: 'order-stamps-alone',
+    foundAt: 12,
     summary: 'an event is stamped by the clock of its instance alone, not after what the row of its order says',
     conditions: {
       instances: { orders: 3 },

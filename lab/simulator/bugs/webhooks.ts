@@ -7,6 +7,7 @@ const merchants = { unreachable: 0.3, refusal: 0.3, lostReply: 0.2 } as const;
 export const webhookBugs: readonly Bug[] = [
   {
     name: 'deliveries-apart',
+    foundAt: 13,
     summary: 'webhooks moves its position in the log first and notes what is to be posted afterwards',
     conditions: { ...weakDatabase, listeners: { webhooks: 2 }, errands: [['endpoint', 3]] },
     hooks: () => inDatabaseOf('webhooks', (database) => afterwards(database, /insert into (message|delivery) /)),
