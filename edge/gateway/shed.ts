@@ -3,6 +3,7 @@ import { meshProblems } from '#kit/mesh';
 import { createPressure } from '#kit/resilience';
 import type { Reply, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
+import { tellFew } from './tell-few.ts';
 
 /** Refuses at the door what can't be done in time, the least important first, before it has cost more than its head. */
 export interface DoorShedding {
@@ -37,8 +38,7 @@ export function createDoorShedding({
   const log = world.log.with({ service: own });
   let active = 0;
   let refused = 0;
-  let refusedUntold = 0;
-  let tellAtMs = 0;
+  const turn = tellFew({ clock: world.clock, toldMax: 1, periodMs: tellEveryMs });
   telemetry?.gauge(
     { name: 'holdfast_door_pressure_level', help: '0 takes everything; 1, 2, 3: no low, normal, critical priority.' },
     () => pressure.level,
@@ -54,18 +54,14 @@ export function createDoorShedding({
     return active < activeMax && pressure.admits(operation.priority ?? 'normal');
   }
 
-  /** A line for each of thousands a second would be more work than serving them. */
   function tell(): void {
-    refusedUntold += 1;
-    const nowMs = world.clock.monotonicMs();
-    if (nowMs < tellAtMs) return;
+    const untold = turn('refused');
+    if (untold === undefined) return;
     log.warn('too much to do: requests are refused at the door', {
-      refused: refusedUntold,
+      refused: untold + 1,
       active,
       level: pressure.level,
     });
-    refusedUntold = 0;
-    tellAtMs = nowMs + tellEveryMs;
   }
 
   return {
