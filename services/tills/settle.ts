@@ -7,7 +7,7 @@ import type { ReturnEntry, SaleEntry } from '#contracts/tills';
 import { type CallContext, type Client, isProblem, toProblem } from '#kit/contract';
 import type { Database } from '#kit/runtime';
 import type { EntryRecord, Found } from './model.ts';
-import { countFailure, dueEntries, insertConflicts, isSaleSettled, putAside, readSales, setSettled } from './store.ts';
+import { countFailure, insertConflicts, isSaleSettled, putAside, readSales, setSettled, unsettled } from './store.ts';
 
 export interface SettleOptions {
   readonly database: Database;
@@ -47,7 +47,7 @@ const asideMs = 5 * 60_000;
 export function createSettlement({ database, inventory, payments }: SettleOptions) {
   async function settleTill(tillId: string, context: CallContext): Promise<number> {
     let count = 0;
-    for (const entry of await dueEntries(database, tillId, entriesMax)) {
+    for (const entry of await unsettled(database, tillId, entriesMax, { isDue: true })) {
       let found: Found[];
       try {
         found = await settle(entry, context);

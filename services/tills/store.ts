@@ -228,15 +228,14 @@ export function conflictView({ tillId, seq, kind, detail, data, at }: ConflictRo
   return { tillId, seq, kind, detail, ...(data === null ? {} : { data }), at: at.toISOString() };
 }
 
-/** Entries of a till that inventory and payments have not heard of, in their order. */
-export async function unsettled(database: Queryable, tillId: string, max: number): Promise<readonly EntryRecord[]> {
-  const sql = `select ${entryColumns} from entry where till_id = $1 and not settled order by seq limit $2`;
-  return (await database.query<EntryRecord>(sql, [tillId, max])).rows;
-}
-
-/** Those of them that are not put aside for now. */
-export async function dueEntries(database: Queryable, tillId: string, max: number): Promise<readonly EntryRecord[]> {
-  const sql = `select ${entryColumns} from entry where till_id = $1 and not settled and try_at <= now()
+/** Entries of a till that inventory and payments have not heard of, in their order; `isDue`: those that are not put aside for now. */
+export async function unsettled(
+  database: Queryable,
+  tillId: string,
+  max: number,
+  { isDue = false } = {},
+): Promise<readonly EntryRecord[]> {
+  const sql = `select ${entryColumns} from entry where till_id = $1 and not settled ${isDue ? 'and try_at <= now()' : ''}
     order by seq limit $2`;
   return (await database.query<EntryRecord>(sql, [tillId, max])).rows;
 }
