@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRejoiningClock } from '#kit/clock';
 import { createVirtualWorld } from '#kit/runtime';
-import { type CallContext, createClient, createLocalTransport, defineService, implement } from './index.ts';
+import { createClient, createLocalTransport, defineService, implement, ownContext } from './index.ts';
 
 const shop = defineService({
   service: 'shop',
@@ -13,7 +13,8 @@ const shop = defineService({
 const hourMs = 3_600_000;
 
 test('a caller whose clock ran an hour ahead and was put right is refused once, not for an hour', async () => {
-  const { clock, timers } = createVirtualWorld({ seed: 1 });
+  const world = createVirtualWorld({ seed: 1 });
+  const { clock, timers } = world;
   let aheadMs = hourMs;
   const callersClock = { ...clock, now: () => clock.now() + aheadMs, monotonicMs: clock.monotonicMs };
   const server = implement(
@@ -28,16 +29,7 @@ test('a caller whose clock ran an hour ahead and was put right is refused once, 
     transport,
     logicalClock: createRejoiningClock({ clock: callersClock }),
   });
-  const context: CallContext = {
-    caller: { kind: 'service', id: 'till' },
-    correlationId: 'cor',
-    step: 0,
-    traceparent: undefined,
-    idempotencyKey: undefined,
-    deadlineAtMs: clock.monotonicMs() + 1_000,
-    signal: new AbortController().signal,
-    headers: {},
-  };
+  const context = ownContext(world, { service: 'till', timeoutMs: 1_000 });
   const look = () => client.look({}, context);
   const refusal = { code: 'contract/clock-skew', detail: expect.stringContaining('till: ') };
   await expect(look()).rejects.toMatchObject(refusal);

@@ -63,8 +63,7 @@ export interface PartitionLag {
   readonly events: number;
 }
 
-/** What a read found: nothing, all that there was, or as much as it may take. */
-/** How many events there were; `full`: there may be more. */
+/** What a read found: so many events, all that there were, or as much as it may take (`full`). */
 type Read = number | 'full';
 
 /** Consumes topics as a member of a group. Nothing happens until its component is started. */
