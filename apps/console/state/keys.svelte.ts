@@ -61,15 +61,16 @@ export const shortcuts = {
 
 /** Listens until the function it gives back is called. */
 export function listen(): () => void {
-  let goneToAtMs = 0;
+  /** When `g` was pressed, until the key after it. */
+  let goneToAtMs: number | undefined;
   function onKey(event: KeyboardEvent): void {
     const { key, target } = event;
     if (!isOn || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if ((target as Element).closest?.('input, textarea, select, [contenteditable]')) return;
     if (key === '?') shortcuts.isShown = !isShown;
     else if (document.querySelector('dialog[open]')) return;
-    else if (event.timeStamp - goneToAtMs < pairMs && Object.hasOwn(places, key)) {
-      goneToAtMs = 0;
+    else if (goneToAtMs !== undefined && event.timeStamp - goneToAtMs < pairMs && Object.hasOwn(places, key)) {
+      goneToAtMs = undefined;
       go(href(places[key as keyof typeof places]));
     } else if (key === 'g') goneToAtMs = event.timeStamp;
     else if (key === '/') document.querySelector<HTMLElement>('main [type=search]')?.focus();
