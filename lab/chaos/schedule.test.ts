@@ -31,7 +31,8 @@ test('whatever the seed, faults are in order, within the time, at targets that e
       for (const { fault } of planned) counts.set(fault, (counts.get(fault) ?? 0) + 1);
       expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(1);
     }),
-    { numRuns: 40 },
+    // The last fault of this one came so late that it was rounded to the end.
+    { numRuns: 40, examples: [[801_595_045, 426_887]] },
   );
 });
 

@@ -46,12 +46,13 @@ export function drawSchedule({ seed, forMs, faults }: ScheduleOptions): PlannedF
     const { name, targets, durationMs } = deck.shift() as Drawable;
     const [least, most] = durationMs;
     const lasts = between(random, least, most);
-    if (atMs >= forMs) break;
+    const startsAtMs = Math.round(atMs);
+    if (startsAtMs >= forMs) break;
     planned.push({
       index: planned.length,
       fault: name,
       target: targets[Math.floor(random.next() * targets.length)] as string,
-      atMs: Math.round(atMs),
+      atMs: startsAtMs,
       durationMs: Math.round(Math.min(lasts, Math.max(least, forMs - atMs))),
     });
     atMs += between(random, ...gapMs);
