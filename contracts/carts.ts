@@ -372,7 +372,8 @@ export const carts = defineService({
     join: {
       method: 'POST',
       path: '/carts/{cartId}/join',
-      summary: 'Brings what is in a guest’s cart into the cart of the customer who signed in. Repeats add nothing.',
+      summary:
+        'Brings what is in a guest’s cart into the cart of the customer who signed in. Repeats add nothing, and nobody else can have it after that.',
       access: ['customer', 'staff'],
       params: ofCart,
       responses: { 200: Cart },

@@ -38,6 +38,7 @@ export function newCart(
     codes: [],
     lines: noLines,
     joinedInto: null,
+    joinedBy: null,
     updatedAtMs: nowMs,
   };
 }

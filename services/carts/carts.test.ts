@@ -133,6 +133,35 @@ describe('a cart', () => {
     expect(await shop.call('get', { as: 'staff:usr_1', params: { cartId: own } })).toMatchObject({ status: 200 });
   });
 
+  test('of a guest joins the cart of the first who signs in, and is nothing to whoever signs in with it later', async () => {
+    const [first, second] = ['customer:usr_first', 'customer:usr_second'];
+    const guest = await shop.newCart(undefined, [add('ROPE', 2)]);
+    const { body: own } = await shop.call('join', { as: first, params: { cartId: guest } });
+    for (const operation of ['join', 'get']) {
+      const refused = await shop.call(operation, { as: second, params: { cartId: guest } });
+      expect(refused).toMatchObject({ status: 404, body: { code: 'carts/not-found' } });
+    }
+    expect(await shop.call('join', { as: 'staff:usr_1', params: { cartId: guest } })).toMatchObject({ status: 404 });
+    expect(await shop.call('join', { as: 'staff:usr_1', params: { cartId: own.id } })).toMatchObject({ status: 404 });
+    expect((await shop.call('create', { as: second, body: {} })).body.lines).toEqual([]);
+    // The tab that still shows it to a guest, and the repeat whose answer was lost.
+    expect(await shop.call('get', { params: { cartId: guest } })).toMatchObject({ status: 200 });
+    const again = await shop.call('join', { as: first, params: { cartId: guest } });
+    expect(again.body).toMatchObject({ id: own.id, lines: [{ sku: 'ROPE', quantity: 2 }] });
+  });
+
+  test('of a guest joins one cart only when many sign in with it at once, at any instance', async () => {
+    const guest = await shop.newCart(undefined, [add('ROPE', 2)]);
+    const other = shop.another();
+    const people = Array.from({ length: 8 }, (_, i) => `customer:usr_race_${i}`);
+    const replies = await Promise.all(
+      people.map((as, i) => shop.call('join', { as, params: { cartId: guest }, on: i % 2 === 0 ? shop : other })),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(404)]);
+    const carts = await Promise.all(people.map((as) => shop.call('create', { as, body: {} })));
+    expect(carts.filter(({ body }) => body.lines.length > 0)).toHaveLength(1);
+  });
+
   test('makes one cart of a customer who begins in many places at once', async () => {
     const other = shop.another();
     const replies = await Promise.all(
@@ -271,6 +300,16 @@ describe('a checkout', () => {
     shop.neighbours.ordersUp = true;
     expect(await shop.checkOut(cartId, 1_980)).toMatchObject({ status: 200, body: { state: 'confirmed' } });
     expect((await shop.call('get', { as, params: { cartId: own.id } })).body.lines).toEqual([]);
+  });
+
+  test('of a customer takes what was ordered out of the guest’s cart that it came from, too', async () => {
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    const as = 'customer:usr_came';
+    const { body: own } = await shop.call('join', { as, params: { cartId } });
+    await shop.call('edit', { params: { cartId }, body: { edits: [add('ROPE')] } });
+    expect(await shop.checkOut(own.id, 1_980, { as })).toMatchObject({ status: 200, body: { state: 'confirmed' } });
+    // What came later is not ordered.
+    expect((await shop.call('get', { params: { cartId } })).body.lines).toMatchObject([{ sku: 'ROPE', quantity: 1 }]);
   });
 
   test('of a guest who signs in just as it ends takes what was ordered out of both carts, too', async () => {

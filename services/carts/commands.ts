@@ -149,10 +149,12 @@ export async function applyCommands(
     const { customerId, newCartId, nowMs } = command;
     const guest = cartFor(command);
     if (guest.customerId === customerId) return guest;
+    // Staff see more than is theirs to take.
+    if ((guest.customerId ?? guest.joinedBy ?? customerId) !== customerId) throw cartsProblems['not-found']();
     const { currency, destination } = guest;
     const own = cartOfCustomer(customerId) ?? newCart(newCartId, customerId, { currency, destination }, nowMs);
     const joined = joinCarts(own, guest, nowMs);
-    if (guest.joinedInto !== own.id) setCart({ ...guest, joinedInto: own.id });
+    if (guest.joinedInto !== own.id) setCart({ ...guest, joinedInto: own.id, joinedBy: customerId });
     return setCart(joined);
   }
 
@@ -178,7 +180,11 @@ export async function applyCommands(
     if (state === 'refused') book.giveBack(known);
     const own = carts.get(known.cartId);
     const joined = own?.joinedInto ? carts.get(own.joinedInto) : undefined;
-    for (const cart of [own, joined]) {
+    // What was a guest's is the customer's by now, and bought.
+    const guests = [...carts.values()].filter(
+      ({ joinedInto, lines }) => joinedInto === known.cartId && hasSeen(lines, known.seen),
+    );
+    for (const cart of [own, joined, ...guests]) {
       if (cart) setCart(endRound(cart, known, state === 'confirmed', nowMs));
     }
     return setCheckout({ ...settled, request: null });
@@ -230,10 +236,17 @@ export async function applyCommands(
   return verdicts;
 }
 
-/** A guest's cart is whoever's who knows its id; a customer's is shown to that customer and to staff. */
+/**
+ * A guest's cart is whoever's who knows its id, until it joins a customer's: then it is no other customer's, who would find
+ * what the first may have bought by now. A customer's is shown to that customer and to staff.
+ */
 export function visible(cart: CartRecord | undefined, { kind, id }: Caller): CartRecord {
   const isOurs = kind === 'staff' || kind === 'admin' || kind === 'service';
-  if (!cart || (cart.customerId !== null && !isOurs && cart.customerId !== id)) throw cartsProblems['not-found']();
+  const isAnothers =
+    cart &&
+    ((cart.customerId !== null && cart.customerId !== id) ||
+      (kind !== 'anonymous' && cart.joinedBy !== null && cart.joinedBy !== id));
+  if (!cart || (isAnothers && !isOurs)) throw cartsProblems['not-found']();
   return cart;
 }
 

@@ -14,7 +14,9 @@ export interface CartRecord {
   readonly shippingMethod: string | null;
   readonly codes: readonly string[];
   readonly lines: LineMap;
+  /** Of a guest's: the cart that it has joined, and whose that is. Nobody else's cart takes its items as well. */
   readonly joinedInto: string | null;
+  readonly joinedBy: string | null;
   readonly updatedAtMs: number;
 }
 

@@ -7,7 +7,8 @@ interface CartRow extends Omit<CartRecord, 'updatedAtMs'> {
 }
 
 const cartColumns = `id, customer_id as "customerId", version, round, currency, destination,
-  shipping_method as "shippingMethod", codes, lines, joined_into as "joinedInto", updated_at as "updatedAt"`;
+  shipping_method as "shippingMethod", codes, lines, joined_into as "joinedInto", joined_by as "joinedBy",
+  updated_at as "updatedAt"`;
 
 const cartOf = ({ updatedAt, ...row }: CartRow): CartRecord => ({ ...row, updatedAtMs: updatedAt.getTime() });
 
@@ -17,13 +18,16 @@ export async function readCart(database: Queryable, id: string): Promise<CartRec
 }
 
 const lockCartsSql = `select ${cartColumns} from cart
-  where id = any ($1::text[] || array(select joined_into from cart where id = any ($3::text[]) and joined_into is not null))
+  where id = any ($1::text[] || array(
+      select joined_into from cart where id = any ($3::text[]) and joined_into is not null
+      union all
+      select id from cart where joined_into = any ($3::text[])))
     or customer_id = any ($2::text[])
   order by id for update`;
 
 /**
- * Reads and locks carts by id, and those of customers; `withJoined`: of which carts also the one that they have joined. Rows
- * are always locked in one order: keys, carts, checkouts, uses.
+ * Reads and locks carts by id, and those of customers; `withJoined`: of which carts also the one that they have
+ * joined, and those that have joined them. Rows are always locked in one order: keys, carts, checkouts, uses.
  */
 export async function lockCarts(
   tx: Transaction,
@@ -51,10 +55,12 @@ const insertCartsSql = `
 const updateCartsSql = `
   update cart set version = new.version, round = new.round, currency = new.currency,
     destination = nullif(new.destination, 'null'), shipping_method = new.shipping_method, codes = new.codes,
-    lines = new.lines, joined_into = new.joined_into, updated_at = to_timestamp(new.updated_at_ms / 1000)
+    lines = new.lines, joined_into = new.joined_into, joined_by = new.joined_by,
+    updated_at = to_timestamp(new.updated_at_ms / 1000)
   from unnest($1::text[], $2::bigint[], $3::int[], $4::text[], $5::jsonb[], $6::text[], $7::jsonb[], $8::jsonb[],
-    $9::text[], $10::double precision[])
-    as new (id, version, round, currency, destination, shipping_method, codes, lines, joined_into, updated_at_ms)
+    $9::text[], $10::text[], $11::double precision[])
+    as new (id, version, round, currency, destination, shipping_method, codes, lines, joined_into, joined_by,
+      updated_at_ms)
   where cart.id = new.id`;
 
 export async function insertCarts(tx: Transaction, carts: readonly CartRecord[]): Promise<void> {
@@ -90,6 +96,7 @@ export async function updateCarts(tx: Transaction, carts: readonly CartRecord[])
     carts.map((cart) => JSON.stringify(cart.codes)),
     carts.map((cart) => JSON.stringify(cart.lines)),
     carts.map((cart) => cart.joinedInto),
+    carts.map((cart) => cart.joinedBy),
     carts.map((cart) => cart.updatedAtMs),
   ]);
 }

@@ -177,12 +177,17 @@ export const cart = {
   async join(): Promise<void> {
     await sync();
     if (kept.id !== undefined && kept.cart?.customerId === undefined) {
-      const { body } = await api.carts.join({ params: { cartId: kept.id } });
-      keep({ id: body.id, cart: body });
-    } else {
-      const { body } = await api.carts.create({ body: { currency: currency.current }, key: newKey() });
-      keep({ id: body.id, cart: body });
+      try {
+        const { body } = await api.carts.join({ params: { cartId: kept.id } });
+        return keep({ id: body.id, cart: body });
+      } catch (error) {
+        if (!isApiProblem(error, 'carts/not-found')) throw error;
+        // Somebody else signed in with it before: it is theirs.
+        cart.leave();
+      }
     }
+    const { body } = await api.carts.create({ body: { currency: currency.current }, key: newKey() });
+    keep({ id: body.id, cart: body });
   },
   leave(): void {
     kept = fresh();
