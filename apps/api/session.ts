@@ -70,14 +70,16 @@ export function createSession(options: SessionOptions) {
     if (!now) return false;
     // Another tab was faster.
     if (now.accessToken !== worn && isGood(now)) return true;
+    // Whoever signs out meanwhile stays so, and another session is none of this one's business.
+    const isStill = () => kept()?.refreshToken === now.refreshToken;
     try {
-      keep((await api.users.refresh({ body: { refreshToken: now.refreshToken } })).body);
-      return true;
+      const { body } = await api.users.refresh({ body: { refreshToken: now.refreshToken } });
+      if (isStill()) keep(body);
     } catch (error) {
-      if (isApiProblem(error, 'users/refresh-refused')) forget();
-      else throw error;
-      return false;
+      if (!isApiProblem(error, 'users/refresh-refused')) throw error;
+      if (isStill()) forget();
     }
+    return kept() !== undefined;
   }
 
   const renewOnce = (): Promise<boolean> => {
