@@ -13,7 +13,7 @@ export interface FrontBalancer {
 
 /** Spreads requests over the gateways that the mesh knows. */
 export function createFrontBalancer(
-  { world, mesh, seams }: ServicesOptions,
+  { world, mesh, seams, isBehindEdge = false }: ServicesOptions,
   directory: Directory,
   at: Address,
   handle: Door | undefined,
@@ -21,7 +21,14 @@ export function createFrontBalancer(
 ): FrontBalancer {
   const members = gatewaysIn(directory, seams?.doorOf);
   const pool = createPool({ world, name: 'gateways', members, zone: mesh?.zone ?? 'a', telemetry });
-  const layer7 = createLayer7({ world, rules: [{ to: [{ pool }] }], telemetry, ...at, ...(handle ? { handle } : {}) });
+  const layer7 = createLayer7({
+    world,
+    rules: [{ to: [{ pool }] }],
+    telemetry,
+    isBehindEdge,
+    ...at,
+    ...(handle ? { handle } : {}),
+  });
   const leaving: Component = {
     name: 'leaving',
     // Before the registration ends, which gives clients the time to connect anew.

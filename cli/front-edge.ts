@@ -52,7 +52,7 @@ export async function startEdge(options: ServicesOptions, edge: EdgeConfig): Pro
   });
   const host = createHost({ log: world.log, timers: world.timers, drainTimeoutMs: edgeDrainMs });
   let leaveMs = leaveMsDefault;
-  const operators = createOperatorPort(edge.operators, observed, { readings: true });
+  const operators = createOperatorPort(edge.operators, observed, { isOutside: true });
   if (options.keptLog) host.add(options.keptLog);
   host.add(observed.component);
   host.add(lately.component);

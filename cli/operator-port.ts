@@ -12,13 +12,13 @@ export interface OperatorPort {
 }
 
 /**
- * Whether this process lives, and its numbers: for Prometheus and for probes, which have no certificates. `readings`: also the
- * sums that the console draws, of a process that is no part of the mesh and can't be asked there.
+ * Whether this process lives, and its numbers: for Prometheus and for probes, which have no certificates. `isOutside`: also what
+ * the console draws, the sums and the spans of a process that is no part of the mesh and can't be asked there.
  */
 export function createOperatorPort(
   at: Address,
-  { metricsPage, readings }: ProcessTelemetry,
-  shows: { readonly readings?: boolean } = {},
+  { metricsPage, readings, telemetry }: ProcessTelemetry,
+  { isOutside = false }: { readonly isOutside?: boolean } = {},
 ): OperatorPort {
   const app = createHttpServer({ routes: [], admit: (request) => request });
   app.get('/livez', async () => ({ status: 'alive' }));
@@ -26,7 +26,12 @@ export function createOperatorPort(
     reply.header('content-type', prometheusContentType);
     return metricsPage();
   });
-  if (shows.readings) app.get('/readings', async () => readings());
+  if (isOutside) {
+    app.get('/readings', async () => readings());
+    app.get<{ Params: { traceId: string } }>('/traces/:traceId', async ({ params }) => ({
+      spans: telemetry.spans.trace(params.traceId),
+    }));
+  }
   return {
     metrics: `http://${addressOf(at)}/metrics`,
     component: {

@@ -3,7 +3,7 @@ import type { EventLog } from '#kit/messaging';
 import type { Recorder } from '#kit/objectives';
 import { addressOf } from './address.ts';
 import { composedServices, publishesEvents } from './compose.ts';
-import { edgesOf, readingsOfEdges } from './edges.ts';
+import { edgesOf, readElsewhere } from './edges.ts';
 import type { FaultSwitches } from './faults.ts';
 import { keptFolder } from './kept.ts';
 import { createLaboratory } from './laboratory.ts';
@@ -31,7 +31,7 @@ const askTimeoutMs = 1_500;
 export function createOperatorViews(options: OperatorViewsOptions): OperatorViews {
   const { world, process, services, observed, mesh, log, unready, faults } = options;
   const { spans } = observed.telemetry;
-  const elsewhere = (path: string, timeoutMs: number) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]);
+  const elsewhere = readElsewhere(options.dataDir, mesh);
   return {
     log,
     ...(faults
@@ -48,10 +48,7 @@ export function createOperatorViews(options: OperatorViewsOptions): OperatorView
       return viewSystem({
         ...{ clock: world.clock, process, services, unready },
         here: () => readings,
-        elsewhere: async () => {
-          const asked = [elsewhere('/readings', askTimeoutMs), readingsOfEdges(options.dataDir, askTimeoutMs)];
-          return (await Promise.all(asked)).flat();
-        },
+        elsewhere: () => elsewhere('/readings', askTimeoutMs),
         expected: () => [
           ...(mesh?.directory.instances ?? []).map((each) => ({ ...each, address: addressOf(each) })),
           ...edgesOf(options.dataDir),

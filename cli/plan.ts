@@ -64,7 +64,9 @@ export async function createPlanner(options: ProcessesOptions): Promise<Planner>
       ...(isMeshed ? { mesh: { host: internalHost, port, operatorPort, ...topology.mesh } } : {}),
       public: door,
       ...(fronts.entrance ? { entrance: fronts.entrance } : {}),
-      ...(fronts.balancer && runs.includes('balancer') ? { balancer: fronts.balancer } : {}),
+      ...(fronts.balancer && runs.includes('balancer')
+        ? { balancer: fronts.balancer, isBehindEdge: fronts.edge !== undefined }
+        : {}),
       ...(options.internalDoor && runs.includes('gateway') ? { internalDoor: options.internalDoor } : {}),
       doors: fronts.doorsOf(runs),
       ...(apps !== undefined && runs.includes('gateway') ? { apps } : {}),

@@ -20,7 +20,7 @@ import {
 } from './compose.ts';
 import { connectMail } from './connect-mail.ts';
 import type { Address, Door } from './doors.ts';
-import { edgesOf } from './edges.ts';
+import { edgesOf, readElsewhere } from './edges.ts';
 import { exitCodes, Failure } from './failure.ts';
 import type { EdgeConfig } from './front-edge.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
@@ -62,6 +62,8 @@ export interface ServicesConfig {
   readonly internalDoor?: Address;
   /** Where the balancer listens, if it runs here. */
   readonly balancer?: Address;
+  /** Clients reach the balancer through an edge of this topology. Default false. */
+  readonly isBehindEdge?: boolean;
   readonly edge?: EdgeConfig;
   /** Which of these the parent opens, and hands to every process that is to answer there. */
   readonly doors?: Readonly<Partial<Record<DoorName, Address>>>;
@@ -411,7 +413,7 @@ function internalDoorOf(
   mesh: Mesh | undefined,
 ) {
   const collector = createTraceCollector({
-    elsewhere: (path, timeoutMs) => mesh?.client.readAll(path, timeoutMs) ?? Promise.resolve([]),
+    elsewhere: readElsewhere(dataDir, mesh),
     here: telemetry.spans.trace,
   });
   const others = () => mesh?.directory.instances.filter(({ process }) => process !== name) ?? [];

@@ -4,6 +4,7 @@ import * as analyticsModule from '#contracts/analytics';
 import * as assistantModule from '#contracts/assistant';
 import * as cartsModule from '#contracts/carts';
 import * as commonModule from '#contracts/common';
+import { edgeProblems } from '#contracts/edge';
 import * as inventoryModule from '#contracts/inventory';
 import * as notificationsModule from '#contracts/notifications';
 import { operators } from '#contracts/operators';
@@ -61,6 +62,7 @@ export function namesFor(chapter: Pick<Chapter, 'shapes'>): Names {
 /** Tables of problems by prefix: what any operation may answer first. */
 export const problemTables: ReadonlyMap<string, Readonly<Record<string, ProblemDescription>>> = new Map([
   ['contract', describeProblems(contractProblems)],
+  ['edge', describeProblems(edgeProblems)],
   ['mesh', describeProblems(meshProblems)],
   ...chapters.flatMap(({ contract: { service, problems } }) =>
     problems ? [[service, describeProblems(problems)] as const] : [],

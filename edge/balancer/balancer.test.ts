@@ -353,7 +353,7 @@ test('a gateway that says it is well itself is neither left alone nor passed ove
   const excused: Answer = (_request, response) =>
     void response.writeHead(503, { 'retry-after': '1', 'holdfast-fault': 'elsewhere' }).end('products are away');
   const pool = poolOf([await member('one', excused), await member('two', excused)]);
-  const url = await balance([{ to: [{ pool }] }]);
+  const url = await balance([{ to: [{ pool }] }], { isBehindEdge: true });
   for (let i = 0; i < 12; i++) {
     const reply = await get(url);
     expect(reply).toMatchObject({ status: 503, body: 'products are away', headers: { 'holdfast-fault': 'elsewhere' } });

@@ -1,14 +1,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Dispatcher, Pool } from 'undici';
-import { headerNames } from '#kit/contract';
+import { edgeProblems } from '#contracts/edge';
+import { contractProblems, endWithProblem, headerNames, type Problem, refuseBytes } from '#kit/contract';
 import type { CallOutcome, Endpoint } from '#kit/mesh';
 import type { Component, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
+import { ownReply } from '../http/answer.ts';
 import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
 import { refuse } from '../http/guard.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
-import { createHopTelemetry, noHop, statusGone } from '../http/observe.ts';
+import { createHopTelemetry, noHop, statusGone, type Visit } from '../http/observe.ts';
 import type { BalancerPool } from './pool.ts';
 import { choosePool, cookieOf, findRule, type RequestHead, type Rule } from './routes.ts';
 import { tunnel } from './tunnel.ts';
@@ -34,8 +36,10 @@ export interface Layer7Options {
   readonly memberConnectionsMax?: number;
   /** Default 10,000. */
   readonly connectionsMax?: number;
-  /** Counts what it serves and whom it calls. Default: nothing is counted. */
+  /** Counts what it serves and whom it calls, and records its part of traces. Default: nothing. */
   readonly telemetry?: Telemetry;
+  /** Clients reach it through an edge of ours alone: what that says of its span is believed, and it is told in turn. Default false. */
+  readonly isBehindEdge?: boolean;
 }
 
 export interface Layer7 {
@@ -56,7 +60,7 @@ const connectTimeoutMs = 1_000;
 export function createLayer7(options: Layer7Options): Layer7 {
   const { world, rules, host = '127.0.0.1', port = 0 } = options;
   const { tryTimeoutMs = 2_000, lastTryTimeoutMs = 30_000, memberConnectionsMax = 64 } = options;
-  const { bufferBytesMax = 64 * 1024, buffersBytesMax = 64 * 1024 * 1024 } = options;
+  const { isBehindEdge = false, bufferBytesMax = 64 * 1024, buffersBytesMax = 64 * 1024 * 1024 } = options;
   const clients = new Map<string, Pool>();
   const held = createHeldBodies({ eachMax: bufferBytesMax, allMax: buffersBytesMax });
   let isLeaving = false;
@@ -69,7 +73,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
       { name: 'holdfast_balancer_buffered_bytes', help: 'Bodies that are held until a member has answered.' },
       () => held.sizeBytes,
     );
-    return createHopTelemetry({ telemetry, service: 'balancer', callee: 'gateway', active: () => active });
+    return createHopTelemetry({ clock, telemetry, service: 'balancer', callee: 'gateway', active: () => active });
   }
 
   function clientOf({ instance }: Endpoint): Pool {
@@ -82,22 +86,22 @@ export function createLayer7(options: Layer7Options): Layer7 {
     return client;
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
     const head = headOf(request);
     const refusal = refuse(guardedOf(request));
-    if (refusal) return answer(response, refusal.status, refusal.why, { connection: 'close' });
+    if (refusal) return refuseRequest(request, response, refusal);
     const rule = findRule(rules, head);
-    if (!rule) return answer(response, 404, 'nothing is served here');
+    if (!rule) return answer(request, response, contractProblems['not-found']());
     const key = stickyKey(rule, head, response);
     const pool = choosePool(rule, key, world.random);
-    if (!pool) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
+    if (!pool) return answer(request, response, nobodyThere());
     const size = Number(request.headers['content-length'] ?? 0);
     const hasBody = size > 0 || request.headers['transfer-encoding'] !== undefined;
     if (!hasBody || !held.take(size))
-      return send(request, response, head, { pool, key, body: hasBody ? request : null, mayRepeat: !hasBody });
+      return send(request, response, head, { visit, pool, key, body: hasBody ? request : null, mayRepeat: !hasBody });
     try {
       const body = await bufferBody(request, size);
-      await send(request, response, head, { pool, key, body, mayRepeat: true });
+      await send(request, response, head, { visit, pool, key, body, mayRepeat: true });
     } finally {
       held.giveBack(size);
     }
@@ -114,6 +118,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
   }
 
   interface Work {
+    readonly visit: Visit;
     readonly pool: BalancerPool;
     readonly key: string | undefined;
     readonly body: IncomingMessage | Buffer | null;
@@ -127,8 +132,8 @@ export function createLayer7(options: Layer7Options): Layer7 {
     head: RequestHead,
     work: Work,
   ): Promise<void> {
-    const { pool, key, body, mayRepeat } = work;
-    const headers = inwardHeaders(request, false);
+    const { visit, pool, key, body, mayRepeat } = work;
+    const headers = inwardHeaders(request, false, visit.spanId);
     const tried = new Set<string>();
     let isGone = false;
     let attempt = new AbortController();
@@ -138,7 +143,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
     });
     for (let tries = 1; ; tries++) {
       const endpoint = pool.choose({ key, tried });
-      if (!endpoint) return answer(response, 503, 'no instance is there', { 'retry-after': '1' });
+      if (!endpoint) return answer(request, response, nobodyThere());
       const isLast =
         tries >= triesMax ||
         !mayRepeat ||
@@ -171,9 +176,11 @@ export function createLayer7(options: Layer7Options): Layer7 {
         if (reply.statusCode === 503 && !isLast && !isExcused(reply)) {
           await reply.body.dump();
           end('failed');
+          visit.failed(endpoint.instance.process, startMs, new Error('status 503'));
           continue;
         }
-        relay(head, reply, response, end);
+        visit.heard(reply.headers);
+        relay(head, reply, response, { end, isBehindEdge });
         return;
       } catch (error) {
         cancel();
@@ -181,14 +188,25 @@ export function createLayer7(options: Layer7Options): Layer7 {
         if (isGone) return end('well');
         hop.called(undefined, clock.monotonicMs() - startMs);
         end('failed');
+        visit.failed(endpoint.instance.process, startMs, isLate ? new Error('no answer in time') : error);
         const another = tries < triesMax && (isNotSent(error) ? mayRepeat || body === null : !isLast);
         if (another && pool.endpoints.length > tried.size) continue;
         world.log.warn('no instance answers', { path: head.path, tries, error });
-        return answer(response, isLate ? 504 : 502, isLate ? 'no answer in time' : 'no instance answers', {
-          'retry-after': '1',
-        });
+        return answer(request, response, isLate ? contractProblems.timeout() : edgeProblems.unreachable());
       }
     }
+  }
+
+  function answer(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
+    const { status, headers, body } = ownReply(problem, request, world.ids);
+    response.writeHead(status, headers).end(body);
+  }
+
+  /** What follows a refused head can't be trusted to be where it seems to be. */
+  function refuseRequest(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
+    response.setHeader('connection', 'close');
+    refused.add(request.socket);
+    answer(request, response, problem);
   }
 
   const server = createServer(
@@ -198,32 +216,41 @@ export function createLayer7(options: Layer7Options): Layer7 {
       requestTimeout: 0,
       keepAliveTimeout: 72_000,
       noDelay: true,
+      // Refused by the guard, which says why.
+      requireHostHeader: false,
     },
     (request, response) => {
       response.on('error', () => {});
       if (isLeaving) response.setHeader('connection', 'close');
       active++;
-      const startMs = clock.monotonicMs();
+      const visit = hop.begin(isBehindEdge ? request.headers[headerNames.hop] : undefined);
       response.once('close', () => {
         active--;
-        hop.served(response.headersSent ? response.statusCode : statusGone, clock.monotonicMs() - startMs);
+        visit.served(response.headersSent ? response.statusCode : statusGone);
       });
-      handle(request, response).catch((error) => {
+      handle(request, response, visit).catch((error) => {
         world.log.debug('a request was broken off', { error });
         response.destroy();
       });
     },
   );
   server.maxConnections = options.connectionsMax ?? 10_000;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (refused.has(socket)) socket.destroy();
+    else refuseBytes(error, socket);
+  });
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    refuseRequest(request, response, contractProblems['expectation-failed']());
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, begun: Buffer) => {
     socket.on('error', () => socket.destroy());
     const head = headOf(request);
     const rule = findRule(rules, head);
     const key = rule?.sticky && cookieOf(head.headers['cookie']?.toString(), rule.sticky.cookie);
     const pool = rule && choosePool(rule, key, world.random);
-    if (!pool || refuse(guardedOf(request)))
-      return void socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-    tunnel({ request, socket, begun, pool, key, headers: inwardHeaders(request, false) });
+    const refusal = refuse(guardedOf(request)) ?? (pool ? undefined : contractProblems['not-found']());
+    if (refusal || !pool) return endWithProblem(socket, refusal ?? nobodyThere());
+    tunnel({ request, socket, begun, pool, key, headers: inwardHeaders(request, false, undefined) });
   });
   const tunnels = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -279,9 +306,9 @@ function relay(
   { method }: RequestHead,
   reply: Dispatcher.ResponseData,
   response: ServerResponse,
-  end: ReturnType<BalancerPool['begin']>,
+  { end, isBehindEdge }: { readonly end: ReturnType<BalancerPool['begin']>; readonly isBehindEdge: boolean },
 ): void {
-  const headers = outwardHeaders(reply.headers as Headers);
+  const headers = outwardHeaders(reply.headers as Headers, isBehindEdge);
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
     // Its own cookies, and the one that keeps it here.
@@ -314,8 +341,7 @@ function outcomeOf(reply: Dispatcher.ResponseData): CallOutcome {
 const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 const isNotSent = (error: unknown): boolean => notSent.has((error as { code?: string }).code ?? '');
 
-function answer(response: ServerResponse, status: number, why: string, headers: Record<string, string> = {}): void {
-  response
-    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers })
-    .end(`${why}\n`);
-}
+const nobodyThere = () => contractProblems.unavailable({ detail: 'no instance is there' });
+
+/** Whose answer is on its way: the parser's complaint about what follows is not worth another. */
+const refused = new WeakSet<object>();

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { edgeProblems } from '#contracts/edge';
+import { endWithProblem } from '#kit/contract';
 import type { Headers } from '../http/headers.ts';
 import type { BalancerPool } from './pool.ts';
 
@@ -22,7 +24,7 @@ export function tunnel(options: TunnelOptions, tried: ReadonlySet<string> = new 
   const { request, socket, begun, pool, key, headers } = options;
   const endpoint = tried.size < triesMax ? pool.choose({ key, tried }) : undefined;
   if (!endpoint || tried.has(endpoint.instance.process)) {
-    socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    endWithProblem(socket, edgeProblems.unreachable());
     return;
   }
   const { host, port, process } = endpoint.instance;

@@ -33,7 +33,7 @@ export interface CdnOptions {
   readonly originConnectionsMax?: number;
   /** The origin has so long to begin its reply. Default 30,000 ms; nothing is said to it twice. */
   readonly originTimeoutMs?: number;
-  /** Counts what it serves, from where, and how full it is. Default: nothing is counted. */
+  /** Counts what it serves, from where, and how full it is, and records its part of traces. Default: nothing. */
   readonly telemetry?: Telemetry;
 }
 
@@ -85,7 +85,7 @@ export function createCdn(options: CdnOptions): Cdn {
       { name: 'holdfast_edge_replies_total', help: 'Replies, by where they came from.', labels: ['outcome'] },
       () => Object.entries(counts).map(([outcome, value]) => ({ labels: { outcome }, value })),
     );
-    return createHopTelemetry({ telemetry, service: 'edge', callee: 'balancer', active });
+    return createHopTelemetry({ clock: world.clock, telemetry, service: 'edge', callee: 'balancer', active });
   }
 
   const open = (at: Listening, keys: TlsKeys | undefined) => {
@@ -98,7 +98,7 @@ export function createCdn(options: CdnOptions): Cdn {
       onRefused: () => {
         counts.refused++;
       },
-      onServed: hop.served,
+      hop,
       handle: createReverseProxy({ world, pool, cache, counts, onCalled: hop.called, isTls: keys !== undefined }),
     });
     fronts.push({ ...front, at });

@@ -1,13 +1,14 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
-import { headerNames } from '#kit/contract';
+import { edgeProblems } from '#contracts/edge';
+import { contractProblems, headerNames } from '#kit/contract';
 import type { World } from '#kit/runtime';
 import { bufferBody, createHeldBodies, isRepeatable } from '../http/body.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
-import type { HopTelemetry } from '../http/observe.ts';
+import type { HopTelemetry, Visit } from '../http/observe.ts';
 import type { CacheRequest, Entry, HttpCache } from './http-cache.ts';
 import type { CdnOutcome } from './index.ts';
-import type { FrontRequest, FrontResponse } from './server.ts';
+import { answerProblem, type FrontRequest, type FrontResponse } from './server.ts';
 
 export interface ReverseProxyOptions {
   readonly world: World;
@@ -38,26 +39,28 @@ interface Fetched {
 /** Answers from the cache, or asks the origin; one fetch for all who wait for the same thing. */
 export function createReverseProxy(
   options: ReverseProxyOptions,
-): (request: FrontRequest, response: FrontResponse) => void {
+): (request: FrontRequest, response: FrontResponse, visit: Visit) => void {
   const { world, pool, cache, counts, onCalled, isTls } = options;
   const { clock, timers } = world;
   const fetching = new Map<string, Fetching>();
   const held = createHeldBodies(heldBytesMax);
 
-  async function handle(request: FrontRequest, response: FrontResponse): Promise<void> {
+  async function handle(request: FrontRequest, response: FrontResponse, visit: Visit): Promise<void> {
     const asked = askedOf(request, isTls);
     const isRead = asked.method === 'GET' || asked.method === 'HEAD';
-    if (!isRead || asked.headers['range'] !== undefined) return pass(asked, request, response);
+    if (!isRead || asked.headers['range'] !== undefined) return pass(asked, request, response, visit);
     const kept = cache.find({ ...asked, method: 'GET' });
-    if (kept) return answerKept(asked, kept, response);
-    if (asked.method === 'HEAD' || asked.headers['authorization'] !== undefined) return pass(asked, request, response);
-    return answerMissing(asked, response);
+    if (kept) return answerKept(asked, kept, response, visit);
+    if (asked.method === 'HEAD' || asked.headers['authorization'] !== undefined)
+      return pass(asked, request, response, visit);
+    return answerMissing(asked, response, visit);
   }
 
-  async function answerKept(asked: CacheRequest, kept: Entry, response: FrontResponse): Promise<void> {
+  async function answerKept(asked: CacheRequest, kept: Entry, response: FrontResponse, visit: Visit): Promise<void> {
     const { response: usable, revalidation } = kept.policy.evaluateRequest({ ...asked, method: 'GET' });
     if (usable && !revalidation) return send(asked, response, kept, 'hit');
-    const renewing = renew(asked, kept, revalidation?.headers ?? {});
+    // Nobody waits for what is renewed behind a stale answer: it is no part of this visit.
+    const renewing = renew(asked, kept, revalidation?.headers ?? {}, usable ? undefined : visit);
     if (usable) {
       renewing.catch(() => {});
       return send(asked, response, kept, 'stale');
@@ -69,7 +72,7 @@ export function createReverseProxy(
       if (cache.mayServeStale(kept)) return send(asked, response, kept, 'stale');
       throw error;
     }
-    return answerMissing(asked, response);
+    return answerMissing(asked, response, visit);
   }
 
   /** The entry as it is now; undefined when the reply is not one to keep. Throws when the origin fails. */
@@ -77,10 +80,11 @@ export function createReverseProxy(
     asked: CacheRequest,
     kept: Entry,
     headers: Headers,
+    visit: Visit | undefined,
   ): Promise<{ entry: Entry; isSame: boolean } | undefined> {
     const question = { ...asked, method: 'GET', headers: { ...asked.headers, ...headers } };
     const { moment } = cache;
-    const fetched = await fetch(question, null);
+    const fetched = await fetch(question, null, visit);
     if (fetched.status >= 500) {
       await fetched.body.dump();
       throw new Error(`the origin answers ${fetched.status}`);
@@ -92,21 +96,21 @@ export function createReverseProxy(
     return entry && { entry, isSame: false };
   }
 
-  async function answerMissing(asked: CacheRequest, response: FrontResponse): Promise<void> {
+  async function answerMissing(asked: CacheRequest, response: FrontResponse, visit: Visit): Promise<void> {
     const key = `${asked.url} ${asked.headers['accept-encoding'] ?? ''} ${asked.headers['origin'] ?? ''}`;
     const leader = fetching.get(key);
     if (leader) {
       const entry = await leader.done;
       if (entry) return send(asked, response, entry, 'hit');
       // Not one to share: each for himself.
-      return relay(asked, response, await fetch(asked, null), 'passed');
+      return relay(asked, response, await fetch(asked, null, visit), 'passed');
     }
     const whole = withoutConditions(asked);
     const settled = Promise.withResolvers<Entry | undefined>();
     fetching.set(key, { done: settled.promise });
     const { moment } = cache;
     try {
-      const fetched = await fetch(whole, null);
+      const fetched = await fetch(whole, null, visit);
       const body = mayBeKept(fetched) ? await bodyUpTo(fetched.body, objectSizeBytesMax) : undefined;
       const entry = body?.isWhole ? cache.store(whole, fetched, body.bytes, moment) : undefined;
       settled.resolve(entry);
@@ -118,29 +122,40 @@ export function createReverseProxy(
     }
   }
 
-  async function pass(asked: CacheRequest, request: FrontRequest, response: FrontResponse): Promise<void> {
+  async function pass(
+    asked: CacheRequest,
+    request: FrontRequest,
+    response: FrontResponse,
+    visit: Visit,
+  ): Promise<void> {
     const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
     const size = Number(length ?? 0);
     if (isRepeatable(asked.method, asked.headers) && held.take(size)) {
       try {
-        return relay(asked, response, await fetch(asked, await bufferBody(request, size)), 'passed');
+        return relay(asked, response, await fetch(asked, await bufferBody(request, size), visit), 'passed');
       } finally {
         held.giveBack(size);
       }
     }
     const hasBody = length !== undefined || chunked !== undefined;
     const streams = hasBody || (request.httpVersionMajor === 2 && !request.readableEnded && asked.method !== 'HEAD');
-    return relay(asked, response, await fetch(asked, streams ? request : null), 'passed');
+    return relay(asked, response, await fetch(asked, streams ? request : null, visit), 'passed');
   }
 
-  async function fetch(asked: CacheRequest, body: Readable | Buffer | null): Promise<Fetched> {
-    const { method, url, headers } = asked;
+  async function fetch(
+    asked: CacheRequest,
+    body: Readable | Buffer | null,
+    visit: Visit | undefined,
+  ): Promise<Fetched> {
+    const { method, url } = asked;
+    const headers = visit?.spanId === undefined ? asked.headers : { ...asked.headers, [headerNames.hop]: visit.spanId };
     const mayRepeat = isRepeatable(method, headers) && (body === null || Buffer.isBuffer(body));
     const startMs = clock.monotonicMs();
     for (let sends = 1; ; sends++) {
       try {
         const reply = await pool.request({ path: url, method: method as Dispatcher.HttpMethod, headers, body });
         onCalled(reply.statusCode, clock.monotonicMs() - startMs);
+        visit?.heard(reply.headers);
         return { status: reply.statusCode, headers: reply.headers, body: reply.body };
       } catch (error) {
         if (!mayRepeat || sends >= sendsMax || !broken.has((error as { code?: unknown }).code)) {
@@ -194,17 +209,13 @@ export function createReverseProxy(
     else response.end(entry.body);
   }
 
-  return (request, response) => {
-    handle(request, response).catch((error) => {
+  return (request, response, visit) => {
+    handle(request, response, visit).catch((error) => {
       counts.failed++;
       if (response.headersSent) return void response.destroy();
       world.log.warn('the origin can not be reached', { error });
-      begin(response, 502, {
-        'content-type': 'text/plain; charset=utf-8',
-        'cache-control': 'no-store',
-        'retry-after': '2',
-      });
-      response.end('The shop can not be reached just now. Please try again in a moment.\n');
+      const isLate = (error as { code?: unknown }).code === 'UND_ERR_HEADERS_TIMEOUT';
+      answerProblem(request, response, isLate ? contractProblems.timeout() : edgeProblems.unreachable(), world);
     });
   };
 }
@@ -224,7 +235,7 @@ function begin(response: FrontResponse, status: number, headers: Headers): void 
 
 /** The request as the origin gets it: our word for where it comes from, one of the codings that it knows. */
 function askedOf(request: FrontRequest, isTls: boolean): CacheRequest {
-  const headers = inwardHeaders(request, isTls);
+  const headers = inwardHeaders(request, isTls, undefined);
   const coding = codingOf(headers['accept-encoding']?.toString());
   if (coding) headers['accept-encoding'] = coding;
   else delete headers['accept-encoding'];
@@ -240,12 +251,7 @@ export function codingOf(accepted: string | undefined): string | undefined {
 
 /** What the origin says to caches is for us. */
 function forClients(headers: Headers): Headers {
-  const {
-    'cdn-cache-control': _life,
-    'cache-tag': _tags,
-    [headerNames.fault]: _fault,
-    ...rest
-  } = outwardHeaders(headers);
+  const { 'cdn-cache-control': _life, 'cache-tag': _tags, ...rest } = outwardHeaders(headers, false);
   return rest;
 }
 

@@ -6,9 +6,12 @@ import {
   type Http2ServerResponse,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import { edgeProblems } from '#contracts/edge';
+import { contractProblems, type Problem, refuseBytes } from '#kit/contract';
 import type { World } from '#kit/runtime';
-import { type Refusal, refuse } from '../http/guard.ts';
-import { type HopTelemetry, statusGone } from '../http/observe.ts';
+import { ownReply } from '../http/answer.ts';
+import { refuse } from '../http/guard.ts';
+import { type HopTelemetry, statusGone, type Visit } from '../http/observe.ts';
 import type { Connections } from './connections.ts';
 
 export type FrontRequest = IncomingMessage | Http2ServerRequest;
@@ -27,8 +30,8 @@ export interface FrontOptions {
   /** Whether an address has had its share; counts the request. */
   readonly limited: (address: string) => boolean;
   readonly onRefused: () => void;
-  readonly onServed: HopTelemetry['served'];
-  readonly handle: (request: FrontRequest, response: FrontResponse) => void;
+  readonly hop: HopTelemetry;
+  readonly handle: (request: FrontRequest, response: FrontResponse, visit: Visit) => void;
   readonly timeouts?: {
     /** The whole head. Default 10,000 ms. */
     readonly headMs?: number;
@@ -73,6 +76,8 @@ export function createFront(options: FrontOptions): Front {
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
     connectionsCheckingInterval: Math.max(Math.min(headMs, 2_000) / 4, 50),
+    // Refused by the guard, which says why.
+    requireHostHeader: false,
   };
   const server = tls
     ? createSecureServer({
@@ -116,19 +121,33 @@ export function createFront(options: FrontOptions): Front {
     if (isLeaving) session.close();
     else sessions.add(session);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
-    refuseBytes(error, socket, options.onRefused),
-  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    options.onRefused();
+    if (refused.has(socket)) socket.destroy();
+    else refuseBytes(error, socket);
+  });
+  server.on('checkExpectation', (request: FrontRequest, response: FrontResponse) => {
+    refuseRequest(request, response, contractProblems['expectation-failed']());
+  });
+  function refuseRequest(request: FrontRequest, response: FrontResponse, problem: Problem): void {
+    options.onRefused();
+    // What follows a refused head can't be trusted to be where it seems to be.
+    if (request.httpVersionMajor === 1) {
+      response.setHeader('connection', 'close');
+      refused.add(request.socket);
+    }
+    answerProblem(request, response, problem, world);
+  }
   server.on('request', (request: FrontRequest, response: FrontResponse) => {
     response.on('error', () => {});
     const { socket } = request;
     active++;
     count(socket, 1);
-    const startMs = world.clock.monotonicMs();
+    const visit = options.hop.begin();
     response.once('close', () => {
       active--;
       count(socket, -1);
-      options.onServed(response.headersSent ? response.statusCode : statusGone, world.clock.monotonicMs() - startMs);
+      visit.served(response.headersSent ? response.statusCode : statusGone);
     });
     if (isLeaving && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
     const refusal = refuse({
@@ -137,17 +156,16 @@ export function createFront(options: FrontOptions): Front {
       rawHeaders: request.rawHeaders.filter((_, i, all) => !(all[i - (i % 2)] as string).startsWith(':')),
       httpVersion: request.httpVersion,
     });
-    if (refusal) return answerRefusal(request, response, refusal, options.onRefused);
+    if (refusal) return refuseRequest(request, response, refusal);
     if (options.limited(request.socket.remoteAddress ?? '')) {
-      response.setHeader('retry-after', '1');
-      return answerRefusal(request, response, { status: 429, why: 'too many requests' }, options.onRefused);
+      return refuseRequest(request, response, edgeProblems['rate-limited']());
     }
     // HTTP/1.1 has its own; a stream of HTTP/2 is watched here.
     if (request.httpVersionMajor === 2) {
       const cancel = world.timers.after(requestMs, () => request.destroy());
       request.once('end', cancel).once('close', cancel);
     }
-    options.handle(request, response);
+    options.handle(request, response, visit);
   });
   // CONNECT, Upgrade and Expect ask for what is not spoken here.
   server.on('connect', (_request: unknown, socket: Socket) => {
@@ -191,31 +209,10 @@ interface Closable {
 /** Whose answer is on its way: the parser's complaint about what follows is not worth another. */
 const refused = new WeakSet<object>();
 
-function answerRefusal(
-  request: FrontRequest,
-  response: FrontResponse,
-  { status, why }: Refusal | { readonly status: 429; readonly why: string },
-  onRefused: () => void,
-): void {
-  onRefused();
+/** A reply of the edge's own. */
+export function answerProblem(request: FrontRequest, response: FrontResponse, problem: Problem, { ids }: World): void {
+  const { status, headers, body } = ownReply(problem, request, ids);
   response.statusCode = status;
-  response.setHeader('content-type', 'text/plain; charset=utf-8');
-  // What follows a refused head can't be trusted to be where it seems to be.
-  if (request.httpVersionMajor === 1) {
-    response.setHeader('connection', 'close');
-    refused.add(request.socket);
-  }
-  response.end(`${why}\n`);
-}
-
-const words: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-};
-
-function refuseBytes(error: NodeJS.ErrnoException, socket: Socket, onRefused: () => void): void {
-  onRefused();
-  if (!socket.writable || error.code === 'ECONNRESET' || refused.has(socket)) return void socket.destroy();
-  const status = words[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(body);
 }

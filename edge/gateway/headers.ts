@@ -58,13 +58,6 @@ function isOurs(name: string): boolean {
   return name.startsWith('holdfast-');
 }
 
-const correlationPattern = /^[\w.:-]{8,64}$/;
-
-/** A client's own correlation id is kept, so that its log and ours can be joined; anything odd is replaced. */
-export function isCorrelationId(value: unknown): value is string {
-  return typeof value === 'string' && correlationPattern.test(value);
-}
-
 /**
  * Where a request comes from. Each proxy of ours appends the address that it saw to X-Forwarded-For, so with n of them
  * the nth from the right is the client; whatever stands further left, the client wrote himself.

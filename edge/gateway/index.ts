@@ -24,13 +24,13 @@ import {
 } from '#kit/contract';
 import type { Component, Reply, Request, Transport, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
+import { isCorrelationId } from '../http/headers.ts';
 import { type ApiKeys, type ApiKeysOptions, createApiKeys, isApiKey, mayUse } from './api-keys/index.ts';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
 import {
   headersInward,
   headersOutward,
-  isCorrelationId,
   matchesNone,
   sourceAddress,
   toldToClients,
@@ -162,7 +162,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   // Without users behind this door there is nobody to ask, and no tokens that could have ended.
   const ended = contracts.includes(users) ? createEndedSessions({ world, users: usersClient, context }) : undefined;
   const lifecycles = createLifecycles(versions, clock);
-  const observed = options.telemetry && createDoorTelemetry(options.telemetry);
+  const observed = options.telemetry && createDoorTelemetry(options.telemetry, trustedProxies > 0);
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
   const outward = createOutward(trustedProxies > 0 ? toldToProxies : toldToClients);
   const logRequest = requestLog ? createRequestLog(world) : undefined;
@@ -208,7 +208,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     headers[headerNames.source] = source;
     headers[headerNames.traceparent] = span?.traceparent ?? newTraceparent(random);
     const admitted = { ...request, headers };
-    if (span) observed?.admitted(admitted, span);
+    if (span) observed?.admitted(admitted, span, arrival, replyHeaders);
     return admitted;
   }
 

@@ -1,20 +1,21 @@
-import { type Arrival, type HttpRoute, headerNames, type Responded } from '#kit/contract';
+import { type Arrival, type HttpRoute, headerNames, type ReplyHeaders, type Responded } from '#kit/contract';
 import type { Random, Request } from '#kit/runtime';
-import { measureActive, measureServed, type Span, type Telemetry } from '#kit/telemetry';
+import { type HopBefore, isSpanId, measureActive, measureServed, type Span, type Telemetry } from '#kit/telemetry';
 
 /** What the door shows of each request: the root of its trace, its rate, errors and duration. */
 export interface DoorTelemetry {
   /** The trace of a request from outside. Whoever sent it doesn't decide whether we record: its own is only noted. */
   begin(arrival: Arrival, given: string | undefined): Span;
-  /** Remembers which span the request that was let in belongs to. */
-  admitted(request: Request, span: Span): void;
+  /** Remembers which span the request that was let in belongs to, and tells hops of ours in front that it is recorded. */
+  admitted(request: Request, span: Span, arrival: Arrival, tell: ReplyHeaders): void;
   responded(responded: Responded): void;
 }
 
 /** Probes, and what the console asks every few seconds: not what the first traces of each second are for. */
 const housekeeping: ReadonlySet<string> = new Set(['gateway', 'operators']);
 
-export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
+/** `isBehindHops`: those in front are ours, and what they say of themselves is believed. */
+export function createDoorTelemetry(telemetry: Telemetry, isBehindHops: boolean): DoorTelemetry {
   const measure = measureServed(telemetry);
   let active = 0;
   measureActive(telemetry, 'gateway', () => active);
@@ -39,12 +40,15 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
       active++;
       admittedAt.add(arrival);
       const kind = housekeeping.has(service) ? 'internal' : 'server';
-      const span = telemetry.span(`${method} ${path}`, undefined, undefined, kind);
+      const span = telemetry.span(`${method} ${path}`, isBehindHops ? hopOf(arrival) : undefined, undefined, kind);
       if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
       return span;
     },
-    admitted(request, span) {
-      if (span.recording) spans.set(request, span);
+    admitted(request, span, arrival, tell) {
+      if (!span.recording) return;
+      spans.set(request, span);
+      const { method, path } = (arrival.route as HttpRoute).operation;
+      if (isBehindHops && hopOf(arrival)) tell({ [headerNames.trace]: `${span.traceId} ${method} ${path}` });
     },
     responded({ arrival, request, status, durationMs, aborted }) {
       const { route } = arrival;
@@ -61,6 +65,11 @@ export function createDoorTelemetry(telemetry: Telemetry): DoorTelemetry {
       span.end();
     },
   };
+}
+
+function hopOf({ headers }: Arrival): HopBefore | undefined {
+  const hop = headers[headerNames.hop];
+  return isSpanId(hop) ? { hop } : undefined;
 }
 
 /** For a gateway without telemetry: ids in logs still agree. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Static } from 'typebox';
 import { decodeCursor, pageFrom, pageSizeDefault, timeAt } from '#contracts/common';
+import { edgeProblems } from '#contracts/edge';
 import { gateway, gatewayProblems } from '#contracts/gateway';
 import { operators } from '#contracts/operators';
 import {
@@ -96,7 +97,10 @@ const auditView = ({ at, actorKind, actorId, sessionId, ...rest }: AuditEntry & 
 });
 
 function problemPages(contracts: readonly ServiceContract[]) {
-  const entries: Record<string, ProblemDescription> = describeProblems(contractProblems);
+  const entries: Record<string, ProblemDescription> = {
+    ...describeProblems(contractProblems),
+    ...describeProblems(edgeProblems),
+  };
   for (const { problems } of contracts) if (problems) Object.assign(entries, describeProblems(problems));
   const codes = Object.keys(entries).sort();
   const pageOf = (code: string) => {

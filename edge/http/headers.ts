@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import { headerNames } from '#kit/contract';
 
 /** Lower-case names. */
 export type Headers = Record<string, string | string[] | undefined>;
@@ -10,13 +11,21 @@ const hopByHop: ReadonlySet<string> = new Set([
   ...['transfer-encoding', 'upgrade', 'http2-settings', 'expect'],
 ]);
 
-/** A client's request headers as the next hop gets them, with our word for where it comes from. */
-export function inwardHeaders(request: IncomingMessage | Http2ServerRequest, isTls: boolean): Headers {
+/** Of processes of ours among themselves: a client has none to send and none to see. */
+const isOurs = (name: string): boolean => name.startsWith('holdfast-');
+
+/** A client's request headers as the next hop gets them, with our word for where it comes from and which span of ours it is in. */
+export function inwardHeaders(
+  request: IncomingMessage | Http2ServerRequest,
+  isTls: boolean,
+  spanId: string | undefined,
+): Headers {
   const headers: Headers = {};
   const named = namedIn(request.headers.connection);
   for (const name in request.headers) {
     const value = request.headers[name];
-    if (!name.startsWith(':') && !hopByHop.has(name) && !named.has(name) && value !== undefined) headers[name] = value;
+    if (name.startsWith(':') || hopByHop.has(name) || named.has(name) || isOurs(name) || value === undefined) continue;
+    headers[name] = value;
   }
   const authority = request.headers[':authority']?.toString();
   if (authority !== undefined) headers['host'] ??= authority;
@@ -26,6 +35,7 @@ export function inwardHeaders(request: IncomingMessage | Http2ServerRequest, isT
   // The first of ours knows; those behind it keep what it said.
   if (isTls) headers['x-forwarded-proto'] = 'https';
   else headers['x-forwarded-proto'] ??= 'http';
+  if (spanId !== undefined) headers[headerNames.hop] = spanId;
   return headers;
 }
 
@@ -38,9 +48,16 @@ function namedIn(connection: string | undefined): ReadonlySet<string> {
   return new Set(names.map((name) => name.trim()));
 }
 
-/** A reply's headers as the hop before gets them. */
-export function outwardHeaders(headers: Headers): Headers {
+/** A reply's headers as the hop before gets them: those of ours if that is one of ours too. */
+export function outwardHeaders(headers: Headers, isToOurs: boolean): Headers {
   const outward: Headers = {};
-  for (const name in headers) if (!hopByHop.has(name)) outward[name] = headers[name];
+  for (const name in headers) {
+    if (!hopByHop.has(name) && (isToOurs || !isOurs(name))) outward[name] = headers[name];
+  }
   return outward;
+}
+
+/** A client's own correlation id is kept, so that its log and ours can be joined; anything odd is replaced. */
+export function isCorrelationId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.:-]{8,64}$/.test(value);
 }

@@ -62,6 +62,10 @@ export const headerNames = {
   priority: 'holdfast-priority',
   /** On a reply that failed by no fault of the instance's own; see `Fault`. */
   fault: 'holdfast-fault',
+  /** Set by a hop before the gateway, for the next one: the id of its span, should the request be traced. */
+  hop: 'holdfast-hop',
+  /** On a reply to such a hop, where the request is traced: the id of the trace and what the request is called there. */
+  trace: 'holdfast-trace',
   idempotencyKey: 'idempotency-key',
   traceparent: 'traceparent',
 } as const;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { contractProblems, type Problem } from './problem.ts';
 
 /** Bytes that are no HTTP request, or too many, or too slow: answered by hand, as there is no request to reply to. */
-export function refuseBytes(error: Error & { code?: string }, socket: Socket): void {
+export function refuseBytes(error: Error & { code?: string | undefined }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -14,7 +14,12 @@ export function refuseBytes(error: Error & { code?: string }, socket: Socket): v
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'request-timeout'
         : 'malformed-request';
-  const { status, title, body } = problemText(contractProblems[kind]());
+  endWithProblem(socket, contractProblems[kind]());
+}
+
+/** The last answer on a connection that nobody else answers on any more. */
+export function endWithProblem(socket: Socket, problem: Problem): void {
+  const { status, title, body } = problemText(problem);
   socket.end(
     `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );

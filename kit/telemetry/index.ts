@@ -17,5 +17,5 @@ export { createTail, type LineFilter, parseLine, processFolders, readLines } fro
 export { createSegments, listSegments, type Segments, type SegmentsOptions } from './store/segments.ts';
 export { createTee } from './tee.ts';
 export { createTelemetry, type TelemetryHost, type TelemetryOptions } from './telemetry.ts';
-export { formatTraceparent, isSampled, parseTraceparent, type TraceContext } from './traceparent.ts';
+export { formatTraceparent, isSampled, isSpanId, parseTraceparent, type TraceContext } from './traceparent.ts';
 export type { SpanEvent, SpanRecord } from './tracing.ts';

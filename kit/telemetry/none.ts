@@ -5,6 +5,7 @@ const nothing = () => undefined;
 /** Passes on the trace it was given, so that what carries one stays as it is. */
 function passingSpan(parent: SpanParent): Span {
   if (parent === undefined) return emptySpan;
+  if (typeof parent === 'object' && 'hop' in parent) return emptySpan;
   if (typeof parent !== 'string')
     return parent.recording ? { ...emptySpan, traceparent: parent.traceparent, traceId: parent.traceId } : parent;
   return { ...emptySpan, traceparent: parent, traceId: parent.slice(3, 35) };
@@ -26,6 +27,8 @@ const histogram: Histogram = { observe: nothing, series: () => ({ observe: nothi
 /** Measures nothing: for tests, and for the simulator, whose log tells more. */
 export const noTelemetry: Telemetry = {
   span: (_name, parent) => passingSpan(parent),
+  newSpanId: () => '0000000000000001',
+  record: nothing,
   counter: () => counter,
   histogram: () => histogram,
   gauge: nothing,

@@ -24,8 +24,28 @@ export interface Span {
   end(): void;
 }
 
-/** Where a new span belongs: under a span, under what came in `traceparent`, or at the root of a new trace. */
-export type SpanParent = Span | string | undefined;
+/** Where a new span belongs: under a span, under what came in `traceparent`, under a hop that waits, or at the root of a new trace. */
+export type SpanParent = Span | string | HopBefore | undefined;
+
+/** A hop before us that leaves it to us whether there is a trace: ours begins it, and the hop's span, should it come, is above. */
+export interface HopBefore {
+  readonly hop: string;
+}
+
+/** A span of the past: of whoever learns only afterwards which trace its work belonged to, and that it is recorded. */
+export interface PastSpan {
+  readonly traceId: string;
+  /** Of `newSpanId`, told to others when it began. */
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly name: string;
+  readonly kind: SpanKind;
+  /** Both by this process's monotonic clock. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly attributes: Attributes;
+  readonly error?: unknown;
+}
 
 /** Values by label. Only what has few values: operations, outcomes, services. Never ids. */
 export type Labels<Name extends string = string> = Readonly<Record<Name, string>>;
@@ -65,6 +85,9 @@ export type GaugeReading<Name extends string = string> =
 /** What services see of telemetry. */
 export interface Telemetry {
   span(name: string, parent: SpanParent, attributes?: Attributes, kind?: SpanKind): Span;
+  newSpanId(): string;
+  /** Takes a span that has begun and ended already. */
+  record(span: PastSpan): void;
   counter<const Name extends string = never>(description: MetricDescription<Name>): Counter<Name>;
   histogram<const Name extends string = never>(description: HistogramDescription<Name>): Histogram<Name>;
   /**

@@ -52,7 +52,7 @@ export function createTelemetry(options: TelemetryOptions): TelemetryHost {
   const metrics = createMetrics(seriesMax === undefined ? {} : { seriesMax });
   const spans = createSpanStore(spansMax);
   let sending: Export<SpanRecord> | undefined;
-  const span = createTracing({
+  const tracing = createTracing({
     clock,
     random,
     sampleRatio,
@@ -66,7 +66,7 @@ export function createTelemetry(options: TelemetryOptions): TelemetryHost {
 
   return {
     name: 'telemetry',
-    span,
+    ...tracing,
     counter: metrics.counter,
     histogram: metrics.histogram,
     gauge: metrics.gauge,

@@ -10,6 +10,11 @@ const version00Length = 55;
 /** The lowest bit of the flags says whether the trace is sampled. */
 const oddDigits = '13579bdf';
 
+/** Whether something from outside is the id of a span. */
+export function isSpanId(value: unknown): value is string {
+  return typeof value === 'string' && /^(?!0{16})[0-9a-f]{16}$/.test(value);
+}
+
 /** Undefined when the text is not valid: then a new trace begins, as the standard asks (W3C Trace Context §4.3). */
 export function parseTraceparent(text: string): TraceContext | undefined {
   if (!pattern.test(text)) return undefined;

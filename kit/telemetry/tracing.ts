@@ -1,5 +1,5 @@
 import type { Clock, Random } from '#kit/runtime';
-import type { Attributes, AttributeValue, Span, SpanKind, SpanParent } from './port.ts';
+import type { Attributes, AttributeValue, PastSpan, Span, SpanKind, SpanParent, Telemetry } from './port.ts';
 import { describeError, redactField } from './redact.ts';
 import { formatTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';
 
@@ -40,9 +40,9 @@ const attributesMax = 64;
 const eventsMax = 32;
 const attributeCharsMax = 1_000;
 
-export type StartSpan = (name: string, parent: SpanParent, attributes?: Attributes, kind?: SpanKind) => Span;
+export type Tracing = Pick<Telemetry, 'span' | 'newSpanId' | 'record'>;
 
-export function createTracing(options: TracingOptions): StartSpan {
+export function createTracing(options: TracingOptions): Tracing {
   const { clock, random, sampleRatio, samplePerSec = 0, onEnd } = options;
   const newHex = hexSource(random);
   const isAmongFirst = firstOfEachSecond(clock, samplePerSec);
@@ -50,7 +50,9 @@ export function createTracing(options: TracingOptions): StartSpan {
   const anchorMs = clock.now() - clock.monotonicMs();
   const nowMs = () => anchorMs + clock.monotonicMs();
 
-  return (name, parent, attributes, kind = 'internal') => {
+  function span(name: string, given: SpanParent, attributes?: Attributes, kind: SpanKind = 'internal'): Span {
+    const hop = typeof given === 'object' && 'hop' in given ? given.hop : undefined;
+    const parent = hop === undefined ? (given as Span | string | undefined) : undefined;
     // The ordinary case: under an unsampled span nothing is recorded, so all its children can be that span.
     if (parent !== undefined && typeof parent !== 'string' && !parent.recording) return parent;
     const context = parseTraceparent(typeof parent === 'string' ? parent : (parent?.traceparent ?? ''));
@@ -62,8 +64,22 @@ export function createTracing(options: TracingOptions): StartSpan {
       sampled: context !== undefined || random.next() < sampleRatio || (kind === 'server' && isAmongFirst(name)),
     };
     if (!own.sampled) return new PassingSpan(traceId, formatTraceparent(own));
-    return new RecordingSpan(own, context?.spanId, name, kind, attributes, nowMs, onEnd);
-  };
+    return new RecordingSpan(own, context?.spanId ?? hop, name, kind, attributes, nowMs, onEnd);
+  }
+
+  function record({ parentSpanId, name, kind, startMs, endMs, attributes, error, ...ids }: PastSpan): void {
+    // Its clock stands where the span began, and then where it ended.
+    let atMs = startMs;
+    const past = new RecordingSpan(
+      { ...ids, sampled: true },
+      ...([parentSpanId, name, kind, attributes, () => anchorMs + atMs, onEnd] as const),
+    );
+    if (error !== undefined) past.fail(error);
+    atMs = endMs;
+    past.end();
+  }
+
+  return { span, newSpanId: () => newHex(16), record };
 }
 
 /** A span that is not sampled: passes the trace on, so that ids in logs agree, and records nothing. */
