@@ -1,6 +1,7 @@
 import type { Role, User } from '#contracts/users';
 import { type users, usersProblems } from '#contracts/users';
 import { checkIfMatch, type Handlers, headerNames } from '#kit/contract';
+import { requestSource } from './credentials.ts';
 import type { Deps, UserEvent } from './deps.ts';
 import { emailKeyOf, etagOf, passwordWeakness } from './model.ts';
 import {
@@ -23,7 +24,7 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
     async register({ body }, context) {
       checkPassword(body.password, body.email);
       chargeHash(context);
-      const passwordHash = await passwords.hash(body.password);
+      const passwordHash = await passwords.hash(body.password, requestSource(context));
       const account = {
         id: world.ids.next('usr'),
         email: body.email,
@@ -64,7 +65,7 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
       const { user } = existing(await findById(database, context.caller.id));
       checkPassword(body.newPassword, user.email);
       const account = await credentials.check(user.email, body.currentPassword, context);
-      const passwordHash = await passwords.hash(body.newPassword);
+      const passwordHash = await passwords.hash(body.newPassword, requestSource(context));
       await database.transaction(async (tx) => {
         const current = existing(await lockById(tx, user.id));
         // Somebody else changed it between the check and now.

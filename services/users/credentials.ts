@@ -29,16 +29,17 @@ export function createCredentials(
       chargeHash(context);
       const emailKey = emailKeyOf(email);
       const account = bucketOf('account', emailKey, accountAttempts);
-      const source = bucketOf('source', requestSource(context), sourceAttempts);
+      const from = requestSource(context);
+      const source = bucketOf('source', from, sourceAttempts);
       await chargeAttempts(world, database, [account, source]);
       const found = await findByEmail(database, emailKey);
-      const fits = await passwords.verify(found?.passwordHash ?? passwords.decoy, password);
+      const fits = await passwords.verify(found?.passwordHash ?? passwords.decoy, password, from);
       if (!found || !fits) throw usersProblems['wrong-credentials']();
       // Told to nobody but whoever knows the password.
       if (found.user.disabledAt !== undefined) throw usersProblems.disabled();
       await forgiveAttempts(database, [account.name], [source.name]);
       if (passwords.isOutdated(found.passwordHash)) {
-        await upgradePasswordHash(database, found, await passwords.hash(password));
+        await upgradePasswordHash(database, found, await passwords.hash(password, from));
       }
       return found;
     },

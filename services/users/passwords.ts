@@ -1,11 +1,12 @@
-import { usersProblems } from '#contracts/users';
 import type { Random } from '#kit/runtime';
+import { createHashQueue } from './hash-queue.ts';
 import { normalizePassword } from './model.ts';
 
 /** Hashes and checks passwords. A port, because the real one is slow by design and runs on threads. */
 export interface Passwords {
-  hash(password: string): Promise<string>;
-  verify(hash: string, password: string): Promise<boolean>;
+  hash(password: string, source?: string): Promise<string>;
+  /** `source`: who has us do it. Sources take turns; work without one shares one turn. */
+  verify(hash: string, password: string, source?: string): Promise<boolean>;
   /** True for a hash made with other parameters than today's. */
   isOutdated(hash: string): boolean;
   /** A hash that no password fits, made with today's parameters: checking against it takes as long as any check. */
@@ -29,34 +30,19 @@ const head = `$argon2id$v=19$m=${parameters.memoryCost},t=${parameters.timeCost}
 /** Hashing runs off the event loop (libuv's threads), a few at a time so that a rush can't take memory and all cores. */
 export function createPasswords(options: PasswordsOptions): Passwords {
   const { random, concurrencyMax = 2, waitingMax = 64 } = options;
-  const waiting: (() => void)[] = [];
-  let running = 0;
-
-  async function bounded<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= concurrencyMax) {
-      if (waiting.length >= waitingMax) throw usersProblems.busy();
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      // The place is handed on rather than freed, so nobody can slip in between.
-      if (next) next();
-      else running -= 1;
-    }
-  }
+  const queued = createHashQueue({ concurrencyMax, waitingMax });
 
   // Begun here and not with the module: native code that only the process of users needs.
   const library = import('@node-rs/argon2');
   const encode = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replaceAll('=', '');
   return {
-    hash: (password) =>
-      bounded(async () => {
+    hash: (password, source = '') =>
+      queued(source, async () => {
         const { hash } = await library;
         return hash(normalizePassword(password), { ...parameters, salt: random.bytes(16) });
       }),
-    verify: (hashed, password) => bounded(async () => (await library).verify(hashed, normalizePassword(password))),
+    verify: (hashed, password, source = '') =>
+      queued(source, async () => (await library).verify(hashed, normalizePassword(password))),
     isOutdated: (hashed) => !hashed.startsWith(head),
     decoy: `${head}${encode(random.bytes(16))}$${encode(random.bytes(parameters.outputLen))}`,
   };

@@ -64,7 +64,7 @@ export function resetHandlers(deps: Deps): Pick<Handlers<typeof users>, ResetOpe
       if (!reset) throw usersProblems['reset-refused']();
       checkPassword(body.newPassword, reset.email);
       chargeHash(context);
-      const passwordHash = await passwords.hash(body.newPassword);
+      const passwordHash = await passwords.hash(body.newPassword, requestSource(context));
       await database.transaction(async (tx) => {
         const userId = await useReset(tx, tokenHash, clock.now());
         if (userId === undefined) throw usersProblems['reset-refused']();
