@@ -8,7 +8,7 @@ import { gateway } from '#contracts/gateway';
 import { users } from '#contracts/users';
 import { createValidator } from '#kit/contract';
 import { createTelemetry } from '#kit/telemetry';
-import { createGatewayForTest, echo, type TestKey, testKey, tokenOf } from './testing.ts';
+import { createGatewayForTest, echo, type LogLine, type TestKey, testKey, tokenOf } from './testing.ts';
 
 let house: Awaited<ReturnType<typeof createGatewayForTest>>;
 let key: TestKey;
@@ -324,6 +324,26 @@ test('behind a proxy of ours the client is the address that the proxy saw, whate
     expect(body.headers['holdfast-source']).toBe('203.0.113.5');
   } finally {
     await other.close();
+  }
+});
+
+test('that a proxy in front is not believed is said once, with the setting that would', async () => {
+  const warnings = (lines: readonly LogLine[]) =>
+    lines.filter(({ message }) => message.includes('gateway.trustedProxies'));
+  for (const [options, count] of [
+    [{}, 1],
+    [{ trustedProxies: 1 }, 0],
+  ] as const) {
+    const other = await createGatewayForTest(options);
+    try {
+      await ask('/echo/hi', {}, 'GET', undefined, other.origin);
+      expect(warnings(other.lines)).toEqual([]);
+      for (const name of ['x-forwarded-for', 'forwarded', 'x-forwarded-for'])
+        await ask('/echo/hi', { [name]: '203.0.113.5' }, 'GET', undefined, other.origin);
+      expect(warnings(other.lines)).toHaveLength(count);
+    } finally {
+      await other.close();
+    }
   }
 });
 

@@ -28,6 +28,7 @@ import { isCorrelationId } from '../http/headers.ts';
 import { type ApiKeys, type ApiKeysOptions, createApiKeys, isApiKey, mayUse } from './api-keys/index.ts';
 import { type Audit, type AuditOptions, createAudit } from './audit/index.ts';
 import { answerCors, type CorsOptions } from './cors.ts';
+import { noticeForwarded } from './forwarded.ts';
 import {
   headersInward,
   headersOutward,
@@ -166,6 +167,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const limits = options.limits === false ? undefined : createDoorLimits({ world, ...options.limits });
   const outward = createOutward(trustedProxies > 0 ? toldToProxies : toldToClients);
   const logRequest = requestLog ? createRequestLog(world) : undefined;
+  const notice = noticeForwarded(log, trustedProxies);
   const shedding = createDoorShedding({ world, own: gateway.service, telemetry: options.telemetry });
 
   /** Pages where the API has nothing; at `/`, which both have, `apps` looks at what is asked for. */
@@ -194,6 +196,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (lifecycle) replyHeaders(lifecycle);
     const headers = headersInward(arrival.headers);
     const span = observed?.begin(arrival, headers[headerNames.traceparent]);
+    notice(arrival);
     const forwardedFor = arrival.headers['x-forwarded-for'];
     const source = sourceAddress(arrival.remoteAddress, forwardedFor?.toString(), trustedProxies);
     const identity = operation.identity === 'ignored' ? undefined : await identify(arrival, source);
