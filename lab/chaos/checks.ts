@@ -14,8 +14,10 @@ export interface CheckResult {
 }
 
 const quietPollMs = 250;
-/** What has not changed for so long will not: longer than any pause of a relay or a saga that still has something to do. */
+/** What has not changed for so long will not: longer than any pause of a relay that still has something to do. */
 const restMs = 15_000;
+/** A saga that tries again writes nothing of it for several attempts, each some 10 s after the one before at most. */
+const restMsWithSagas = 45_000;
 
 /**
  * Reads what is left until every check holds, for what is still under way looks like a violation. What has come to rest
@@ -44,9 +46,14 @@ export async function checkWhenQuiet(
     const print = hash('sha256', JSON.stringify([left, result.violations]));
     if (print !== last) changedMs = nowMs;
     last = print;
-    if (result.violations.length === 0 || nowMs > untilMs || nowMs - changedMs > restMs) return result;
+    const patientMs = isAnySagaUnderWay(result) ? restMsWithSagas : restMs;
+    if (result.violations.length === 0 || nowMs > untilMs || nowMs - changedMs > patientMs) return result;
     await world.timers.sleep(quietPollMs);
   }
+}
+
+function isAnySagaUnderWay({ evidence }: CheckResult): boolean {
+  return evidence?.sagas?.some(({ status }) => status === 'running' || status === 'compensating') ?? false;
 }
 
 function judge({ evidence, givenUp, poisonLetters }: Findings, refusals: Looked): CheckResult {
