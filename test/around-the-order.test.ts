@@ -18,7 +18,7 @@ beforeAll(async () => {
   const mail = { url: `smtp://127.0.0.1:${mails.port}`, from: 'Rope & Knot <hello@shop.example>', shopName: 'Rope' };
   shop = await startWholeShop({ mail }, leaveOldEvents);
   token = await shop.adminToken();
-}, 60_000);
+});
 afterAll(async () => {
   await shop?.stop();
   await mails.close();

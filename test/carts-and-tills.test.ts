@@ -12,7 +12,7 @@ let admin: string;
 beforeAll(async () => {
   shop = await startWholeShop();
   admin = await shop.adminToken();
-}, 60_000);
+});
 afterAll(() => shop?.stop());
 
 const address = { name: 'Ada', line1: 'Street 1', city: 'Berlin', country: 'DE' };

@@ -14,7 +14,7 @@ beforeAll(async () => {
   admin = await shop.adminToken();
   staff = await newStaff('clerk@shop.example');
   await post('/inventory/receipts', { lines: [{ sku: 'CUP', quantity: 1_000 }] }, 'cups');
-}, 60_000);
+});
 afterAll(() => shop?.stop());
 
 const post = (path: string, body: unknown, key?: string, token = admin) =>

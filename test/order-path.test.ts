@@ -78,7 +78,7 @@ beforeAll(async () => {
     inventory: createClient(inventoryContract, client),
     payments: createClient(paymentsContract, client),
   };
-}, 60_000);
+});
 
 afterAll(async () => {
   await shop?.host.stop();

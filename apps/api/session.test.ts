@@ -11,7 +11,7 @@ const json = (body: unknown, status = 200) => new Response(JSON.stringify(body),
 
 /** What was asked and has no answer yet, by method and path. */
 const waiting = new Map<string, (reply: Response) => void>();
-const isAsked = (path: string) => vi.waitFor(() => expect([...waiting.keys()]).toContain(path));
+const isAsked = (path: string) => expect.poll(() => [...waiting.keys()]).toContain(path);
 async function answer(path: string, reply: Response): Promise<void> {
   await isAsked(path);
   waiting.get(path)?.(reply);

@@ -248,4 +248,4 @@ test('the check fails for who looks first and inserts then', async () => {
     { numRuns: 25, endOnFailure: true },
   );
   expect(details.failed).toBe(true);
-}, 60_000);
+});

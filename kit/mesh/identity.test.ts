@@ -100,7 +100,7 @@ test('a certificate is renewed at about half of its life, and again after the au
   expect(identity.current.serial).toBe(first);
   isAway = false;
   await world.advance(10_000);
-  await vi.waitFor(() => expect(signed).toBe(2));
+  await expect.poll(() => signed).toBe(2);
   expect(identity.current.serial).not.toBe(first);
   identity.stop();
 });
@@ -180,7 +180,7 @@ test('a revoked process is refused from then on, on open connections too', async
   expect((await call(client)).status).toBe(200);
   const { serial } = client.identity.current;
   await mesh.registry.revoke(serial, 60_000);
-  await vi.waitFor(() => expect(scales.directory.revoked).toContain(serial));
+  await expect.poll(() => [...scales.directory.revoked]).toContain(serial);
   await expect(call(client)).rejects.toThrow(/revoked/);
   expect(await ask(scales.instance.port, shown(client))).toContain('mesh/identity-revoked');
   await client.identity.renew();
@@ -192,7 +192,7 @@ test('a caller leaves an instance whose certificate was revoked', async () => {
   const client = await caller();
   await call(client);
   await mesh.registry.revoke(scales.identity.current.serial, 60_000);
-  await vi.waitFor(() => expect(client.directory.revoked.size).toBe(1));
+  await expect.poll(() => client.directory.revoked.size).toBe(1);
   await expect(call(client)).rejects.toThrow(/revoked/);
 });
 
@@ -200,9 +200,9 @@ test('whoever calls hears once of each instance that comes, by what it runs', as
   const arrived: string[] = [];
   await openScales();
   const client = await caller({ client: { onArrival: (service: string) => void arrived.push(service) } });
-  await vi.waitFor(() => expect(arrived).toEqual(['scales']));
+  await expect.poll(() => arrived).toEqual(['scales']);
   await openScales({ process: 'scales-2' });
-  await vi.waitFor(() => expect(arrived).toEqual(['scales', 'scales']));
+  await expect.poll(() => arrived).toEqual(['scales', 'scales']);
   await call(client);
   expect(arrived).toHaveLength(2);
 });

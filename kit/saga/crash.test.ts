@@ -271,7 +271,7 @@ test('where a repeated step is refused after a takeover, all that may have been 
       await check(plan, { fates: [killAt(index), killAt(4)], saveAfterMs });
     }
   }
-}, 60_000);
+});
 
 test('a local step that is refused after an attempt of unknown end is done if that attempt did it', async () => {
   for (const kinds of [['remote', 'local', 'remote'], ['local'], ['local', 'local']] as const) {
@@ -340,7 +340,7 @@ test('any saga ends with each effect once or none, whatever its owners suffer', 
     fc.asyncProperty(scenarios, async (scenario) => void (await checkScenario(scenario))),
     { numRuns: 150 },
   );
-}, 120_000);
+});
 
 async function failureOf(variant: () => Variant): Promise<string> {
   const details = await fc.check(
@@ -363,9 +363,9 @@ test('the check finds a service that writes its effect whatever becomes of the p
       }),
   }));
   expect(failure).toMatch(/local effects/);
-}, 60_000);
+});
 
 test('the check finds a service that leaves no word of what it undid before it was done', async () => {
   const failure = stopAndAbandon(() => ({ remote: createRemoteService({ tombstones: false }) }));
   await expect(failure).rejects.toThrow(/remote effects/);
-}, 60_000);
+});

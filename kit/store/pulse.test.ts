@@ -65,7 +65,8 @@ test.runIf(process.platform === 'linux')(
     const startMs = performance.now();
     for (let i = 0; i < 20; i++) expect(await refusal()).toBe('DatabaseSilent');
     const refused = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => writer.submit(100 + i)));
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    // Half of what it would take if each of the twenty waited for a pulse.
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     for (const each of refused) {
       expect(each).toMatchObject({ reason: { name: 'DatabaseSilent', category: 'unavailable', fault: 'elsewhere' } });
     }
@@ -83,22 +84,22 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
-test('a statement that takes long is no reason to refuse others', { timeout: 60_000 }, async () => {
+test('a statement that takes long is no reason to refuse others', async () => {
   const { url } = await createTestDatabase();
-  const database = createDatabase({ url, ...world, pulseMs: 200, connectionsMax: 2 });
+  // Long enough for a busy machine to answer who knocks, twice as long a silence to make it be knocked at.
+  const pulseMs = 700;
+  const database = createDatabase({ url, ...world, pulseMs, connectionsMax: 2 });
   onTestFinished(() => database.close());
   await database.query('select 1');
   const slow = database.query('select pg_sleep(3)');
-  for (let i = 0; i < 4; i++) {
-    await world.timers.sleep(700);
+  for (let i = 0; i < 2; i++) {
+    await world.timers.sleep(2 * pulseMs);
     expect((await database.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
   }
   await slow;
 });
 
-test('a network that swallows everything makes a silent server; one that refuses connections makes none', {
-  timeout: 60_000,
-}, async () => {
+test('a network that swallows everything makes a silent server; one that refuses connections makes none', async () => {
   const { url } = await createTestDatabase();
   const proxy = await createFaultyProxy(url);
   const database = createDatabase({ url: proxy.url, ...world, pulseMs: 400 });
@@ -111,7 +112,7 @@ test('a network that swallows everything makes a silent server; one that refuses
       () => 'answered',
       (error) => error.name as string,
     );
-  expect(await outcome()).toBe('answered');
+  await expect.poll(outcome).toBe('answered');
   proxy.blackHole = true;
   await expect.poll(outcome, { timeout: 30_000 }).toBe('DatabaseSilent');
   proxy.blackHole = false;
