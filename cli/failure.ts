@@ -67,7 +67,7 @@ function explainCode({ code, path = 'the data directory', port, address, message
     case 'EDQUOT':
       return `The disk that holds ${path} is full: free some space, or choose another place with --data-dir.`;
     case '53100':
-      return `The database server's disk is full (${message}): free some space and start again.`;
+      return `The database server's disk is full (${message}): free some space; what runs goes on by itself.`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -8,6 +8,7 @@ import {
   CommitOutcomeUnknown,
   createBatchWriter,
   createDatabase,
+  DatabaseFull,
   DatabaseUnavailable,
   StoreOverloaded,
   type Verdict,
@@ -18,7 +19,7 @@ const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () =
 
 /** How a transaction of the model database ends, and how long it takes. */
 interface Ending {
-  readonly how: 'ok' | 'away' | 'overloaded' | 'lost-in-statement' | 'unknown-done' | 'unknown-lost';
+  readonly how: 'ok' | 'away' | 'full' | 'overloaded' | 'lost-in-statement' | 'unknown-done' | 'unknown-lost';
   readonly durationMs: number;
 }
 
@@ -40,6 +41,7 @@ function createModel(endings: readonly Ending[], options: { idempotent?: boolean
   async function transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { how, durationMs } = endings[turn++] ?? { how: 'ok', durationMs: 1 };
     if (how === 'overloaded') throw new StoreOverloaded('model');
+    if (how === 'full') throw new DatabaseFull('model', 'no space left');
     if (how === 'away') throw new DatabaseUnavailable('model', 'away');
     open += 1;
     openMax = Math.max(open, openMax);
@@ -217,6 +219,22 @@ test('while the database is away commands are repeated, within their patience', 
   expect(Math.max(...endedMs)).toBeLessThanOrEqual(1_100);
 });
 
+test('while the disk of the database is full nobody is kept waiting, and whoever comes when there is room is served', async () => {
+  const { world, applied, writer } = createModel([{ how: 'full', durationMs: 0 }]);
+  const w = writer({ patienceMs: 1_000, batchMax: 10 });
+  const startMs = world.nowMs;
+  const outcomes = Promise.allSettled(Array.from({ length: 25 }, (_, key) => w.submit(good(key))));
+  await world.runUntilIdle();
+  for (const outcome of await outcomes) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'DatabaseFull', category: 'unavailable' } });
+  }
+  expect(world.nowMs).toBe(startMs);
+  const later = w.submit(good(99));
+  await world.runUntilIdle();
+  expect(await later).toBe('result 99');
+  expect([...applied.keys()]).toEqual([99]);
+});
+
 test('drain refuses new commands and waits for those accepted', async () => {
   const { world, writer } = createModel([{ how: 'ok', durationMs: 10 }]);
   const w = writer({ batchMax: 1 });
@@ -266,7 +284,17 @@ test('a mistake in onCommit or in apply does not wedge the writer', async () => 
 // ---- the checker: any commands, any endings ------------------------------------------------------------------------
 
 const ending = fc.record<Ending>({
-  how: fc.constantFrom('ok', 'ok', 'ok', 'away', 'overloaded', 'lost-in-statement', 'unknown-done', 'unknown-lost'),
+  how: fc.constantFrom(
+    'ok',
+    'ok',
+    'ok',
+    'away',
+    'full',
+    'overloaded',
+    'lost-in-statement',
+    'unknown-done',
+    'unknown-lost',
+  ),
   durationMs: fc.integer({ min: 0, max: 400 }),
 });
 const scenario = fc.record({

@@ -1,5 +1,5 @@
 import type { Clock, Database, Logger, Timers, Transaction } from '#kit/runtime';
-import { CommitOutcomeUnknown, isConnectionLoss, StoreOverloaded } from './errors.ts';
+import { CommitOutcomeUnknown, DatabaseFull, isConnectionLoss, StoreOverloaded } from './errors.ts';
 
 /** What `apply` says of one command: its result, or the error that this command alone gets. */
 export type Verdict<Result> = { readonly ok: Result } | { readonly error: unknown };
@@ -46,8 +46,8 @@ export interface BatchWriterOptions<Command, Result> {
 export interface BatchWriter<Command, Result> {
   /**
    * Resolves after the commit that made the command durable. Rejects with the command's own verdict; with what `apply`
-   * threw for it alone; with `StoreOverloaded` or `DatabaseUnavailable` (nothing was done); or, when patience ran out in
-   * doubt, with `CommitOutcomeUnknown`: then only a repeat of the same command can tell.
+   * threw for it alone; with `StoreOverloaded`, `DatabaseUnavailable` or `DatabaseFull` (nothing
+   * was done); or, when patience ran out in doubt, with `CommitOutcomeUnknown`: then only a repeat of the same command can tell.
    */
   submit(command: Command): Promise<Result>;
   /** Refuses new commands and resolves when those accepted have ended. */
@@ -155,6 +155,11 @@ export function createBatchWriter<Command, Result>(
   /** The batch as a whole failed. Trouble with the database is waited out; anything else is narrowed to its culprit. */
   async function repeat(batch: readonly Entry<Command, Result>[], error: unknown): Promise<void> {
     if (error instanceof CommitOutcomeUnknown) for (const entry of batch) entry.inDoubt = true;
+    if (error instanceof DatabaseFull) {
+      // Nobody makes room within our patience, and those still waiting would meet the same.
+      for (const entry of [...batch, ...queue.splice(0)]) giveUp(entry, error);
+      return;
+    }
     if (isConnectionLoss(error) || error instanceof StoreOverloaded) {
       const patient = giveUpTired(batch, error);
       // Those still waiting would meet the same trouble one batch after the other.

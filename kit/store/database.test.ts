@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '#kit/store/embedded/testi
 import {
   CommitOutcomeUnknown,
   createDatabase,
+  DatabaseFull,
   type DatabaseOptions,
   DatabaseUnavailable,
   Overtaken,
@@ -239,8 +240,9 @@ test('retries are bounded, and what work concluded from a serialisation failure 
   expect(runs).toBe(3);
 });
 
-test('a server without room says that it can not serve, and serves when there is room again', async () => {
-  const database = open({ connectionsMax: 1 });
+test('a server whose disk is full says so, once in the log, and serves when there is room again', async () => {
+  const told: string[] = [];
+  const database = open({ connectionsMax: 1, log: { ...quiet, error: (message) => void told.push(message) } });
   const full = `do $$ begin raise exception using errcode = '53100', message = 'no space left'; end $$`;
   const inTransaction = database.transaction(async (tx) => {
     await tx.query('insert into item (id) values (1)');
@@ -248,9 +250,12 @@ test('a server without room says that it can not serve, and serves when there is
   });
   await expect(inTransaction).rejects.toMatchObject({
     category: 'unavailable',
-    message: expect.stringContaining('can not serve (no space left'),
+    retry: { afterMs: 10_000 },
+    message: expect.stringContaining('is full (no space left'),
   });
-  await expect(inTransaction).rejects.toBeInstanceOf(DatabaseUnavailable);
+  await expect(inTransaction).rejects.toBeInstanceOf(DatabaseFull);
+  await expect(database.transaction((tx) => tx.query(full))).rejects.toBeInstanceOf(DatabaseFull);
+  expect(told).toEqual([expect.stringContaining('free some space')]);
   // It may have failed in its commit: nobody knows.
   await expect(database.query(full)).rejects.toBeInstanceOf(CommitOutcomeUnknown);
   await database.transaction((tx) => tx.query('insert into item (id) values (2)'));

@@ -3,9 +3,11 @@ import type { Cancel, Database, Logger, QueryResult, Random, SqlValue, Timers, T
 import { type Connection, createConnections, orAborted, type PoolStatus } from './connections.ts';
 import {
   CommitOutcomeUnknown,
+  DatabaseFull,
   DatabaseUnavailable,
   isCommitDoubtful,
   isConnectionLoss,
+  isDiskFull,
   isExhausted,
   isLockTimeout,
   isStalePlan,
@@ -54,6 +56,7 @@ const silenceMarginMs = 5_000;
 /** A cancel request may reach the server just before its statement does, so it is repeated. */
 const cancelPeriodMs = 100;
 const cancelPatienceMs = 1_000;
+const toldFullPeriodMs = 60_000;
 
 export interface PooledDatabase extends Database {
   readonly pool: PoolStatus;
@@ -85,6 +88,24 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
   });
   const statements = createStatements(name, log);
   const listeners = new Set<Cancel>();
+  let cancelSilence: Cancel | undefined;
+
+  /** Told once in a while: all that is written meets it, and each line wants room as well. */
+  function noRoom(reason: unknown): DatabaseFull {
+    if (!cancelSilence) {
+      log.error(
+        'the disk of the database server is full: free some space; what can be read is, and the rest goes on by itself',
+        {
+          database: name,
+          error: reason,
+        },
+      );
+      cancelSilence = timers.after(toldFullPeriodMs, () => {
+        cancelSilence = undefined;
+      });
+    }
+    return new DatabaseFull(name, reason);
+  }
 
   async function run<R extends object>(
     connection: Connection,
@@ -185,6 +206,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       if (connection.lost) throw new DatabaseUnavailable(name, error);
       const reason = reasonOf(error, failure);
       if (isLockTimeout(reason)) throw new StoreOverloaded(`${name}: a lock`, reason);
+      if (isDiskFull(reason)) throw noRoom(reason);
       throw isExhausted(reason) || isStopped(reason) ? new DatabaseUnavailable(name, reason) : reason;
     } finally {
       stopCancelling?.();
@@ -261,6 +283,7 @@ export function createDatabase(options: DatabaseOptions): PooledDatabase {
       return forget;
     },
     close() {
+      cancelSilence?.();
       for (const cancel of listeners) cancel();
       return connections.close();
     },

@@ -13,7 +13,7 @@ export class CommitOutcomeUnknown extends Error {
   }
 }
 
-/** The database can't be reached, is starting or shutting down, too slow, or has no room (disk, memory). Nothing was done. */
+/** The database can't be reached, is starting or shutting down, too slow, or short of memory or connections. Nothing was done. */
 export class DatabaseUnavailable extends Error {
   readonly category = 'unavailable';
   readonly fault = 'elsewhere';
@@ -24,6 +24,23 @@ export class DatabaseUnavailable extends Error {
       cause,
     });
     this.name = 'DatabaseUnavailable';
+  }
+}
+
+/**
+ * The disk of the server is full: 53100. Nothing was done, and it goes on by itself when there is room; that takes somebody, so
+ * whoever waits out a restart need not wait for this.
+ */
+export class DatabaseFull extends Error {
+  readonly category = 'unavailable';
+  readonly fault = 'elsewhere';
+  readonly retry = { afterMs: 10_000 };
+
+  constructor(database: string, cause: unknown) {
+    super(`${database}: the disk of the database is full (${cause instanceof Error ? cause.message : cause})`, {
+      cause,
+    });
+    this.name = 'DatabaseFull';
   }
 }
 
@@ -107,6 +124,11 @@ export function isStopped(error: unknown): boolean {
 /** Others held a row for longer than `lockTimeoutMs`: 55P03. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === '55P03';
+}
+
+/** 53100. */
+export function isDiskFull(error: unknown): boolean {
+  return sqlState(error) === '53100';
 }
 
 /** The server has no room for the work, on its disk or in its memory, and says so: class 53. It goes on otherwise. */

@@ -3,6 +3,7 @@ export { type BatchWriter, type BatchWriterOptions, createBatchWriter, type Verd
 export { createDatabase, type DatabaseOptions, type PooledDatabase } from './database.ts';
 export {
   CommitOutcomeUnknown,
+  DatabaseFull,
   DatabaseUnavailable,
   isConnectionLoss,
   isInexact,

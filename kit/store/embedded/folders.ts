@@ -81,10 +81,11 @@ export function giveFolder(folder: string, account: Account): void {
   if (account.ids) chownSync(folder, account.ids.uid, account.ids.gid);
 }
 
+/** Told by a start that ends, and by a server that is started again until there is room: neither is told to do the other's part. */
 export function diskFull(path: string, cause?: unknown): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
     'disk-full',
-    `The disk that holds ${path} is full: free some space (a new database needs about 100 MB) and start again.`,
+    `The disk that holds ${path} is full: free some space (a new database needs about 100 MB).`,
     { cause },
   );
 }

@@ -1,7 +1,8 @@
 import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createVirtualWorld } from '#kit/runtime';
 import { createFileJournal } from './journal.ts';
 import type { LedgerRecord } from './ledger-types.ts';
 
@@ -97,6 +98,43 @@ test('a file that tore in its very first line starts anew', async () => {
   await journal.append(record(1));
   await journal.close();
   expect(await seqsThere()).toEqual([1]);
+});
+
+test('while the disk is full nothing is said to be written, and all of it is when there is room', async () => {
+  const { timers, advance } = createVirtualWorld({ seed: 1 });
+  const journal = createFileJournal({ path, timers });
+  await journal.rebuild(() => {});
+  const file = await open(path);
+  const write = vi.spyOn(Object.getPrototypeOf(file), 'write');
+  await file.close();
+  const full = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+  write.mockImplementationOnce(full).mockImplementationOnce(full);
+  let isDurable = false;
+  const appended = Promise.all([journal.append(record(1)), journal.append(record(2))]).then(() => {
+    isDurable = true;
+  });
+  await expect.poll(() => write.mock.calls.length).toBe(1);
+  const later = journal.append(record(3));
+  expect(isDurable).toBe(false);
+  await expect.poll(() => advance(500).then(() => write.mock.calls.length)).toBeGreaterThan(2);
+  await Promise.all([appended, later]);
+  await journal.close();
+  write.mockRestore();
+  expect(await seqsThere()).toEqual([1, 2, 3]);
+});
+
+test('closing does not wait for room, and says that nothing was written', async () => {
+  const journal = createFileJournal({ path, timers: createVirtualWorld({ seed: 1 }).timers });
+  await journal.rebuild(() => {});
+  const file = await open(path);
+  const full = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+  const write = vi.spyOn(Object.getPrototypeOf(file), 'write').mockImplementation(full);
+  await file.close();
+  const refused = expect(journal.append(record(1))).rejects.toThrow(/cannot write/);
+  await expect.poll(() => write.mock.calls.length).toBe(1);
+  await journal.close();
+  write.mockRestore();
+  await refused;
 });
 
 test('after a failed write every append is refused', async () => {

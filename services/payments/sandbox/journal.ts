@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { systemTimers, type Timers } from '#kit/runtime';
 import type { LedgerRecord } from './ledger-types.ts';
 
 /**
@@ -44,8 +45,11 @@ export interface FileJournalOptions {
   readonly path: string;
   /** Most bytes of one write + fdatasync. Larger: fewer syncs under load, longer waits for each. Default 1 MiB. */
   readonly batchBytesMax?: number;
+  /** Time between attempts while the disk is full. */
+  readonly timers?: Timers;
 }
 
+const roomPeriodMs = 500;
 const magic = '#holdfast-sandbox-journal 1\n';
 
 /**
@@ -56,7 +60,8 @@ const magic = '#holdfast-sandbox-journal 1\n';
  * off, nobody had a reply for it), and damage anywhere else is a broken disk (refused).
  */
 export function createFileJournal(options: FileJournalOptions): Journal {
-  const { path, batchBytesMax = 1 << 20 } = options;
+  const { path, batchBytesMax = 1 << 20, timers = systemTimers } = options;
+  const closing = new AbortController();
   let file: FileHandle | undefined;
   let position = 0;
   let waiting: Batch | undefined;
@@ -94,6 +99,7 @@ export function createFileJournal(options: FileJournalOptions): Journal {
       return newest?.done ? undefined : newest?.durable.promise;
     },
     async close() {
+      closing.abort();
       await writing?.catch(() => {});
       await file?.close();
       file = undefined;
@@ -126,6 +132,12 @@ export function createFileJournal(options: FileJournalOptions): Journal {
         batch.done = true;
         batch.durable.resolve();
       } catch (error) {
+        if (hasNoRoom(error) && !closing.signal.aborted) {
+          // The same bytes go to the same place once there is room; whoever waits for them has no answer until then.
+          later.unshift(batch);
+          await timers.sleep(roomPeriodMs, closing.signal).catch(() => {});
+          continue;
+        }
         // The memory is now ahead of the disk and nobody can tell by how much: refuse everything until a restart.
         failure = new Error(`sandbox journal: cannot write ${path}; free space or mend the disk, then restart`, {
           cause: error,
@@ -160,6 +172,10 @@ function createBatch(): Batch {
   // Whoever waits sees the failure; a batch nobody waits for must not end the process.
   durable.promise.catch(() => {});
   return { lines: [], sizeBytes: 0, done: false, durable };
+}
+
+function hasNoRoom(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 async function openOrCreate(path: string): Promise<FileHandle> {

@@ -30,7 +30,7 @@ export async function startSandboxServer(options: SandboxServerOptions): Promise
   const agent = new Agent({ connections: 16 });
   const sandbox = await createSandbox({
     ...options,
-    journal: journalPath === undefined ? createMemoryJournal() : createFileJournal({ path: journalPath }),
+    journal: journalPath === undefined ? createMemoryJournal() : createFileJournal({ path: journalPath, timers }),
     webhooks: webhooks.map(({ url, secret }) =>
       httpWebhook(secret, timers, async (body, headers, signal) => {
         const reply = await request(url, { method: 'POST', body, headers, signal, dispatcher: agent });
