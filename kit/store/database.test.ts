@@ -46,7 +46,8 @@ function open(options: Partial<DatabaseOptions> = {}): Database {
   const name = `db${Math.random().toString(36).slice(2)}`;
   const database = createDatabase({ url: real.url, name, ...world, ...options });
   onTestFinished(async () => {
-    expect((await sessions(name)).filter(({ state }) => state !== 'idle')).toEqual([]);
+    // An error is told before its session has come to rest.
+    await eventually(async () => (await sessions(name)).filter(({ state }) => state !== 'idle')).toEqual([]);
     await database.close();
     await eventually(() => sessions(name)).toEqual([]);
   });
@@ -157,8 +158,14 @@ test('of callers beyond the bound each is refused at once, the others are served
 });
 
 test('a caller who gets no connection in time is told that there is too much to do', async () => {
-  // Long enough for a busy machine to make the one connection.
   const database = open({ connectionsMax: 1, connectTimeoutMs: 1_000 });
+  // The one connection is there: how long this machine takes to make it is not what is asked.
+  await eventually(() =>
+    database.query('select 1').then(
+      ({ count }) => count,
+      () => 0,
+    ),
+  ).toBe(1);
   const slow = database.query('select pg_sleep(1.5)');
   await expect(database.query('select 1')).rejects.toBeInstanceOf(StoreOverloaded);
   await slow;
@@ -355,31 +362,34 @@ test('a statement sent after its transaction has ended is refused', async () => 
 });
 
 test('statements and lock waits are cut short by the server', async () => {
-  const database = open({ statementTimeoutMs: 50, lockTimeoutMs: 30 });
+  const database = open({ statementTimeoutMs: 50 });
   const tooSlow = { name: 'DatabaseUnavailable', retry: { afterMs: 500 }, cause: { code: '57014' } };
   await expect(database.query('select pg_sleep(5)')).rejects.toMatchObject(tooSlow);
   await expect(database.transaction((tx) => tx.query('select pg_sleep(5)'))).rejects.toMatchObject(tooSlow);
   await admin.query('insert into item (id) values (1)');
   await admin.query('begin');
   await admin.query('select from item where id = 1 for update');
-  const waiting = database.transaction((tx) => tx.query('update item set n = 1 where id = 1'));
+  // Of two bounds close to each other either may be met first.
+  const patient = open({ lockTimeoutMs: 30 });
+  const waiting = patient.transaction((tx) => tx.query('update item set n = 1 where id = 1'));
   await expect(waiting).rejects.toMatchObject({ name: 'StoreOverloaded', cause: { code: '55P03' } });
-  const alone = database.query('update item set n = 1 where id = 1');
+  const alone = patient.query('update item set n = 1 where id = 1');
   await expect(alone).rejects.toMatchObject({ name: 'StoreOverloaded', retry: { afterMs: 200 } });
   await admin.query('rollback');
 });
 
 test('a transaction that sits idle is ended, and nothing of it is kept', async () => {
   const database = open({ idleTransactionTimeoutMs: 50 });
+  const untilEnded = () => eventually(async () => (await sessions(database.name)).length).toBe(0);
   const idle = database.transaction(async (tx) => {
     await tx.query('insert into item (id) values (1)');
-    await world.timers.sleep(150);
+    await untilEnded();
     await tx.query('insert into item (id) values (2)');
   });
   await expect(idle).rejects.toBeInstanceOf(DatabaseUnavailable);
   const idleAtCommit = database.transaction(async (tx) => {
     await tx.query('insert into item (id) values (1)');
-    await world.timers.sleep(150);
+    await untilEnded();
   });
   // COMMIT was never sent, so there is no doubt about it.
   await expect(idleAtCommit).rejects.toBeInstanceOf(DatabaseUnavailable);
