@@ -263,6 +263,12 @@ export const operators = defineService({
         operation: Type.Optional(Type.String({ maxLength: 100, description: 'Part of the name of a span' })),
         durationMsMin: Type.Optional(Type.Integer({ minimum: 0 })),
         failed: Type.Optional(Type.Boolean({ description: 'true: with an error in it; false: without' })),
+        own: Type.Optional(
+          Type.Boolean({
+            description:
+              'true: also what the console reads to show itself, and what the gateway asks by itself, when nothing failed. Default false',
+          }),
+        ),
       }),
       responses: { 200: closed({ items: Type.Array(TraceView) }) },
       problems: ['operators/nothing-to-show'],

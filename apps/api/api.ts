@@ -10,6 +10,8 @@ export interface ApiOptions<Contracts extends Readonly<Record<string, Contract>>
   readonly token?: () => Promise<string | undefined>;
   /** Told when a token was refused: it may have a better one, and the call is then repeated once. */
   readonly onTokenRefused?: () => Promise<boolean>;
+  /** What asks: noted in traces. */
+  readonly client?: string;
   /** Default: the browser's. */
   readonly fetch?: typeof fetch;
 }
@@ -54,7 +56,7 @@ export function createApi<const Contracts extends Readonly<Record<string, Contra
   return api as Api<Contracts>;
 }
 
-type Sender = Pick<ApiOptions<never>, 'origin' | 'token' | 'onTokenRefused' | 'fetch'>;
+type Sender = Pick<ApiOptions<never>, 'origin' | 'token' | 'onTokenRefused' | 'client' | 'fetch'>;
 
 async function call(sender: Sender, operation: Operation, input: AnyInput) {
   const timeoutMs = input.timeoutMs ?? (operation.deadlineMs ?? deadlineMsDefault) + patienceMs;
@@ -139,7 +141,11 @@ async function send(sender: Sender, url: string, wanted: RequestInit): Promise<R
 
 async function sendOnce(sender: Sender, url: string, wanted: RequestInit): Promise<Response> {
   const token = await sender.token?.();
-  const headers = token === undefined ? wanted.headers : { ...wanted.headers, authorization: `Bearer ${token}` };
+  const headers = {
+    ...wanted.headers,
+    ...(sender.client === undefined ? {} : { 'x-client': sender.client }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
   try {
     return await (sender.fetch ?? fetch)(url, { ...wanted, headers: headers as HeadersInit });
   } catch (error) {

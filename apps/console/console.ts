@@ -46,4 +46,7 @@ export const contracts = {
   webhooks,
 };
 
-export const api = createApi({ contracts, token: session.token, onTokenRefused: session.onTokenRefused });
+export const api = createApi({
+  ...{ contracts, client: 'console' },
+  ...{ token: session.token, onTokenRefused: session.onTokenRefused },
+});

@@ -42,6 +42,8 @@ export function createDoorTelemetry(telemetry: Telemetry, isBehindHops: boolean)
       const kind = housekeeping.has(service) ? 'internal' : 'server';
       const span = telemetry.span(`${method} ${path}`, isBehindHops ? hopOf(arrival) : undefined, undefined, kind);
       if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
+      const client = arrival.headers['x-client'];
+      if (span.recording && isClientName(client)) span.set('client', client);
       return span;
     },
     admitted(request, span, arrival, tell) {
@@ -66,6 +68,9 @@ export function createDoorTelemetry(telemetry: Telemetry, isBehindHops: boolean)
     },
   };
 }
+
+/** As the apps of this house call themselves. */
+const isClientName = (text: unknown): text is string => typeof text === 'string' && /^[a-z][a-z-]{0,19}$/.test(text);
 
 function hopOf({ headers }: Arrival): HopBefore | undefined {
   const hop = headers[headerNames.hop];

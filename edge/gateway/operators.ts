@@ -60,11 +60,14 @@ const logLinesDefault = 200;
 /** More than are kept in memory. */
 const tracesMax = 10_000;
 
-/** What the console asks every few seconds while it is open, and the gateway by itself: shown to whoever looks for it. */
 const isHousekeeping: ReadonlySet<string> = new Set([
   ...Object.values(operators.operations).map(({ method, path }) => `${method} ${path}`),
   'call users.endedSessions',
 ]);
+
+/** What the console reads to show itself, much of it every few seconds, and what the gateway asks by itself. */
+const isForShow = ({ name, client }: TraceSummary): boolean =>
+  isHousekeeping.has(name) || (client === 'console' && name.startsWith('GET '));
 
 /** `views` undefined: whoever asks is told that there is nothing to show. */
 export function createOperators(views: OperatorViews | undefined, clock: Clock): ServiceServer {
@@ -97,10 +100,14 @@ export function createOperators(views: OperatorViews | undefined, clock: Clock):
     objectives: async () => ({ status: 200, body: { items: [...known().objectives()] } }),
     settings: async () => ({ status: 200, body: { items: [...known().settings()] } }),
     async traces({ query }) {
-      const found = known().traces({ ...query, limit: tracesMax });
-      const shown = query.operation === undefined ? found.filter(({ name }) => !isHousekeeping.has(name)) : found;
-      const items = shown.slice(0, query.limit ?? tracesDefault);
-      return { status: 200, body: { items: items.map((item) => ({ ...item, services: [...item.services] })) } };
+      const { own: isOwnWanted = false, limit = tracesDefault, ...filter } = query;
+      const found = known().traces({ ...filter, limit: tracesMax });
+      const shown = found.filter((trace) => isOwnWanted || trace.failed || !isForShow(trace));
+      const items = shown.slice(0, limit).map(({ client: _client, services, ...trace }) => ({
+        ...trace,
+        services: [...services],
+      }));
+      return { status: 200, body: { items } };
     },
     async trace({ params: { traceId } }) {
       const spans = await known().trace(traceId);

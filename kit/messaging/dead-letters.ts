@@ -30,6 +30,22 @@ export interface ReplayOutcome {
   readonly failed?: { readonly id: number; readonly cause: string };
 }
 
+/** Dead letters up to one: what comes while somebody works on them is left for another time. */
+export interface LettersThrough {
+  /** Of this key alone. */
+  readonly key?: string;
+  readonly throughId: number;
+}
+
+export interface ReplayManyOutcome {
+  /** Letters that were handled and are gone. */
+  readonly replayed: number;
+  /** Letters that failed again, each the first of its key. */
+  readonly failed: readonly { readonly id: number; readonly cause: string }[];
+  /** There are more: go on after this one. */
+  readonly nextAfterId?: number;
+}
+
 /** What people can do about dead letters of one group. */
 export interface DeadLetters {
   /** Oldest first. `limit` 1 to 100, default 20. */
@@ -39,17 +55,25 @@ export interface DeadLetters {
     readonly key?: string;
   }): Promise<readonly DeadLetter[]>;
   show(id: number): Promise<DeadLetter | undefined>;
-  count(): Promise<number>;
+  /** How many there are, and the id of the newest: 0 when there is none. */
+  tally(of?: { readonly key?: string }): Promise<{ readonly total: number; readonly lastId: number }>;
   /** Hands the letter's key over again from its first letter on, in order, until none is left or one fails again. */
   replay(id: number): Promise<ReplayOutcome>;
   /** Gives one letter up for good. Those parked behind it wait for a `replay`. */
   discard(id: number): Promise<{ readonly discarded: boolean; readonly remaining: number }>;
+  /** As `replay` of each, key by key; a key that fails again holds up no other. Up to 20 keys a call. */
+  replayMany(which: LettersThrough & { readonly afterId?: number }): Promise<ReplayManyOutcome>;
+  /** Gives up to 1,000 letters up for good, the oldest first. `remaining`: of those that were asked for. */
+  discardMany(which: LettersThrough): Promise<{ readonly discarded: number; readonly remaining: number }>;
 }
 
 export type PoisonPolicy = 'park' | 'skip';
 
 /** Letters handed over by one call of `replay`. */
 const replayMax = 10_000;
+/** By one call for many: of a replay, keys; few enough to be done within its deadline. */
+const replayKeysMax = 20;
+const discardMax = 1_000;
 /** Longest cause and stack that are kept, in characters. */
 const causeLengthMax = 2_000;
 const stackLengthMax = 8_000;
@@ -148,7 +172,23 @@ const listSql = `
   select ${columns} from dead_letter
   where group_name = $1 and id > $2 and ($3::text is null or key = $3) order by id limit $4`;
 const showSql = `select ${columns} from dead_letter where group_name = $1 and id = $2`;
-const countSql = `select count(*)::integer as count from dead_letter where group_name = $1`;
+const tallySql = `
+  select count(*)::integer as total, coalesce(max(id), 0) as "lastId" from dead_letter
+  where group_name = $1 and ($2::text is null or key = $2) and ($3::bigint is null or id <= $3)`;
+/** The first letter of each key; with `skip` every letter stands for itself. */
+const firstsSql = `
+  select min(id) as id from dead_letter
+  where group_name = $1 and ($2::text is null or key = $2) and id <= $3
+  group by key, case when $6 then id end having min(id) > $4 order by min(id) limit $5`;
+const oldestSql = `
+  select id, key from dead_letter
+  where group_name = $1 and ($2::text is null or key = $2) and id <= $3 order by id limit $4`;
+const lockKeysSql = `
+  select from dead_letter_key where group_name = $1 and key = any ($2::text[]) order by key for update`;
+const deleteManySql = `delete from dead_letter where group_name = $1 and id = any ($2::bigint[])`;
+const freeKeysSql = `
+  delete from dead_letter_key k where group_name = $1 and key = any ($2::text[])
+  and not exists (select from dead_letter l where l.group_name = $1 and l.key = k.key)`;
 const firstOfKeySql = `select ${columns} from dead_letter where group_name = $1 and key = $2 order by id limit 1`;
 const remainingSql = `select count(*)::integer as count from dead_letter where group_name = $1 and key = $2`;
 const lockKeySql = `select from dead_letter_key where group_name = $1 and key = $2 for update`;
@@ -203,39 +243,70 @@ export function createDeadLetters(options: {
     );
   }
 
+  async function tally(key?: string, throughId?: number): Promise<{ total: number; lastId: number }> {
+    const asked = [group, key ?? null, throughId ?? null];
+    const { rows } = await database.query<{ total: number; lastId: number }>(tallySql, asked);
+    return rows[0] ?? { total: 0, lastId: 0 };
+  }
+
+  async function replay(id: number): Promise<ReplayOutcome> {
+    const asked = await show(id);
+    if (!asked) return { replayed: 0, remaining: 0 };
+    let replayed = 0;
+    let letter: DeadLetter | undefined = asked;
+    while (replayed < replayMax) {
+      // Skipped events went past their dead letter long ago, so there each stands for itself.
+      if (policy === 'park') {
+        letter = (await database.query<DeadLetter>(firstOfKeySql, [group, asked.key])).rows[0];
+      }
+      if (!letter) break;
+      try {
+        await replayOne(letter);
+        replayed += 1;
+      } catch (error) {
+        if (!(error instanceof LetterGone)) {
+          await database.query(failAgainSql, [group, letter.id, causeText(error), stackOf(error)]);
+          const failed = { id: letter.id, cause: causeText(error) };
+          return { replayed, remaining: await remainingOf(asked.key), failed };
+        }
+      }
+      if (policy === 'skip') break;
+    }
+    return { replayed, remaining: await remainingOf(asked.key) };
+  }
+
   return {
     async list({ afterId = 0, limit = 20, key } = {}) {
       const rows = Math.max(1, Math.min(100, limit));
       return (await database.query<DeadLetter>(listSql, [group, afterId, key ?? null, rows])).rows;
     },
     show,
-    async count() {
-      return (await database.query<{ count: number }>(countSql, [group])).rows[0]?.count ?? 0;
-    },
-    async replay(id) {
-      const asked = await show(id);
-      if (!asked) return { replayed: 0, remaining: 0 };
+    tally: ({ key } = {}) => tally(key),
+    replay,
+    async replayMany({ key, throughId, afterId = 0 }) {
+      const asked = [group, key ?? null, throughId, afterId, replayKeysMax, policy === 'skip'];
+      const { rows } = await database.query<{ id: number }>(firstsSql, asked);
       let replayed = 0;
-      let letter: DeadLetter | undefined = asked;
-      while (replayed < replayMax) {
-        // Skipped events went past their dead letter long ago, so there each stands for itself.
-        if (policy === 'park') {
-          letter = (await database.query<DeadLetter>(firstOfKeySql, [group, asked.key])).rows[0];
-        }
-        if (!letter) break;
-        try {
-          await replayOne(letter);
-          replayed += 1;
-        } catch (error) {
-          if (!(error instanceof LetterGone)) {
-            await database.query(failAgainSql, [group, letter.id, causeText(error), stackOf(error)]);
-            const failed = { id: letter.id, cause: causeText(error) };
-            return { replayed, remaining: await remainingOf(asked.key), failed };
-          }
-        }
-        if (policy === 'skip') break;
+      const failed: { id: number; cause: string }[] = [];
+      for (const { id } of rows) {
+        const outcome = await replay(id);
+        replayed += outcome.replayed;
+        if (outcome.failed) failed.push(outcome.failed);
       }
-      return { replayed, remaining: await remainingOf(asked.key) };
+      const last = rows.at(-1);
+      return { replayed, failed, ...(last && rows.length === replayKeysMax ? { nextAfterId: last.id } : {}) };
+    },
+    async discardMany({ key, throughId }) {
+      const asked = [group, key ?? null, throughId, discardMax];
+      const discarded = await database.transaction(async (tx) => {
+        const { rows } = await tx.query<{ id: number; key: string }>(oldestSql, asked);
+        const keys = [...new Set(rows.map((row) => row.key))];
+        await tx.query(lockKeysSql, [group, keys]);
+        const { count } = await tx.query(deleteManySql, [group, rows.map(({ id }) => id)]);
+        await tx.query(freeKeysSql, [group, keys]);
+        return count;
+      });
+      return { discarded, remaining: (await tally(key, throughId)).total };
     },
     async discard(id) {
       const letter = await show(id);

@@ -80,7 +80,7 @@ while ((await subscription.lag()).some((partition) => partition.events > 0)) awa
 // What is in the log is taken out of the outbox by the relay's next turn.
 while ((await outbox.pending()) > 0) await world.timers.sleep(5);
 console.log('sales', (await statistics.query('select * from sales order by country')).rows);
-console.log('waiting', await outbox.pending(), 'dead letters', await subscription.deadLetters.count());
+console.log('waiting', await outbox.pending(), 'dead letters', (await subscription.deadLetters.tally()).total);
 
 await host.stop();
 for (const database of [orders, statistics, logDatabase]) await database.close();

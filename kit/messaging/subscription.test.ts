@@ -284,7 +284,7 @@ test('an outage of the world is waited out and never counted against an event', 
   const subscription = await start({ handler, attemptsMax: 1 });
   await until(() => isCaughtUp(subscription));
   expect(await applied()).toEqual({ a: [1] });
-  expect(await subscription.deadLetters.count()).toBe(0);
+  expect((await subscription.deadLetters.tally()).total).toBe(0);
 });
 
 test('a replay hands a key over in order and frees it; the group goes on behind it', async () => {
@@ -323,7 +323,7 @@ test('events that arrive during a replay neither overtake nor are left behind', 
   for (let i = 31; i < 60; i++) await append(['a'], [i]);
   await Promise.all(replays);
   await until(() => isCaughtUp(subscription));
-  expect(await subscription.deadLetters.count()).toBe(0);
+  expect((await subscription.deadLetters.tally()).total).toBe(0);
   expect(await applied()).toEqual({ a: numbers(60) });
 });
 
@@ -338,12 +338,60 @@ test('a discarded letter is gone, and the rest of its key can be replayed', asyn
   expect(await applied()).toEqual({ a: [2] });
 });
 
+test('many are replayed key by key up to the newest that was meant, and a key that fails again holds up no other', async () => {
+  let isMended = false;
+  const handler = async (tx: Transaction, events: readonly EventEnvelope[]) => {
+    await write(tx, isMended ? events.map((one) => (one.subject === 'k07' ? one : { ...one, type: 'ok' })) : events);
+  };
+  const keys = numbers(45).map((i) => `k${String(i).padStart(2, '0')}`);
+  await log.append(
+    topic,
+    [...keys, ...keys].map((key, i) => event(key, i, i < 45 ? 'thing.poisoned' : 'ok')),
+  );
+  const { deadLetters, wake } = await start({ handler, attemptsMax: 1 });
+  await until(async () => (await deadLetters.tally()).total === 90);
+  const { lastId } = await deadLetters.tally();
+  await log.append(topic, [event('later', 1, 'thing.poisoned')]);
+  wake();
+  await until(async () => (await deadLetters.tally()).total === 91);
+  isMended = true;
+  const calls: { replayed: number; failed: number }[] = [];
+  let afterId: number | undefined = 0;
+  while (afterId !== undefined) {
+    const outcome = await deadLetters.replayMany({ throughId: lastId, afterId });
+    calls.push({ replayed: outcome.replayed, failed: outcome.failed.length });
+    afterId = outcome.nextAfterId;
+  }
+  expect(calls.reduce((sum, { replayed }) => sum + replayed, 0)).toBe(88);
+  expect(calls.map(({ failed }) => failed).sort()).toEqual([0, 0, 1]);
+  const left = await deadLetters.list();
+  expect(left.map(({ key }) => key)).toEqual(['k07', 'k07', 'later']);
+});
+
+test('many are discarded up to the newest that was meant, of one key or of all', async () => {
+  await log.append(topic, [
+    ...['a', 'a', 'b', 'c'].map((key, i) => event(key, i, 'thing.poisoned')),
+    event('d', 9, 'thing.poisoned'),
+  ]);
+  const { deadLetters } = await start({ attemptsMax: 1 });
+  await until(async () => (await deadLetters.tally()).total === 5);
+  const all = await deadLetters.list();
+  const { lastId } = await deadLetters.tally({ key: 'a' });
+  expect(await deadLetters.discardMany({ key: 'a', throughId: lastId })).toEqual({ discarded: 2, remaining: 0 });
+  const meant = all.filter(({ key }) => key !== 'a')[1]?.id as number;
+  expect(await deadLetters.discardMany({ throughId: meant })).toEqual({ discarded: 2, remaining: 0 });
+  expect((await deadLetters.list()).map(({ id }) => id)).toEqual([all.filter(({ key }) => key !== 'a')[2]?.id]);
+  // A key that was discarded is free: its next event is handled again.
+  await append(['a'], [5]);
+  await until(async () => (await applied())['a'] !== undefined);
+});
+
 test('with skip, later events of the key go on past the dead letter', async () => {
   await log.append(topic, [event('a', 1, 'thing.poisoned'), event('a', 2)]);
   const subscription = await start({ attemptsMax: 1, onPoison: 'skip' });
   await until(() => isCaughtUp(subscription));
   expect(await applied()).toEqual({ a: [2] });
-  expect(await subscription.deadLetters.count()).toBe(1);
+  expect((await subscription.deadLetters.tally()).total).toBe(1);
 });
 
 test('a read model rebuilt from the log equals the one that grew, also while events arrive and members work', async () => {

@@ -11,6 +11,8 @@ export interface TraceSummary {
   readonly failed: boolean;
   /** That took part, as far as spans here tell. */
   readonly services: readonly string[];
+  /** Attribute `client` of its earliest span: what asked, where that is known. */
+  readonly client?: string;
 }
 
 /** Everything that is given must fit. */
@@ -64,6 +66,7 @@ function byStart(a: SpanRecord, b: SpanRecord): number {
 
 function summarize(spans: readonly SpanRecord[]): TraceSummary {
   const first = spans.reduce((a, b) => (byStart(a, b) <= 0 ? a : b));
+  const { client } = first.attributes;
   const endMs = Math.max(...spans.map((span) => span.startMs + span.durationMs));
   return {
     traceId: first.traceId,
@@ -73,6 +76,7 @@ function summarize(spans: readonly SpanRecord[]): TraceSummary {
     spanCount: spans.length,
     failed: spans.some((span) => span.error !== undefined),
     services: [...new Set(spans.flatMap(servicesOf))].sort(),
+    ...(typeof client === 'string' ? { client } : {}),
   };
 }
 

@@ -72,8 +72,8 @@ export function createHandlers(options: {
       return { status: 200, body: { from, to, ...page, lagEvents: lag } };
     },
     async status() {
-      const [lag, deadLetters] = await Promise.all([lagEvents(), subscription.deadLetters.count()]);
-      return { status: 200, body: { lagEvents: lag, deadLetters } };
+      const [lag, { total }] = await Promise.all([lagEvents(), subscription.deadLetters.tally()]);
+      return { status: 200, body: { lagEvents: lag, deadLetters: total } };
     },
     async rebuild() {
       try {

@@ -50,7 +50,9 @@ function noteOf({ type, id, data }: EventEnvelope): AvailabilityNote {
 export const noDeadLetters: DeadLetters = {
   list: async () => [],
   show: async () => undefined,
-  count: async () => 0,
+  tally: async () => ({ total: 0, lastId: 0 }),
   replay: async () => ({ replayed: 0, remaining: 0 }),
   discard: async () => ({ discarded: false, remaining: 0 }),
+  replayMany: async () => ({ replayed: 0, failed: [] }),
+  discardMany: async () => ({ discarded: 0, remaining: 0 }),
 };

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildApps } from '../../cli/apps.ts';
@@ -91,6 +92,17 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await inspect(visited, 'test-order');
   });
 
+  test('traces are those of the shop, and what the console itself reads is shown when asked for', async () => {
+    const { page } = await enter('desktop', '/console/stock');
+    await page.getByText('as it must be').waitFor();
+    await page.goto('/console/traces');
+    await page.getByRole('link', { name: 'POST /orders' }).first().waitFor();
+    const levels = page.getByRole('link', { name: 'GET /inventory/levels' });
+    expect(await levels.count()).toBe(0);
+    await page.getByLabel('What this console reads').selectOption('With it');
+    await levels.first().waitFor();
+  });
+
   test('a refund whose reply is lost, and that is asked for again, is given back once', async () => {
     const { page } = await enter('desktop', `/console/orders/${confirmed.body.id}`);
     let isLost = false;
@@ -163,6 +175,41 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     for (const name of ['notifications', 'analytics', 'products', 'webhooks', 'assistant']) {
       await page.getByRole('row').filter({ hasText: name }).getByText('nothing').first().waitFor();
     }
+  });
+
+  test('dead letters come page by page, of how many is said, and all that there are can be replayed or discarded', async () => {
+    const lettersMax = 120;
+    const broken = 7;
+    const told = { orderId: 'ord_1', customer: { email: 'ada@example.com' }, currency: 'EUR', lines: [] };
+    const database = new pg.Pool({ connectionString: shop.databases['notifications'] as string, max: 1 });
+    database.on('error', () => {});
+    await database.query(
+      `insert into dead_letter (group_name, topic, partition, "offset", key, event_id, type, envelope, status, cause, attempts)
+       select 'notifications', 'orders', 0, 1000000 + i, 'ord_' || i, 'evt_' || i, 'order.confirmed', json_build_object(
+         'specversion', '1.0', 'id', 'evt_' || i, 'source', 'orders', 'subject', 'ord_' || i, 'time', now(),
+         'type', 'order.noted', 'data', case when i <> $2 then $3::json end), 'failed', 'TypeError: planted', 5
+       from generate_series(1, $1) i`,
+      [lettersMax, broken, JSON.stringify(told)],
+    );
+    const visited = await enter('desktop', '/console/messages/notifications');
+    const { page } = visited;
+    await page.getByText('50 of 120 shown').waitFor();
+    await inspect(visited, 'test-dead-letters-many');
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByText('100 of 120 shown').waitFor();
+    await page.getByLabel('Pick 3', { exact: true }).check();
+    await page.getByRole('button', { name: 'Replay 1', exact: true }).waitFor();
+    await page.getByLabel('Pick 3', { exact: true }).uncheck();
+    await page.getByRole('button', { name: 'Replay all 120' }).click();
+    await page.getByText('119 events handled. 1 key failed again.').waitFor();
+    await page.getByText('1 of 1 shown').waitFor();
+    await page.getByRole('button', { name: 'Discard all 1 …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard', exact: true }).click();
+    await page.getByText('1 event given up for good.').waitFor();
+    await page.getByText('Every event so far was handled').waitFor();
+    const { rows } = await database.query('select count(*)::integer as count from dead_letter');
+    await database.end();
+    expect(rows).toEqual([{ count: 0 }]);
   });
 
   test('a price is changed under the version that was read, and never over somebody else’s change', async () => {
@@ -350,7 +397,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     ['stock', '/console/stock', 'as it must be'],
     ['tills', '/console/tills', 'Nothing that tills have told'],
     ['sku', '/console/stock/HF-SKER-40', 'receive'],
-    ['traces', '/console/traces', 'GET /inventory/levels'],
+    ['traces', '/console/traces?own=shown', 'GET /inventory/levels'],
     ['logs', '/console/logs?level=error', 'No line fits'],
     ['sales', '/console/sales?range=24h', 'Turnover by hour'],
     ['products', '/console/products', 'shown'],

@@ -33,7 +33,14 @@ const letterParams = Type.Object(
   { additionalProperties: false },
 );
 
-/** The four operations, to be spread into a service's contract. `problem` names its `no-dead-letter`. */
+const Key = Type.String({ maxLength: 200, description: 'Of this key alone' });
+const LetterId = Type.Integer({ minimum: 0 });
+const throughId = Type.Integer({
+  minimum: 0,
+  description: 'The newest that is meant, as `lastId` of the list: what comes later stays',
+});
+
+/** The operations, to be spread into a service's contract. `problem` names its `no-dead-letter`. */
 export function deadLetterOperations<const Service extends string>(service: Service) {
   const problems = [`${service}/no-dead-letter`];
   return {
@@ -45,13 +52,20 @@ export function deadLetterOperations<const Service extends string>(service: Serv
       query: Type.Object(
         {
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Default 20' })),
-          afterId: Type.Optional(Type.Integer({ minimum: 0, description: 'id of the last letter of the page before' })),
-          key: Type.Optional(Type.String({ maxLength: 200 })),
+          afterId: Type.Optional({ ...LetterId, description: 'id of the last letter of the page before' }),
+          key: Type.Optional(Key),
         },
         { additionalProperties: false },
       ),
       responses: {
-        200: Type.Object({ items: Type.Array(DeadLetterView), total: Type.Integer() }, { additionalProperties: false }),
+        200: Type.Object(
+          {
+            items: Type.Array(DeadLetterView),
+            total: Type.Integer({ description: 'All that fit, on whatever page' }),
+            lastId: { ...LetterId, description: 'id of the newest of them; 0: there is none' },
+          },
+          { additionalProperties: false },
+        ),
       },
     },
     showDeadLetter: {
@@ -82,6 +96,49 @@ export function deadLetterOperations<const Service extends string>(service: Serv
         ),
       },
       problems,
+      deadlineMs: 30_000,
+    },
+    replayDeadLetters: {
+      method: 'POST',
+      path: `/${service}/dead-letters/replay`,
+      summary:
+        'Hands over again all that fit, key by key, some keys a call. One that fails again holds up no other key.',
+      access: ['staff', 'service'],
+      body: Type.Object(
+        {
+          key: Type.Optional(Key),
+          throughId,
+          afterId: Type.Optional({ ...LetterId, description: '`nextAfterId` of the call before' }),
+        },
+        { additionalProperties: false },
+      ),
+      responses: {
+        200: Type.Object(
+          {
+            replayed: Type.Integer({ description: 'Events that were handled' }),
+            failed: Type.Array(Type.Object({ id: LetterId, cause: Type.String() }, { additionalProperties: false })),
+            nextAfterId: Type.Optional({ ...LetterId, description: 'Call again with it; left out: that was all' }),
+          },
+          { additionalProperties: false },
+        ),
+      },
+      deadlineMs: 60_000,
+    },
+    discardDeadLetters: {
+      method: 'POST',
+      path: `/${service}/dead-letters/discard`,
+      summary: 'Gives all that fit up for good, the oldest first, up to 1,000 a call.',
+      access: ['admin', 'service'],
+      body: Type.Object({ key: Type.Optional(Key), throughId }, { additionalProperties: false }),
+      responses: {
+        200: Type.Object(
+          {
+            discarded: Type.Integer(),
+            remaining: Type.Integer({ description: 'That fit and are still there: call again' }),
+          },
+          { additionalProperties: false },
+        ),
+      },
       deadlineMs: 30_000,
     },
     discardDeadLetter: {
@@ -147,8 +204,8 @@ export function deadLetterHandlers(service: string, deadLetters: DeadLetters) {
 
   return {
     async listDeadLetters({ query }: { query: { limit?: number; afterId?: number; key?: string } }) {
-      const [letters, total] = await Promise.all([deadLetters.list(query), deadLetters.count()]);
-      return { status: 200 as const, body: { items: letters.map(summaryOf), total } };
+      const [letters, tally] = await Promise.all([deadLetters.list(query), deadLetters.tally(query)]);
+      return { status: 200 as const, body: { items: letters.map(summaryOf), ...tally } };
     },
     async showDeadLetter({ params }: { params: { letterId: string } }) {
       const letter = await find(params.letterId);
@@ -157,6 +214,13 @@ export function deadLetterHandlers(service: string, deadLetters: DeadLetters) {
     async replayDeadLetter({ params }: { params: { letterId: string } }) {
       const letter = await find(params.letterId);
       return { status: 200 as const, body: { ...(await deadLetters.replay(letter.id)) } };
+    },
+    async replayDeadLetters({ body }: { body: { key?: string; throughId: number; afterId?: number } }) {
+      const { failed, ...rest } = await deadLetters.replayMany(body);
+      return { status: 200 as const, body: { ...rest, failed: [...failed] } };
+    },
+    async discardDeadLetters({ body }: { body: { key?: string; throughId: number } }) {
+      return { status: 200 as const, body: { ...(await deadLetters.discardMany(body)) } };
     },
     async discardDeadLetter({ params }: { params: { letterId: string } }) {
       const letter = await find(params.letterId);
