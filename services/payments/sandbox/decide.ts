@@ -320,16 +320,19 @@ function executed(command: Command, context: DecisionContext, effect: Effect): D
   };
 }
 
-function movement(context: DecisionContext, intent: Intent, kind: Movement['kind'], amountMinor: number): Movement {
+const movement = ({ seq, nowMs, key }: DecisionContext, intent: Intent, kind: Movement['kind'], amountMinor: number) =>
+  movementOf({ seq, atMs: nowMs, key }, intent, kind, amountMinor);
+
+/** Says all of a movement that the call and the intent after it don't. */
+export function movementOf(
+  { seq, atMs, key }: Pick<LedgerRecord, 'seq' | 'atMs' | 'key'>,
+  intent: Intent,
+  kind: Movement['kind'],
+  amountMinor: number,
+): Movement {
   return {
-    seq: context.seq,
-    atMs: context.nowMs,
-    kind,
-    intentId: intent.id,
-    orderId: intent.metadata['order'],
-    amountMinor,
-    currency: intent.currency,
-    key: context.key,
+    ...{ seq, atMs, kind, intentId: intent.id, orderId: intent.metadata['order'] },
+    ...{ amountMinor, currency: intent.currency, key },
   };
 }
 

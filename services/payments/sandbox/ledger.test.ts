@@ -43,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
-function commandOf(step: Step, sandbox: Sandbox): Command {
+function commandOf(step: Step, sandbox: Pick<Sandbox, 'ledger'>): Command {
   if (step.do === 'create') {
     return create({
       paymentMethod: step.card,
@@ -112,6 +112,46 @@ test('books rebuilt from the journal are the same books, and remember every key'
     }),
     { numRuns: 50 },
   );
+});
+
+test('books whose payments are all packed are the same books', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      const journal = createMemoryJournal({ keep: true });
+      const { ledger, call } = await createSandbox({ ...createVirtualWorld({ seed: 7 }), journal });
+      for (const [i, step] of steps.entries()) await call(commandOf(step, { ledger }), `k${i % 9}`);
+      const packed = createLedger({ unpackedMax: 0 });
+      await journal.rebuild((record) => packed.apply(record));
+      expect(packed.entries()).toEqual(ledger.entries());
+      expect(packed.list({ limit: 100 })).toEqual(ledger.list({ limit: 100 }));
+      for (let i = 0; i < 9; i++) expect(packed.stored(`k${i}`)).toEqual(ledger.stored(`k${i}`));
+      for (const { id, refunds } of ledger.list({ limit: 100 }).items) {
+        expect(packed.intent(id)).toEqual(ledger.intent(id));
+        for (const refund of refunds) expect(packed.refund(refund.id)).toEqual(refund);
+      }
+      for (const order of ['ord_1', 'ord_2', 'ord_3']) expect(packed.ofOrder(order)).toEqual(ledger.ofOrder(order));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('attempts that moved no money are forgotten with their keys, whatever moved some stays', () => {
+  const ledger = createLedger({ keyTtlMs: 1_000 });
+  const run = (command: Command, key: string, nowMs: number) => {
+    const decision = ledger.decide(command, { nowMs, newId: (prefix) => `${prefix}_1`, key });
+    if (decision.kind === 'executed') ledger.apply(decision.record);
+  };
+  run(create({ confirm: false }), 'k', 0);
+  const confirm = (paymentMethod: string): Command => ({
+    ...{ operation: 'confirm', intentId: 'pi_1', paymentMethod, errorOnRequiresAction: true },
+  });
+  for (let i = 0; i < 200; i++) run(confirm('pm_card_chargeDeclined'), `declined${i}`, i * 100);
+  run(confirm('pm_card_visa'), 'paid', 20_000);
+  for (let i = 0; i < 200; i++) run(confirm('pm_card_visa'), `again${i}`, 30_000 + i * 100);
+  expect(ledger.stored('declined3')).toBeUndefined();
+  expect(ledger.stored('again199')).toMatchObject({ status: 400 });
+  expect(ledger.stored('paid')).toMatchObject({ status: 200 });
+  expect(ledger.entries()).toMatchObject([{ kind: 'authorized', key: 'paid' }]);
 });
 
 test('a repeat does nothing: the ledger grows only with keys it has not seen', async () => {

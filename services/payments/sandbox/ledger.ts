@@ -1,5 +1,7 @@
 import { chargeIdOf, type Decision, type DecisionContext, decide, intentIdOfCharge } from './decide.ts';
 import type { Command, Intent, LedgerRecord, Movement, Refund } from './ledger-types.ts';
+import { pack, unpack } from './packing.ts';
+import { createTextIndex, type TextIndex } from './text-index.ts';
 
 /** What a decision draws from its caller. */
 export type LedgerContext = Pick<DecisionContext, 'nowMs' | 'newId' | 'cardOutcome'> & {
@@ -30,10 +32,8 @@ export interface Page<T> {
 export interface Ledger {
   decide(command: Command, context: LedgerContext): Decision;
   apply(record: LedgerRecord): void;
-  /** The stored reply of an idempotency key. */
+  /** What was done under an idempotency key, by the last call that used it. Keys out of use may be forgotten. */
   stored(key: string): LedgerRecord | undefined;
-  /** Forgets keys used before `atMs`, oldest first, at most `limit` of them: bounded work for each call. */
-  forgetKeysBefore(atMs: number, limit: number): void;
   intent(id: string): Intent | undefined;
   intentOfCharge(chargeId: string): Intent | undefined;
   refund(id: string): Refund | undefined;
@@ -43,34 +43,77 @@ export interface Ledger {
   ofOrder(orderId: string): readonly Intent[];
   /** Intents of the metadata `business_key`, oldest first. */
   ofBusinessKey(key: string): readonly Intent[];
-  /** Every movement of money, in order: the witness. */
+  /** Every movement of money, in order: the witness. Looks at all payments. */
   entries(): readonly Movement[];
   readonly intentCount: number;
   /** Sequence number of the last record; 0 when there is none. */
   readonly lastSeq: number;
 }
 
-export function createLedger(): Ledger {
-  const intents = new Map<string, Intent>();
-  const idsInOrder: string[] = [];
-  const intentOfRefund = new Map<string, string>();
-  const byOrder = createIndex();
-  const byBusinessKey = createIndex();
-  const recordOfKey = new Map<string, LedgerRecord>();
-  const movements: Movement[] = [];
+export interface LedgerOptions {
+  /** Keys used longer ago than this are of no use any more. Default 24 h. */
+  readonly keyTtlMs?: number;
+  /** Payments touched last that are kept as objects; those touched longer ago are packed. Default 1,000. */
+  readonly unpackedMax?: number;
+}
+
+/** Calls that moved no money are looked through for old ones whenever a payment has had so many more. */
+const sweepEvery = 64;
+
+export function createLedger({ keyTtlMs = 24 * 3_600_000, unpackedMax = 1_000 }: LedgerOptions = {}): Ledger {
+  /** What was done to each payment, by its ordinal: the records, or a text that `pack` made of them. */
+  const payments: (LedgerRecord[] | string)[] = [];
+  /** Ordinals of those that are not packed, the one touched last at the end. */
+  const unpacked = new Set<number>();
+  const [byId, byOrder, byBusinessKey, byKey, byRefund] = Array.from({ length: 5 }, createTextIndex) as Indexes;
   let lastSeq = 0;
 
-  const current = (ids: readonly string[]): readonly Intent[] => ids.map((id) => intents.get(id) as Intent);
+  function recordsOf(ordinal: number): LedgerRecord[] {
+    const kept = payments[ordinal] as LedgerRecord[] | string;
+    return typeof kept === 'string' ? unpack(kept) : kept;
+  }
+
+  const intentAt = (ordinal: number): Intent => (recordsOf(ordinal).at(-1) as LedgerRecord).intent;
+
+  function intentOf(id: string): Intent | undefined {
+    return byId
+      .of(id)
+      .map(intentAt)
+      .find((intent) => intent.id === id);
+  }
+
+  const withMetadata = (index: TextIndex, name: string, value: string): readonly Intent[] =>
+    index
+      .of(value)
+      .map(intentAt)
+      .filter(({ metadata }) => metadata[name] === value);
+
+  function keep({ ordinal }: Intent, record: LedgerRecord): void {
+    const before = ordinal < payments.length ? recordsOf(ordinal) : [];
+    const records = before.length > 0 && before.length % sweepEvery === 0 ? before.filter(isOfUse) : before;
+    records.push(record);
+    payments[ordinal] = records;
+    unpacked.delete(ordinal);
+    unpacked.add(ordinal);
+    if (unpacked.size <= unpackedMax) return;
+    const [oldest] = unpacked as unknown as [number];
+    unpacked.delete(oldest);
+    payments[oldest] = pack(recordsOf(oldest));
+
+    function isOfUse({ movements, atMs }: LedgerRecord): boolean {
+      return movements.length > 0 || atMs >= record.atMs - keyTtlMs;
+    }
+  }
 
   return {
     decide(command, { nowMs, newId, key, cardOutcome }) {
-      const intent = command.operation === 'create' ? undefined : intents.get(command.intentId);
+      const intent = command.operation === 'create' ? undefined : intentOf(command.intentId);
       return decide(command, intent, {
         nowMs,
         newId,
         key,
         seq: lastSeq + 1,
-        ordinal: idsInOrder.length,
+        ordinal: payments.length,
         ...(cardOutcome && { cardOutcome }),
       });
     },
@@ -79,70 +122,70 @@ export function createLedger(): Ledger {
         throw new Error(`sandbox ledger: record ${record.seq} does not follow record ${lastSeq}`);
       }
       lastSeq = record.seq;
-      const { intent } = record;
+      const { intent, key, refund } = record;
       if (record.command.operation === 'create') {
-        idsInOrder.push(intent.id);
-        byOrder.add(intent.metadata['order'], intent.id);
-        byBusinessKey.add(intent.metadata['business_key'], intent.id);
+        const { order, business_key: businessKey } = intent.metadata;
+        byId.add(intent.id, intent.ordinal);
+        if (order !== undefined) byOrder.add(order, intent.ordinal);
+        if (businessKey !== undefined) byBusinessKey.add(businessKey, intent.ordinal);
       }
-      intents.set(intent.id, intent);
-      if (record.refund) intentOfRefund.set(record.refund.id, intent.id);
-      for (const movement of record.movements) movements.push(movement);
-      if (record.key !== undefined) {
-        // A key used again after it was due to be forgotten moves to the end of the Map.
-        if (recordOfKey.has(record.key)) recordOfKey.delete(record.key);
-        recordOfKey.set(record.key, record);
-      }
+      if (refund) byRefund.add(refund.id, intent.ordinal);
+      if (key !== undefined) byKey.add(key, intent.ordinal);
+      keep(intent, record);
     },
-    stored: (key) => recordOfKey.get(key),
-    forgetKeysBefore(atMs, limit) {
-      let left = limit;
-      // A Map keeps the order of insertion, so the first keys are the oldest.
-      for (const [key, record] of recordOfKey) {
-        if (record.atMs >= atMs || left-- === 0) return;
-        recordOfKey.delete(key);
+    stored(key) {
+      let last: LedgerRecord | undefined;
+      for (const record of byKey.of(key).flatMap(recordsOf)) {
+        if (record.key === key && record.seq > (last?.seq ?? 0)) last = record;
       }
+      return last;
     },
-    intent: (id) => intents.get(id),
+    intent: intentOf,
     intentOfCharge(chargeId) {
-      const intent = intents.get(intentIdOfCharge(chargeId));
+      const intent = intentOf(intentIdOfCharge(chargeId));
       return intent && chargeIdOf(intent) === chargeId ? intent : undefined;
     },
     refund(id) {
-      const intent = intents.get(intentOfRefund.get(id) ?? '');
-      return intent?.refunds.find((refund) => refund.id === id);
+      return byRefund
+        .of(id)
+        .flatMap((ordinal) => intentAt(ordinal).refunds)
+        .find((refund) => refund.id === id);
     },
     list(filter) {
-      const candidates = listCandidates(filter);
-      return page(candidates, filter);
+      return page(listCandidates(filter), filter);
     },
-    ofOrder: (orderId) => current(byOrder.get(orderId)),
-    ofBusinessKey: (key) => current(byBusinessKey.get(key)),
-    entries: () => movements,
+    ofOrder: (orderId) => withMetadata(byOrder, 'order', orderId),
+    ofBusinessKey: (key) => withMetadata(byBusinessKey, 'business_key', key),
+    entries() {
+      const movements = payments.flatMap((_, ordinal) => recordsOf(ordinal).flatMap((record) => record.movements));
+      return movements.sort((a, b) => a.seq - b.seq);
+    },
     get intentCount() {
-      return idsInOrder.length;
+      return payments.length;
     },
     get lastSeq() {
       return lastSeq;
     },
   };
 
-  /** The two indexed metadata fields answer at once; anything else walks all intents. */
-  function listCandidates({ metadata }: ListFilter): readonly string[] {
+  /** The two indexed metadata fields answer at once; anything else walks all payments. */
+  function listCandidates({ metadata }: ListFilter): readonly number[] | undefined {
     const orderId = metadata?.['order'];
-    if (orderId !== undefined) return byOrder.get(orderId);
+    if (orderId !== undefined) return byOrder.of(orderId);
     const businessKey = metadata?.['business_key'];
-    if (businessKey !== undefined) return byBusinessKey.get(businessKey);
-    return idsInOrder;
+    if (businessKey !== undefined) return byBusinessKey.of(businessKey);
+    return undefined;
   }
 
-  function page(ids: readonly string[], filter: ListFilter): Page<Intent> {
-    const before = filter.startingAfter === undefined ? undefined : intents.get(filter.startingAfter);
+  /** Of these, or of all. */
+  function page(ordinals: readonly number[] | undefined, filter: ListFilter): Page<Intent> {
+    const before = filter.startingAfter === undefined ? undefined : intentOf(filter.startingAfter);
     const items: Intent[] = [];
-    let position = ids === idsInOrder && before ? before.ordinal - 1 : ids.length - 1;
+    let position = (ordinals ? ordinals.length : (before?.ordinal ?? payments.length)) - 1;
     for (; position >= 0; position--) {
-      const intent = intents.get(ids[position] as string) as Intent;
-      if (before && intent.ordinal >= before.ordinal) continue;
+      const ordinal = ordinals ? (ordinals[position] as number) : position;
+      if (before && ordinal >= before.ordinal) continue;
+      const intent = intentAt(ordinal);
       if (!matches(intent, filter)) continue;
       if (items.length === filter.limit) return { items, hasMore: true };
       items.push(intent);
@@ -150,6 +193,8 @@ export function createLedger(): Ledger {
     return { items, hasMore: false };
   }
 }
+
+type Indexes = [TextIndex, TextIndex, TextIndex, TextIndex, TextIndex];
 
 function matches(intent: Intent, filter: ListFilter): boolean {
   if (filter.createdFromMs !== undefined && intent.createdMs < filter.createdFromMs) return false;
@@ -159,25 +204,6 @@ function matches(intent: Intent, filter: ListFilter): boolean {
     if (intent.metadata[name] !== value) return false;
   }
   return true;
-}
-
-/** Nearly every order has one intent, so one id is kept as a string and only several as an array. */
-function createIndex() {
-  const idsOf = new Map<string, string | string[]>();
-  const none: readonly string[] = [];
-  return {
-    add(value: string | undefined, id: string): void {
-      if (value === undefined) return;
-      const known = idsOf.get(value);
-      if (known === undefined) idsOf.set(value, id);
-      else if (typeof known === 'string') idsOf.set(value, [known, id]);
-      else known.push(id);
-    },
-    get(value: string): readonly string[] {
-      const known = idsOf.get(value);
-      return known === undefined ? none : typeof known === 'string' ? [known] : known;
-    },
-  };
 }
 
 /** Whether two calls ask for the same. A field left out equals one that is undefined: JSON does not tell them apart. */

@@ -30,7 +30,7 @@ export interface SandboxOptions extends World {
    * may come twice anyway. Default 20 minutes, a little more than all retries of one event take.
    */
   readonly webhookReplayMs?: number;
-  /** Intents kept; beyond it new ones are refused with 429. About 1.2 kB of memory each. Default 1,000,000. */
+  /** Intents kept; beyond it new ones are refused with 429. About 0.8 kB of memory each. Default 1,000,000. */
   readonly intentsMax?: number;
   /** How long an idempotency key is remembered. Default 24 h, as at Stripe. */
   readonly keyTtlMs?: number;
@@ -59,12 +59,10 @@ export interface Failed {
   readonly error: ApiError;
 }
 
-const keysForgottenPerCall = 4;
-
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { clock, timers, random, ids, log, journal = createMemoryJournal() } = options;
   const { webhooks: endpoints = [], intentsMax = 1_000_000, keyTtlMs = 24 * 3_600_000 } = options;
-  const ledger = createLedger();
+  const ledger = createLedger({ keyTtlMs });
   const replayFromMs = clock.now() - (options.webhookReplayMs ?? 20 * 60_000);
   const undelivered: LedgerRecord[] = [];
   const rebuilt = await journal.rebuild((record) => {
@@ -132,7 +130,6 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
 
   /** The reply for a key that was used before, or undefined for a new one. */
   function repeatOf(command: Command, key: string, nowMs: number): CallReply | undefined {
-    ledger.forgetKeysBefore(nowMs - keyTtlMs, keysForgottenPerCall);
     const stored = ledger.stored(key);
     if (!stored || stored.atMs < nowMs - keyTtlMs) return undefined;
     return sameCommand(stored.command, command) ? replyOf(stored, true) : refuse(400, keyReused(key));
