@@ -4,10 +4,11 @@ import type { Amounts } from './promotions.ts';
 /** Amounts as they are typed, in major units, by currency. An empty one is none. */
 export type TypedAmounts = Record<string, string>;
 
-export const typedOf = (amounts: Amounts | undefined, currencies: readonly string[]): TypedAmounts =>
+/** Of each of `currencies`, and of others that are set already: what is not shown would be lost when it is saved. */
+export const typedOf = (amounts: Amounts = {}, currencies: readonly string[]): TypedAmounts =>
   Object.fromEntries(
-    currencies.map((currency) => {
-      const amountMinor = amounts?.[currency];
+    [...new Set([...currencies, ...Object.keys(amounts)])].map((currency) => {
+      const amountMinor = amounts[currency];
       return [currency, amountMinor === undefined ? '' : toMajor(amountMinor, currency)];
     }),
   );

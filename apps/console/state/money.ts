@@ -9,10 +9,14 @@ export function toMajor(amountMinor: number, currency: string): string {
   return `${amountMinor < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
 }
 
+/** The most that a contract takes, in whatever currency. */
+const amountMinorMax = 1_000_000_000_000;
+
 /** The other way round; undefined when it is no amount of this currency. */
 export function fromMajor(text: string, currency: string): number | undefined {
   const digits = digitsOf(currency);
-  const [, whole = '', fraction = ''] = /^(\d{1,10})(?:[.,](\d+))?$/.exec(text.trim()) ?? [];
+  const [, whole = '', fraction = ''] = /^(\d{1,15})(?:[.,](\d+))?$/.exec(text.trim()) ?? [];
   if (whole === '' || fraction.length > digits) return undefined;
-  return Number(whole + fraction.padEnd(digits, '0'));
+  const amountMinor = Number(whole + fraction.padEnd(digits, '0'));
+  return amountMinor <= amountMinorMax ? amountMinor : undefined;
 }
