@@ -27,7 +27,8 @@ export function lazyPages<Name extends string>(loaders: Loaders<Name>, wanted: (
       const { default: page } = await loaders[one]();
       loaded = { ...loaded, [one]: page };
     } catch {
-      hasFailed = true;
+      // Of another page, which nobody waits for any more.
+      if (one === name) hasFailed = true;
     }
   }
   $effect(() => {

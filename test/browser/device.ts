@@ -63,18 +63,25 @@ export function createDevice(args: readonly string[] = []): Device {
 /** A cable between a device and the shop: it can be pulled, and it can lose replies. */
 export interface Cable {
   readonly origin: string;
-  pull(): Promise<void>;
-  plugIn(): Promise<void>;
-  /** The next reply to a POST is lost, and the cable with it: the shop has done what the device can’t know. */
-  loseNextReply(): void;
+  pull(): void;
+  plugIn(): void;
+  /**
+   * The next reply to a POST is lost, and the cable with it: the shop has done what the device can’t know. Resolves when
+   * that has happened.
+   */
+  loseNextReply(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function layCable(origin: string): Promise<Cable> {
   const { hostname, port } = new URL(origin);
   const sockets = new Set<Socket>();
-  let losesReply = false;
+  let isPulled = false;
+  let lost: (() => void) | undefined;
+  // Its port is kept while it is pulled: somebody else might take it before it is plugged in again.
   const server = createServer((device) => {
+    device.on('error', () => {});
+    if (isPulled) return void device.resetAndDestroy();
     const shop = connect(Number(port), hostname);
     let isAsking = false;
     for (const socket of [device, shop]) {
@@ -91,30 +98,34 @@ export async function layCable(origin: string): Promise<Cable> {
       shop.write(bytes);
     });
     shop.on('data', (bytes) => {
-      if (losesReply && isAsking) {
-        losesReply = false;
-        void pull();
+      if (lost && isAsking) {
+        pull();
+        lost();
+        lost = undefined;
       } else device.write(bytes);
     });
   });
-  const listen = (at: number) => new Promise<void>((resolve) => server.listen(at, '127.0.0.1', () => resolve()));
-  await listen(0);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   const at = (server.address() as { port: number }).port;
 
-  async function pull(): Promise<void> {
-    if (!server.listening) return;
-    const closed = new Promise((resolve) => server.close(resolve));
+  function pull(): void {
+    isPulled = true;
     for (const socket of sockets) socket.destroy();
-    await closed;
   }
 
   return {
     origin: `http://127.0.0.1:${at}`,
     pull,
-    plugIn: () => listen(at),
-    loseNextReply() {
-      losesReply = true;
+    plugIn() {
+      isPulled = false;
     },
-    close: pull,
+    loseNextReply: () =>
+      new Promise((resolve) => {
+        lost = resolve;
+      }),
+    async close() {
+      pull();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }

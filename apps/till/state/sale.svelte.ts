@@ -85,17 +85,35 @@ export async function setDraft(next: Draft): Promise<void> {
   await writeValue(shop.database, 'draft', next);
 }
 
+let exchanged: Promise<unknown> = Promise.resolve();
+
+/** One basket takes the place of another. What is scanned meanwhile waits, or it would go with the one that is leaving. */
+function exchange(work: () => Promise<void>): Promise<void> {
+  const done = exchanged.then(work);
+  exchanged = done.catch(() => {});
+  return done;
+}
+
 /** So many of it in all; says no when the till has fewer. */
 export async function put(item: CatalogueItem, quantity: number): Promise<Put> {
+  await exchanged;
+  return putNow(item, quantity);
+}
+
+export async function addOne(item: CatalogueItem): Promise<Put> {
+  await exchanged;
+  return putNow(item, quantityOf(draft, item.sku) + 1);
+}
+
+async function putNow(item: CatalogueItem, quantity: number): Promise<Put> {
   finished = undefined;
   const answer = putLine(draft, item, quantity, shop.onHand(item.sku), shop.taxClassOf(item.sku));
   if (answer.ok) await setDraft(answer.draft);
   return answer;
 }
 
-export const addOne = (item: CatalogueItem): Promise<Put> => put(item, quantityOf(draft, item.sku) + 1);
-
 export async function clear(): Promise<void> {
+  await exchanged;
   if (isBeingPaid(draft)) return;
   await setDraft(emptyDraft(fresh('sal')));
 }
@@ -122,7 +140,9 @@ export async function undoCash(): Promise<void> {
 }
 
 /** The last commit of a sale. From here on it has been made, whatever happens to this device. */
-export async function finish(): Promise<void> {
+export const finish = (): Promise<void> => exchange(finishNow);
+
+async function finishNow(): Promise<void> {
   const { sessionId } = session as OpenSession;
   const { saleId, lines, discounts, tenders, givenMinor } = draft;
   const kept = await writeEntry(
@@ -157,12 +177,16 @@ export async function payCard(amountMinor: number, method: string): Promise<{ ho
   if (!draft.charge) await setDraft(askCard(draft, amountMinor, method));
   const { saleId } = draft;
   const charge = draft.charge as Charge;
+  // Called off meanwhile it counts for nothing, and least of all for the card that was asked after it.
+  const isStill = () => draft.saleId === saleId && draft.charge?.card === charge.card;
+  const gone = { how: 'unknown', why: 'The payment was called off.' } as const;
   try {
     const { body } = await api.tills.charge({ body: { saleId, ...charge } });
-    if (body.chargedMinor !== charge.amountMinor) return { how: 'unknown', why: 'The payment was called off.' };
+    if (!isStill() || body.chargedMinor !== charge.amountMinor) return gone;
     await setDraft(cardPaid(draft));
   } catch (error) {
     if (!isApiProblem(error)) throw error;
+    if (!isStill()) return gone;
     if (error.code !== 'payments/declined') return { how: 'unknown', why: problemWords(error) };
     // Nothing was taken, and never will be under this number: another card is another charge.
     await setDraft(withoutCharge(draft));
@@ -179,15 +203,24 @@ export async function payCard(amountMinor: number, method: string): Promise<{ ho
 export async function undoCard(card?: number): Promise<void> {
   const called = callOffCard(draft, card);
   if (!called) return;
-  await callOff(called.draft, called.calledOff);
+  const before = draft;
+  // At once, so that no late answer finds the card still asked.
   draft = called.draft;
+  try {
+    await callOff(called.draft, called.calledOff);
+  } catch (error) {
+    draft = before;
+    throw error;
+  }
   await sendCalledOff();
   // Else whether there is a connection would be known half a minute later.
   if (calledOff.waiting.length > 0) void tellAndAsk();
 }
 
 /** Puts the basket aside under a name, for as long as it takes. */
-export async function hold(name: string): Promise<void> {
+export const hold = (name: string): Promise<void> => exchange(() => holdNow(name));
+
+async function holdNow(name: string): Promise<void> {
   if (isBeingPaid(draft) || draft.lines.length === 0 || held.length >= heldMax) return;
   const one: Held = { id: draft.saleId, at: new Date().toISOString(), name, draft };
   const tx = shop.database.transaction(['held', 'value'], 'readwrite');
@@ -197,7 +230,9 @@ export async function hold(name: string): Promise<void> {
 }
 
 /** Takes a sale that was put aside back, in place of an empty basket. */
-export async function recall(id: string): Promise<void> {
+export const recall = (id: string): Promise<void> => exchange(() => recallNow(id));
+
+async function recallNow(id: string): Promise<void> {
   const one = held.find((each) => each.id === id);
   if (!one || draft.lines.length > 0) return;
   const tx = shop.database.transaction(['held', 'value'], 'readwrite');

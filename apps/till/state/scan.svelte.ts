@@ -21,7 +21,7 @@ export function scanned(text: string): void {
 export function listenToWedge(): () => void {
   const wedge = createWedge();
   let before: { field: HTMLInputElement; value: string } | undefined;
-  let lastMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
 
   function press(event: KeyboardEvent): void {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;

@@ -99,19 +99,22 @@ export async function loadShop(whenTold: () => Promise<void>): Promise<void> {
   void tellAndAsk();
 }
 
-/** Enrols this device by the code that staff have read out or shown. */
-export async function enrol(code: string, name: string): Promise<void> {
+/**
+ * Enrols this device by the code that staff have read out or shown. `load` reads what is sold and in which drawer: before the
+ * till shows, since that may be another one than before.
+ */
+export async function enrol(code: string, name: string, load: () => Promise<void>): Promise<void> {
   const { body } = await api.tills.enrol({ body: { code, device: name } });
   proveWith(body.key);
   // Another till has another drawer.
   if (device && device.till.id !== body.till.id) await writeValue(database, 'session', undefined);
+  await load();
   const now = Date.now();
   const { till, key } = body;
   await keep({ till, key, lastOnlineMs: now, aloneMs: 0, reckonedMs: now, lastSeq: 0 });
   catalogueAtMs = 0;
   // Before anything is written here: another device of this till may have used numbers.
-  await ask();
-  void tellAndAsk();
+  await ask().finally(() => void tellAndAsk());
 }
 
 async function keep(next: Device): Promise<void> {
@@ -170,7 +173,9 @@ export async function tellAndAsk(): Promise<void> {
     await reload();
     if (isOnline) await afterTelling();
     clearTimeout(timer);
-    timer = setTimeout(() => void tellAndAsk(), waitMs());
+    // A connection may have come back while the attempt that failed was under way.
+    if (isWanted) void tellAndAsk();
+    else timer = setTimeout(() => void tellAndAsk(), waitMs());
   }
 }
 

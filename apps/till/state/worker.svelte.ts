@@ -1,3 +1,5 @@
+import { whenNewer } from './newer.ts';
+
 /** The service worker: installed at the first visit, replaced when nothing is under way and a person says so. */
 
 /** A till may be open for weeks. */
@@ -43,12 +45,9 @@ export async function installWorker(): Promise<void> {
     scope: import.meta.env.BASE_URL.replace(/\/$/, ''),
     updateViaCache: 'none',
   });
-  const look = () => {
-    if (serviceWorker.controller && registration.waiting) waiting = registration.waiting;
-  };
-  look();
-  setInterval(() => void registration.update().catch(() => {}), lookPeriodMs);
-  registration.addEventListener('updatefound', () => {
-    registration.installing?.addEventListener('statechange', look);
+  whenNewer(registration, (worker) => {
+    // Without one at work the first is no newer one.
+    if (serviceWorker.controller) waiting = worker;
   });
+  setInterval(() => void registration.update().catch(() => {}), lookPeriodMs);
 }
