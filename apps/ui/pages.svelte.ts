@@ -73,18 +73,19 @@ export function pages<Item, First extends Page<Item> = Page<Item>>(prepare: () =
     again: first.again,
     async loadMore() {
       // While the first page is on its way, the cursor is of a list that goes.
-      if (nextCursor === undefined || first.busy) return;
+      if (nextCursor === undefined || first.busy || moreBusy) return;
       const of = loadPage;
       const began = first.value;
+      // The list may have become another one meanwhile.
+      const isSame = () => loadPage === of && first.value === began;
       moreBusy = true;
       try {
         const next = await of(nextCursor);
-        // The list may have become another one meanwhile.
-        if (loadPage === of && first.value === began)
-          more = { ...next, items: [...(more?.items ?? []), ...next.items] };
+        if (!isSame()) return;
+        more = { ...next, items: [...(more?.items ?? []), ...next.items] };
         moreError = undefined;
       } catch (error) {
-        moreError = error;
+        if (isSame()) moreError = error;
       } finally {
         moreBusy = false;
       }

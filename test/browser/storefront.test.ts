@@ -211,6 +211,44 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     expect(await ordersOf('offline@example.com')).toHaveLength(1);
   });
 
+  test('an older view of the cart that comes late does not take back what was done since', async () => {
+    const { page } = await enter('desktop');
+    await putInCart(page);
+    let view: (() => Promise<void>) | undefined;
+    await page.route(
+      /\/carts\/[^/]+$/,
+      async (route) => {
+        const response = await route.fetch();
+        view = () => route.fulfill({ response });
+      },
+      { times: 1 },
+    );
+    let isEdited = false;
+    page.on('response', (reply) => {
+      isEdited ||= reply.url().endsWith('/edits');
+    });
+    await page.goto('/cart');
+    await expect.poll(() => view !== undefined).toBe(true);
+    await page.getByRole('main').getByRole('button', { name: 'One more' }).click();
+    // The change has been made, or waits for the view.
+    await expect.poll(async () => isEdited || (await page.evaluate(callsOfCart)) > 1).toBe(true);
+    await view?.();
+    await expect.poll(() => isEdited).toBe(true);
+    await expect.poll(() => page.evaluate(callsOfCart)).toBe(0);
+    await page.getByRole('button', { name: 'Cart, 2 items' }).waitFor();
+  });
+
+  test('the region of before a reload is told to the cart, whose taxes depend on it', async () => {
+    const { page } = await enter('desktop');
+    await putInCart(page);
+    await page.evaluate(() =>
+      localStorage.setItem('holdfast.storefront.checkout-form', JSON.stringify({ country: 'US', region: 'CA' })),
+    );
+    const told = page.waitForRequest((request) => request.method() === 'PATCH');
+    await page.goto('/checkout');
+    expect((await told).postDataJSON()).toEqual({ destination: { country: 'US', region: 'CA' } });
+  });
+
   test('an account has its orders, returns and sessions', async () => {
     const here = await enter('desktop');
     const { page } = here;
@@ -247,9 +285,25 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await page.goto('/p/knot-book');
     await page.getByText('In stock', { exact: true }).waitFor();
     await page.unroute('**/sessions/refresh');
-    await page.goto('/account/sessions');
+    // Whoever signs out is there at once, however long that takes; what the shop says later of the cart shows nobody's goods.
+    const late: (() => Promise<void>)[] = [];
+    for (const path of ['**/carts/*/edits', '**/sessions/sign-out']) {
+      await page.route(path, async (route) => {
+        const response = await route.fetch();
+        late.push(() => route.fulfill({ response }));
+      });
+    }
+    await page.getByRole('button', { name: 'Add to cart' }).click();
+    await expect.poll(() => late.length).toBe(1);
+    await page.keyboard.press('Escape');
+    await page.getByRole('link', { name: 'Your account' }).click();
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('heading', { name: 'New on the shelf' }).waitFor();
+    await expect.poll(() => late.length).toBe(2);
+    for (const answer of late) await answer();
+    await expect.poll(() => page.evaluate(callsOfCart)).toBe(0);
+    await page.getByRole('button', { name: 'Cart, 0 items' }).waitFor();
+    await page.unrouteAll();
 
     await page.goto('/sign-in');
     await page.getByRole('link', { name: 'Forgot your password?' }).click();
@@ -445,9 +499,8 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
       bad.style.height = '300px';
       document.body.prepend(bad);
     });
-    await page.waitForTimeout(200);
     expect((await here.findings()).join()).toContain('label');
-    expect(await here.shift()).toBeGreaterThan(0.05);
+    await expect.poll(() => here.shift()).toBeGreaterThan(0.05);
     await page.evaluate(() => {
       const style = document.createElement('style');
       style.textContent = 'body { color: red }';
@@ -456,3 +509,9 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await expect.poll(() => here.complaints.join()).toContain('Content Security Policy');
   });
 });
+
+/** Runs in the page: calls about the cart that are under way, or wait for their turn. */
+async function callsOfCart(): Promise<number> {
+  const { held = [], pending = [] } = await navigator.locks.query();
+  return [...held, ...pending].filter(({ name }) => name === 'holdfast.storefront.cart').length;
+}

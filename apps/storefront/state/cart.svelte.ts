@@ -39,6 +39,11 @@ function keep(change: Partial<Kept>): void {
   file.write(kept);
 }
 
+/** What the server says of a cart that was left meanwhile, as by signing out, is not of the one at hand. */
+function hear(of: Kept['createKey'], change: Partial<Kept>): void {
+  if (kept.createKey === of) keep(change);
+}
+
 file.onElsewhere(() => {
   kept = file.read() ?? fresh();
 });
@@ -56,9 +61,9 @@ function sync(): Promise<void> {
   return sending;
 }
 
-async function locked(work: () => Promise<void>): Promise<void> {
-  if (navigator.locks) await navigator.locks.request('holdfast.storefront.cart', work);
-  else await work();
+/** One call at a time, or an answer that is older than the one before it would be shown. */
+function locked<T>(work: () => Promise<T>): Promise<T> {
+  return navigator.locks ? (navigator.locks.request('holdfast.storefront.cart', work) as Promise<T>) : work();
 }
 
 async function sendAll(): Promise<void> {
@@ -80,12 +85,14 @@ async function sendNext(): Promise<void> {
   const [next, ...others] = kept.batches;
   if (!next) return;
   keep({ batches: [{ ...next, isSent: true }, ...others] });
+  const { createKey } = kept;
   const seen = kept.cart?.seen;
   try {
     const body = { edits: [...next.edits], ...(seen === undefined ? {} : { seen }) };
     const reply = await api.carts.edit({ params: { cartId }, body, key: next.key });
-    keep({ cart: reply.body, batches: kept.batches.filter(({ key }) => key !== next.key) });
+    hear(createKey, { cart: reply.body, batches: kept.batches.filter(({ key }) => key !== next.key) });
   } catch (error) {
+    if (kept.createKey !== createKey) return;
     if (isApiProblem(error, 'carts/not-found')) startAnew();
     // What the server will never take is given up and said, rather than sent for ever.
     else if (isApiProblem(error) && !error.mayRepeat) {
@@ -96,10 +103,12 @@ async function sendNext(): Promise<void> {
 }
 
 async function ensureCart(): Promise<string> {
-  if (kept.id !== undefined) return kept.id;
-  const { body } = await api.carts.create({ body: { currency: currency.current }, key: kept.createKey });
-  keep({ id: body.id, cart: body });
-  return body.id;
+  while (kept.id === undefined) {
+    const { createKey } = kept;
+    const { body } = await api.carts.create({ body: { currency: currency.current }, key: createKey });
+    hear(createKey, { id: body.id, cart: body });
+  }
+  return kept.id;
 }
 
 /** The cart is gone (it was another customer's, or too old): what was in it goes into a new one. */
@@ -118,14 +127,18 @@ function change(edit: CartEdit): void {
 /** Brings the shown cart up to date: prices, stock, what other devices added. */
 async function refresh(): Promise<void> {
   await sync();
-  if (kept.id === undefined) return;
-  try {
-    keep({ cart: (await api.carts.get({ params: { cartId: kept.id } })).body });
-  } catch (error) {
-    if (!isApiProblem(error, 'carts/not-found')) throw error;
-    startAnew();
-    await sync();
-  }
+  await locked(async () => {
+    const { id, createKey } = kept;
+    if (id === undefined) return;
+    try {
+      hear(createKey, { cart: (await api.carts.get({ params: { cartId: id } })).body });
+    } catch (error) {
+      if (!isApiProblem(error, 'carts/not-found')) throw error;
+      if (kept.createKey === createKey) startAnew();
+    }
+  });
+  // What was moved into a new cart.
+  if (kept.batches.length > 0) await sync();
 }
 
 addEventListener('online', () => void sync());
@@ -166,28 +179,33 @@ export const cart = {
   set: (sku: string, quantity: number): void => change({ kind: 'set', sku, quantity }),
   remove: (sku: string): void => change({ kind: 'remove', sku }),
   refresh,
-  async configure(settings: CartSettings): Promise<Cart> {
+  async configure(settings: CartSettings): Promise<void> {
     await sync();
-    const cartId = await ensureCart();
-    const { body } = await api.carts.configure({ params: { cartId }, body: settings });
-    keep({ cart: body });
-    return body;
+    await locked(async () => {
+      const cartId = await ensureCart();
+      const { createKey } = kept;
+      hear(createKey, { cart: (await api.carts.configure({ params: { cartId }, body: settings })).body });
+    });
   },
   /** After signing in: what the guest had comes into the customer's cart. After signing out: an empty one. */
   async join(): Promise<void> {
     await sync();
-    if (kept.id !== undefined && kept.cart?.customerId === undefined) {
-      try {
-        const { body } = await api.carts.join({ params: { cartId: kept.id } });
-        return keep({ id: body.id, cart: body });
-      } catch (error) {
-        if (!isApiProblem(error, 'carts/not-found')) throw error;
-        // Somebody else signed in with it before: it is theirs.
-        cart.leave();
+    await locked(async () => {
+      const { id, cart: view, createKey } = kept;
+      if (id !== undefined && view?.customerId === undefined) {
+        try {
+          const { body } = await api.carts.join({ params: { cartId: id } });
+          return hear(createKey, { id: body.id, cart: body });
+        } catch (error) {
+          if (!isApiProblem(error, 'carts/not-found')) throw error;
+          // Somebody else signed in with it before: it is theirs.
+          if (kept.createKey === createKey) cart.leave();
+        }
       }
-    }
-    const { body } = await api.carts.create({ body: { currency: currency.current }, key: newKey() });
-    keep({ id: body.id, cart: body });
+      const { createKey: mine } = kept;
+      const { body } = await api.carts.create({ body: { currency: currency.current }, key: newKey() });
+      hear(mine, { id: body.id, cart: body });
+    });
   },
   leave(): void {
     kept = fresh();
