@@ -123,6 +123,27 @@ test('weights send a canary its share, and a sticky client always to the same si
   for (let i = 0; i < 50; i++) expect(choosePool(rule, 'client-7', random)).toBe(first);
 });
 
+test('a canary that dies takes none of its share with it, nor the clients that stayed with it', async () => {
+  const [stable, canary] = [await member('stable'), await member('canary')];
+  const to = [
+    { pool: poolOf([stable]), weight: 50 },
+    { pool: poolOf([canary]), weight: 50 },
+    { pool: poolOf([await member('switched off')]), weight: 0 },
+  ];
+  const url = await balance([{ to, sticky: { cookie: 'stay' } }]);
+  const bodies = new Set<string>();
+  const cookies: string[] = [];
+  for (let i = 0; i < 40; i++) {
+    const { body, headers } = await get(url);
+    bodies.add(body);
+    cookies.push(String(headers['set-cookie']).split(';')[0] as string);
+  }
+  expect(bodies).toEqual(new Set(['stable', 'canary']));
+  canary.stop();
+  for (const cookie of cookies) expect(await get(url, { cookie })).toMatchObject({ status: 200, body: 'stable' });
+  for (const cookie of cookies) expect((await get(url, { cookie }, 'POST', 'x')).body).toBe('stable');
+});
+
 test('a client stays with a member by a cookie that it is given, beside those of the shop', async () => {
   const all = await Promise.all(
     ['a', 'b', 'c'].map((name) => member(name, (_r, response) => response.setHeader('set-cookie', 'shop=1').end(name))),
@@ -147,7 +168,9 @@ test('an instance that does not answer in time is left for another, when that is
     'quick',
     (incoming, response) => void text(incoming).then((body) => response.end(`quick ${body}`)),
   );
-  const anew = () => balance([{ to: [{ pool: poolOf([slow, quick]) }] }], { tryTimeoutMs: 100, lastTryTimeoutMs: 400 });
+  // Long against what the quick one takes, also where a machine stands still for a moment.
+  const anew = () =>
+    balance([{ to: [{ pool: poolOf([slow, quick]) }] }], { tryTimeoutMs: 500, lastTryTimeoutMs: 1_000 });
   let url = await anew();
   for (let i = 0; i < 4; i++) expect((await get(url)).body).toBe('quick ');
   const keyed = { 'idempotency-key': 'k' };
