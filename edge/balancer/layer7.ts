@@ -12,7 +12,7 @@ import { refuse } from '../http/guard.ts';
 import { type Headers, inwardHeaders, outwardHeaders } from '../http/headers.ts';
 import { createHopTelemetry, noHop, statusGone, type Visit } from '../http/observe.ts';
 import type { BalancerPool } from './pool.ts';
-import { choosePool, cookieOf, findRule, type RequestHead, type Rule } from './routes.ts';
+import { cookieOf, findRule, poolsFor, type RequestHead, type Rule } from './routes.ts';
 import { tunnel } from './tunnel.ts';
 
 export interface Layer7Options {
@@ -93,15 +93,14 @@ export function createLayer7(options: Layer7Options): Layer7 {
     const rule = findRule(rules, head);
     if (!rule) return answer(request, response, contractProblems['not-found']());
     const key = stickyKey(rule, head, response);
-    const pool = choosePool(rule, key, world.random);
-    if (!pool) return answer(request, response, nobodyThere());
+    const pools = poolsFor(rule, key, world.random);
     const size = Number(request.headers['content-length'] ?? 0);
     const hasBody = size > 0 || request.headers['transfer-encoding'] !== undefined;
     if (!hasBody || !held.take(size))
-      return send(request, response, head, { visit, pool, key, body: hasBody ? request : null, mayRepeat: !hasBody });
+      return send(request, response, head, { visit, pools, key, body: hasBody ? request : null, mayRepeat: !hasBody });
     try {
       const body = await bufferBody(request, size);
-      await send(request, response, head, { visit, pool, key, body, mayRepeat: true });
+      await send(request, response, head, { visit, pools, key, body, mayRepeat: true });
     } finally {
       held.giveBack(size);
     }
@@ -119,7 +118,8 @@ export function createLayer7(options: Layer7Options): Layer7 {
 
   interface Work {
     readonly visit: Visit;
-    readonly pool: BalancerPool;
+    /** Where to ask, in this order. */
+    readonly pools: readonly BalancerPool[];
     readonly key: string | undefined;
     readonly body: IncomingMessage | Buffer | null;
     /** The body is still here after a try. */
@@ -132,7 +132,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
     head: RequestHead,
     work: Work,
   ): Promise<void> {
-    const { visit, pool, key, body, mayRepeat } = work;
+    const { visit, pools, key, body, mayRepeat } = work;
     const headers = inwardHeaders(request, false, visit.spanId);
     const tried = new Set<string>();
     let isGone = false;
@@ -142,13 +142,14 @@ export function createLayer7(options: Layer7Options): Layer7 {
       if (isGone) attempt.abort();
     });
     for (let tries = 1; ; tries++) {
-      const endpoint = pool.choose({ key, tried });
-      if (!endpoint) return answer(request, response, nobodyThere());
+      const next = nextOf(pools, key, tried);
+      if (!next) return answer(request, response, nobodyThere());
+      const { pool, endpoint } = next;
       const isLast =
         tries >= triesMax ||
         !mayRepeat ||
         !isRepeatable(head.method, head.headers) ||
-        pool.endpoints.length <= tried.size + 1;
+        membersIn(pools) <= tried.size + 1;
       tried.add(endpoint.instance.process);
       const end = pool.begin(endpoint);
       attempt = new AbortController();
@@ -190,7 +191,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
         end('failed');
         visit.failed(endpoint.instance.process, startMs, isLate ? new Error('no answer in time') : error);
         const another = tries < triesMax && (isNotSent(error) ? mayRepeat || body === null : !isLast);
-        if (another && pool.endpoints.length > tried.size) continue;
+        if (another && membersIn(pools) > tried.size) continue;
         world.log.warn('no instance answers', { path: head.path, tries, error });
         return answer(request, response, isLate ? contractProblems.timeout() : edgeProblems.unreachable());
       }
@@ -247,7 +248,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
     const head = headOf(request);
     const rule = findRule(rules, head);
     const key = rule?.sticky && cookieOf(head.headers['cookie']?.toString(), rule.sticky.cookie);
-    const pool = rule && choosePool(rule, key, world.random);
+    const [pool] = rule ? poolsFor(rule, key, world.random) : [];
     const refusal = refuse(guardedOf(request)) ?? (pool ? undefined : contractProblems['not-found']());
     if (refusal || !pool) return endWithProblem(socket, refusal ?? nobodyThere());
     tunnel({ request, socket, begun, pool, key, headers: inwardHeaders(request, false, undefined) });
@@ -340,6 +341,22 @@ function outcomeOf(reply: Dispatcher.ResponseData): CallOutcome {
 
 const notSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 const isNotSent = (error: unknown): boolean => notSent.has((error as { code?: string }).code ?? '');
+
+/** Somebody who was not asked yet, in the first pool that has one. */
+function nextOf(
+  pools: readonly BalancerPool[],
+  key: string | undefined,
+  tried: ReadonlySet<string>,
+): { readonly pool: BalancerPool; readonly endpoint: Endpoint } | undefined {
+  for (const pool of pools) {
+    const endpoint = pool.choose({ key, tried });
+    if (endpoint && !tried.has(endpoint.instance.process)) return { pool, endpoint };
+  }
+  return undefined;
+}
+
+const membersIn = (pools: readonly BalancerPool[]): number =>
+  pools.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
 
 const nobodyThere = () => contractProblems.unavailable({ detail: 'no instance is there' });
 

@@ -48,6 +48,8 @@ export interface BalancerPool {
   /** A connection or request begins at the member; what is returned is told how it went, once. */
   begin(endpoint: Endpoint): (outcome: CallOutcome) => void;
   readonly endpoints: readonly Endpoint[];
+  /** Somebody there is well, as far as is known. */
+  readonly isServing: boolean;
 }
 
 const untried: ReadonlySet<string> = new Set();
@@ -115,6 +117,11 @@ export function createPool(options: PoolOptions): BalancerPool {
     get endpoints() {
       refresh();
       return endpoints;
+    },
+    get isServing() {
+      refresh();
+      const nowMs = clock.monotonicMs();
+      return endpoints.some((endpoint) => !endpoint.isOut && !isEjected(endpoint, nowMs));
     },
     choose({ key, tried = untried } = {}) {
       refresh();

@@ -69,8 +69,25 @@ export function cookieOf(cookies: string | undefined, name: string): string | un
   return undefined;
 }
 
+/**
+ * The pool for a request, by weight, and behind it those that stand in when nobody there answers: a canary that dies takes none
+ * of its share with it. Pools without a weight get nothing.
+ */
+export function poolsFor(rule: Rule, key: string | undefined, random: Random): readonly BalancerPool[] {
+  const [only] = rule.to;
+  if (only && rule.to.length === 1) return [only.pool];
+  const weighted = rule.to.filter(({ weight = 1 }) => weight > 0);
+  const serving = weighted.filter(({ pool }) => pool.isServing);
+  const chosen = choosePool({ to: serving.length > 0 ? serving : weighted }, key, random);
+  return chosen ? [chosen, ...weighted.map(({ pool }) => pool).filter((pool) => pool !== chosen)] : [];
+}
+
 /** One of the pools by weight: by chance, or always the same for a key. */
-export function choosePool({ to }: Rule, key: string | undefined, random: Random): BalancerPool | undefined {
+export function choosePool(
+  { to }: Pick<Rule, 'to'>,
+  key: string | undefined,
+  random: Random,
+): BalancerPool | undefined {
   const total = to.reduce((sum, { weight = 1 }) => sum + weight, 0);
   let left = (key === undefined ? random.next() : shareOf(key)) * total;
   for (const { pool, weight = 1 } of to) {
