@@ -133,6 +133,27 @@ test('of calls side by side only the one that ends last holds the caller up; eve
   expect(Object.fromEntries(path)).toEqual({ root: 20, slow: 70, outlives: 10 });
 });
 
+test('hops in front bear the name of the request: the path says whose, also where clocks differ by a millisecond', () => {
+  const hop = (service: string, parent: string | undefined, startMs: number, endMs: number) => {
+    const attributes = { service };
+    return { ...span(service, parent, startMs, endMs, 'server'), name: 'POST /orders', attributes, process: service };
+  };
+  const spans = [
+    hop('edge', undefined, 10, 20),
+    hop('balancer', 'edge', 9.5, 18),
+    hop('gateway', 'balancer', 10.5, 17),
+  ];
+  const [trace] = tracesOf(spans.toSorted((a, b) => a.startMs - b.startMs));
+  const text = renderWaterfall(trace as NonNullable<typeof trace>, { width: 140, paint: (_, plain) => plain });
+  expect(text.split('\n').slice(3)).toEqual([
+    '     0.5     10.0 ms  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ POST /orders  edge',
+    '     0.0      8.5 ms ━━━━━━━━━━━━━━━━━━━━━━━━         POST /orders  balancer',
+    '     1.0      6.5 ms   ━━━━━━━━━━━━━━━━━━━              POST /orders  gateway',
+    '',
+    '━ critical path, by what took longest itself: POST /orders of gateway 6.5 ms (65 %), POST /orders of edge 2.0 ms (20 %), POST /orders of balancer 1.5 ms (15 %)',
+  ]);
+});
+
 test('the times of a critical path sum up to the duration of its root, whatever the spans', () => {
   const tree = fc.array(
     fc.record({

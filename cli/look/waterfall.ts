@@ -18,7 +18,7 @@ export interface WaterfallOptions {
 export function tracesOf(spans: readonly KeptSpan[]): Trace[] {
   return [...Map.groupBy(spans, ({ traceId }) => traceId)].map(([traceId, own]) => {
     const ids = new Set(own.map(({ spanId }) => spanId));
-    // The gateway may have forgotten its part: then what is left of the tree begins with its earliest span.
+    // What stands before the gateway, or itself, may have forgotten its part: then what is left of the tree begins with its earliest span.
     const tops = own.filter(({ parentSpanId }) => parentSpanId === undefined || !ids.has(parentSpanId));
     const root = tops.find(({ parentSpanId }) => parentSpanId === undefined) ?? tops[0] ?? (own[0] as KeptSpan);
     return { traceId, root, spans: own, path: criticalPath(root, own) };
@@ -83,8 +83,18 @@ function pathOf({ root, spans, path }: Trace, { paint }: WaterfallOptions): stri
     .filter(({ ms }) => ms > 0)
     .sort((a, b) => b.ms - a.ms)
     .slice(0, pathShownMax)
-    .map(({ span, ms }) => `${span.name} ${ms.toFixed(1)} ms (${Math.round((100 * ms) / (root.durationMs || 1))} %)`);
+    .map(
+      ({ span, ms }) =>
+        `${nameAmong(spans, span)} ${ms.toFixed(1)} ms (${Math.round((100 * ms) / (root.durationMs || 1))} %)`,
+    );
   return `${paint('cyan', '━')} critical path, by what took longest itself: ${shares.join(', ')}`;
+}
+
+/** Hops that pass a request on bear one name: then with whose it is. */
+function nameAmong(spans: readonly KeptSpan[], { name, attributes }: KeptSpan): string {
+  const { service } = attributes;
+  const isShared = spans.some((other) => other.name === name && other.attributes['service'] !== service);
+  return isShared ? `${name} of ${service}` : name;
 }
 
 function barOf(offsetMs: number, durationMs: number, totalMs: number, isOnPath: boolean): string {

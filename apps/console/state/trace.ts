@@ -11,6 +11,8 @@ export interface Row {
 }
 
 const hues: Readonly<Record<string, number>> = {
+  edge: 300,
+  balancer: 220,
   gateway: 245,
   orders: 42,
   inventory: 150,
@@ -25,10 +27,13 @@ const hues: Readonly<Record<string, number>> = {
 export const hueOf = (service: string): number =>
   hues[service] ?? [...service].reduce((sum, sign) => sum + sign.charCodeAt(0) * 7, 0) % 360;
 
+/** Of the gateway, and of each hop before it: one name for all of them. */
+export const isRoute = ({ name }: Pick<SpanView, 'name'>): boolean => /^(?:GET|POST|PUT|PATCH|DELETE) /.test(name);
+
 export function serviceOf({ name, attributes }: SpanView): string {
   const { service } = attributes;
   if (typeof service === 'string') return service;
-  return /^(?:GET|POST|PUT|PATCH|DELETE) /.test(name) ? 'gateway' : (/^([a-z-]+)[. ]/.exec(name)?.[1] ?? '');
+  return isRoute({ name }) ? 'gateway' : (/^([a-z-]+)[. ]/.exec(name)?.[1] ?? '');
 }
 
 /** Spans as rows, parents before children. A span whose parent was not recorded stands at the margin. */
