@@ -39,6 +39,7 @@ export async function benchGateway(options: BenchOptions, onProgress: (line: str
     await startProcess('bare-proxy', upstream.origin),
     await startProcess('gateway-proxy', upstream.origin),
     await startProcess('balancer', upstream.origin),
+    await startProcess('edge', upstream.origin),
     ...(await startNginx(upstream.origin)),
   ];
   const rounds: Run[][] = contestants.map(() => []);
@@ -75,6 +76,7 @@ export async function benchGateway(options: BenchOptions, onProgress: (line: str
     ratios: {
       'gateway-proxy/bare-proxy': proxied,
       'balancer/bare-proxy': pairedRatio(of('balancer'), of('bare-proxy')),
+      'edge/bare-proxy': pairedRatio(of('edge'), of('bare-proxy')),
       ...(of('nginx').length > 0 ? { 'gateway-proxy/nginx': pairedRatio(of('gateway-proxy'), of('nginx')) } : {}),
     },
     runs: rounds.map((runs) => medianBy(runs, ({ perSec }) => perSec)),

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import Type from 'typebox';
 import { Pool } from 'undici';
 import { createLayer7, createPool } from '#edge/balancer';
+import { createCdn } from '#edge/cdn';
 import { createGateway } from '#edge/gateway';
 import {
   createHttpServer,
@@ -18,7 +19,7 @@ import type { Transport } from '#kit/runtime';
 import { createTelemetry } from '#kit/telemetry';
 import { benchWorld } from '../server.ts';
 
-export type Kind = 'upstream' | 'direct' | 'gateway' | 'gateway-proxy' | 'bare-proxy' | 'balancer';
+export type Kind = 'upstream' | 'direct' | 'gateway' | 'gateway-proxy' | 'bare-proxy' | 'balancer' | 'edge';
 
 const Order = Type.Object({
   email: Type.String(),
@@ -53,6 +54,7 @@ const openers: Readonly<Record<Kind, () => Promise<number>>> = {
   'gateway-proxy': () => openGateway(createHttpTransport({ contracts: [echo], origin: upstream })),
   'bare-proxy': openBareProxy,
   balancer: openBalancer,
+  edge: openEdge,
 };
 
 process.on('disconnect', () => process.exit());
@@ -81,12 +83,22 @@ async function openBareProxy(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const telemetryOf = () => createTelemetry({ ...benchWorld, service: 'bench', instance: 'bench' });
+
 async function openBalancer(): Promise<number> {
   const members = [{ process: 'upstream', host: '127.0.0.1', port: Number(new URL(upstream).port) }];
   const pool = createPool({ world: benchWorld, name: 'bench', members: () => members });
-  const balancer = createLayer7({ world: benchWorld, rules: [{ to: [{ pool }] }] });
+  const balancer = createLayer7({ world: benchWorld, rules: [{ to: [{ pool }] }], telemetry: telemetryOf() });
   await balancer.component.start?.();
   return Number(new URL(balancer.address as string).port);
+}
+
+/** Nothing that it passes on here may be kept: the cost of a hop, in the clear. */
+async function openEdge(): Promise<number> {
+  const perAddress = { quota: 1_000_000_000 };
+  const edge = createCdn({ world: benchWorld, origin: upstream, perAddress, telemetry: telemetryOf() });
+  await edge.component.start?.();
+  return Number(new URL(edge.address as string).port);
 }
 
 /** As shipped, but for limits that no client of a benchmark meets. */
@@ -96,7 +108,7 @@ async function openGateway(transport: Transport): Promise<number> {
     transport,
     contracts: [echo],
     unready: async () => ({}),
-    telemetry: createTelemetry({ ...benchWorld, service: 'bench', instance: 'bench' }),
+    telemetry: telemetryOf(),
     limits: { address: { quota: 1_000_000_000 } },
   });
   await gateway.component.start?.();
