@@ -47,6 +47,9 @@ export function renderEnvoy(plan: EdgePlan): string {
     upgrade_configs: [{ upgrade_type: 'websocket' }],
     route_config: {
       name: 'public',
+      // Said among processes of ours alone.
+      request_headers_to_remove: ['holdfast-hop'],
+      response_headers_to_remove: ['holdfast-fault', 'holdfast-trace'],
       virtual_hosts: [
         { name: 'all', domains: ['*'], routes: [...special, route({ prefix: '/' }, timeoutSecDefault, true)] },
       ],

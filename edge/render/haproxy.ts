@@ -41,6 +41,9 @@ defaults
 frontend public
     bind ${bind}
     http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}
+    http-request del-header Holdfast-Hop
+    http-response del-header Holdfast-Fault
+    http-response del-header Holdfast-Trace
 ${tls ? '    http-response set-header Strict-Transport-Security "max-age=31536000"\n' : ''}    stick-table type ipv6 size 200k expire 10s store http_req_rate(1s),conn_cur
     http-request track-sc0 src
     http-request return status 429 hdr Retry-After 1 if { sc_http_req_rate(0) gt ${perAddress} } || { sc_conn_cur(0) gt 200 }

@@ -70,6 +70,10 @@ ${tls ? tlsOf(tls) : ''}
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
+    # Said among processes of ours alone.
+    proxy_set_header Holdfast-Hop '';
+    proxy_hide_header Holdfast-Fault;
+    proxy_hide_header Holdfast-Trace;
     proxy_connect_timeout 2s;
     proxy_read_timeout ${timeoutSecDefault}s;
     # Never for a POST that was sent: its effect is unknown.
