@@ -552,6 +552,28 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     expect(await onHand(tillId, rope.sku)).toBe(3);
   });
 
+  test('a receipt is as wide as its paper, however long a word of a name is', async () => {
+    const sku = 'HF-LONG';
+    await ask('POST', '/products', {
+      name: `Donaudampfschifffahrtsgesellschaftskapitänsmützenhalterung ${'in anthracite grey '.repeat(6)}`.trim(),
+      status: 'active',
+      variants: [{ sku, options: {}, prices: [{ currency: 'EUR', amountMinor: 999_999_999 }] }],
+    });
+    await ask('POST', '/inventory/receipts', { lines: [{ sku, quantity: 100 }] });
+    const { code } = await makeTill('Long names', { [sku]: 1 });
+    const visited = await enter('phone', code);
+    const { page } = visited;
+    await scan(page, sku);
+    await page.getByRole('button', { name: /1 item ·/ }).click();
+    await page.getByRole('button', { name: /^Pay/ }).click();
+    await page.getByRole('group', { name: 'Cash handed over' }).getByRole('button').first().click();
+    await page.getByRole('button', { name: 'Next customer' }).click();
+    await page.getByRole('link', { name: 'Sales', exact: true }).click();
+    await page.getByRole('link', { name: /^Sale of/ }).click();
+    await page.getByRole('img', { name: 'Bar code of this receipt' }).waitFor();
+    await inspect(visited, 'receipt-long');
+  });
+
   test('reads the bar code of its own receipts through the camera', async () => {
     const { code } = await makeTill('Camera', { [rope.sku]: 1 });
     const saleId = newId('sal', 1_900_000_000_000, new Uint8Array(16).fill(7));
@@ -751,6 +773,9 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
       await page.getByLabel(/At the sandbox/).selectOption({ label: 'Test card without funds' });
       await page.getByRole('button', { name: /^Card/ }).click();
       await page.getByText('The card was declined').waitFor();
+      // What was refused lies over no key.
+      const keys = page.getByRole('group', { name: 'Digits' }).getByRole('button');
+      expect(await keys.evaluateAll(coveredIn)).toEqual([]);
       // What browsers say of every reply of 4xx.
       visited.complaints.splice(0, 1);
       await inspect(visited, 'pay-declined');
@@ -784,3 +809,12 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     },
   );
 });
+
+/** Runs in the page: names of those whose middle is out of sight, or below something else. */
+function coveredIn(all: Element[]): string[] {
+  const isCovered = (it: Element) => {
+    const { left, top, width, height } = it.getBoundingClientRect();
+    return document.elementFromPoint(left + width / 2, top + height / 2) !== it;
+  };
+  return all.filter(isCovered).map(({ textContent }) => textContent);
+}
