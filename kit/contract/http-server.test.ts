@@ -363,7 +363,9 @@ test('a body that is wanted raw arrives byte for byte, over the transport too', 
   await transport.close();
 });
 
-test.each([
+type Odd = readonly [what: string, bytes: string, status: number, code: string, detail?: string];
+
+test.each<Odd>([
   ['garbage', '\x16\x03\x01\x02\x00\x01\x00garbage\r\n\r\n', 400, 'contract/malformed-request'],
   ['an invented method', 'BREW / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'contract/malformed-request'],
   ['HTTP/2 without being asked', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'contract/malformed-request'],
@@ -375,12 +377,42 @@ test.each([
     400,
     'contract/malformed-request',
   ],
+  ...[
+    ['two Hosts', 'GET /parcels/abc HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 'the host header is there twice'],
+    ['an odd Host', 'GET /parcels/abc HTTP/1.1\r\nHost: a b/c\r\n\r\n', 'neither a name nor an address'],
+    [
+      'two types of content',
+      'POST /parcels HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}',
+      'the content-type header is there twice',
+    ],
+    [
+      'two tokens',
+      'GET /parcels/abc HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n',
+      'the authorization header is there twice',
+    ],
+    ['HTTP/0.9', 'GET /parcels/abc\r\n\r\n', 'HTTP/0.9 is not spoken here'],
+    ['HTTP/2.0 by name', 'GET /parcels/abc HTTP/2.0\r\nHost: x\r\n\r\n', 'HTTP/2.0 is not spoken here'],
+    ['a path of * to read', 'GET * HTTP/1.1\r\nHost: x\r\n\r\n', '* goes with OPTIONS alone'],
+    [
+      'an odd transfer coding',
+      'POST /parcels HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+      'chunked alone is understood',
+    ],
+  ].map(([what = '', bytes = '', detail = '']) => [what, bytes, 400, 'contract/malformed-request', detail] as Odd),
+  ['a tunnel', 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n', 405, 'contract/method-not-allowed', 'this is no proxy'],
   ['an odd expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\n\r\n', 417, 'contract/expectation-failed'],
-])('%s is answered with a problem document', async (_what, bytes, status, code) => {
+])('%s is answered with a problem document', async (_what, bytes, status, code, detail = '') => {
   const answer = await sendBytes(bytes);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(answer.toLowerCase()).toContain('content-type: application/problem+json');
   expect(answer).toContain(`"code":"${code}"`);
+  expect(answer).toContain(String(detail));
+});
+
+test('OPTIONS of * is answered for the server as a whole, and a Host may be an address with a port', async () => {
+  expect(await sendBytes('OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1.1 204 /);
+  for (const host of ['[::1]:4080', '127.0.0.1:80', 'a_b.example', ''])
+    expect(await sendBytes(`GET /parcels/abc HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).toMatch(/ 200 /);
 });
 
 test('a client that sends its head too slowly is cut off with 408', async () => {

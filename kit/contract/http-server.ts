@@ -4,7 +4,8 @@ import type { TlsOptions } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock, Reply, Request } from '#kit/runtime';
 import { type CompressionOptions, compressReplies, plainTags, refusesEncoding } from './http-compression.ts';
-import { refuseBytes, refuseExpectation } from './http-refuse.ts';
+import { flawInHead } from './http-head.ts';
+import { refuseBytes, refuseExpectation, refuseTunnel } from './http-refuse.ts';
 import { checkCharset, decode, parseJson, UnreadJson } from './json-body.ts';
 import { isAsyncIterable, linesOf, toEvents, toLines } from './ndjson.ts';
 import type { OperationDescription } from './operation.ts';
@@ -155,6 +156,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.server.maxConnections = options.connectionsMax ?? 10_000;
   app.server.on('checkExpectation', refuseExpectation);
+  app.server.on('connect', (_request, socket) => refuseTunnel(socket));
   app.decorateRequest('visit', undefined);
   addBodyParsers(app, options.leavesBodies ? (bytes) => new UnreadJson(bytes) : parseJson);
   app.addHook('onRequest', (request, reply, done) => {
@@ -218,6 +220,8 @@ function routeOf(request: FastifyRequest): HttpRoute | undefined {
 /** Greets a request, sets what every reply to it carries, and answers at once when there is reason to. */
 function welcome(options: HttpServerOptions, request: FastifyRequest, reply: FastifyReply): Reply | undefined {
   const { greet, watch } = options;
+  // The server as a whole is meant (RFC 9110, section 7.1).
+  const isOfAll = request.originalUrl === '*';
   const head = {
     method: request.method,
     path: pathIn(request.url),
@@ -242,10 +246,14 @@ function welcome(options: HttpServerOptions, request: FastifyRequest, reply: Fas
       aborted: !reply.raw.writableFinished,
     });
   });
-  if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-    return problemReply(contractProblems['malformed-request']({ detail: 'the Host header is missing' }));
+  const flaw =
+    flawInHead(request.raw) ?? (isOfAll && request.method !== 'OPTIONS' ? '* goes with OPTIONS alone' : undefined);
+  if (flaw !== undefined) {
+    // Whoever stands before us may take the bytes that follow for something else than we do.
+    reply.header('connection', 'close');
+    return problemReply(contractProblems['malformed-request']({ detail: flaw }), greeting.correlationId);
   }
-  return greeting.reply;
+  return greeting.reply ?? (isOfAll ? { status: 204, headers: {} } : undefined);
 }
 
 function addBodyParsers(app: FastifyInstance, read: (bytes: Buffer) => unknown): void {
