@@ -170,6 +170,52 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     expect(await receive.isEnabled()).toBe(true);
   });
 
+  /** Keeps the answer to the next request of `method` for `path` until it is let go; `asked` resolves when it is there. */
+  async function keepAnswer(page: Page, method: string, path: string) {
+    const held = Promise.withResolvers<() => Promise<void>>();
+    let isHeld = false;
+    await page.route(path, async (route) => {
+      if (isHeld || route.request().method() !== method) return route.continue();
+      isHeld = true;
+      const response = await route.fetch();
+      held.resolve(() => route.fulfill({ response }));
+      return undefined;
+    });
+    const painted = () =>
+      page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const answer = async () => {
+      await (await held.promise)();
+      await painted();
+    };
+    return { asked: held.promise, answer };
+  }
+
+  test('whoever signs out before it is told who it is stays signed out', async () => {
+    const { page } = await enter('desktop', '/console/orders');
+    await page.locator('tbody [data-row]').first().waitFor();
+    const { answer } = await keepAnswer(page, 'GET', '**/users/me');
+    await page.reload();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Password').waitFor();
+    await answer();
+    expect(await page.getByLabel('Password').count()).toBe(1);
+  });
+
+  test('what was asked about faults before one was made says nothing about after', async () => {
+    const { page } = await enter('desktop', '/console/faults');
+    const refuses = page.getByLabel('notifications: Refuses');
+    await refuses.waitFor();
+    // The banner of each page looks now and then.
+    const { asked, answer } = await keepAnswer(page, 'GET', '**/faults');
+    await asked;
+    await refuses.check();
+    await page.getByText('This is on purpose').waitFor();
+    await answer();
+    expect(await refuses.isChecked()).toBe(true);
+    await page.getByRole('button', { name: 'Heal all' }).first().click();
+    await page.getByText('This is on purpose').waitFor({ state: 'detached' });
+  });
+
   test('every reader of events says how far behind it is, and what it could not read', async () => {
     const { page } = await enter('desktop', '/console/messages');
     for (const name of ['notifications', 'analytics', 'products', 'webhooks', 'assistant']) {

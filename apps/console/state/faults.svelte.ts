@@ -4,6 +4,8 @@ import { api } from '../console.ts';
 let faults = $state.raw<Faults | undefined>();
 let busy = $state(false);
 let error = $state.raw<unknown>();
+/** How often something was set: what was looked up before says nothing about after. */
+let changes = 0;
 
 /** The laboratory: what is on, for the banner of every page and for its own. */
 export const laboratory = {
@@ -25,15 +27,19 @@ export const laboratory = {
     return error;
   },
   async look(): Promise<void> {
+    const before = changes;
     try {
-      faults = (await api.operators.faults()).body;
+      const { body } = await api.operators.faults();
+      if (before !== changes || busy) return;
+      faults = body;
       error = undefined;
     } catch (failure) {
-      error = failure;
+      if (before === changes) error = failure;
     }
   },
   async set(wanted: readonly ActiveFault[]): Promise<void> {
     busy = true;
+    changes += 1;
     try {
       faults = (await api.operators.setFaults({ body: { items: [...wanted] } })).body;
       error = undefined;

@@ -49,10 +49,14 @@ export const who = {
     }
     // What failed before stands until the answer: nobody is asked to sign in meanwhile.
     try {
-      user = sessionId === undefined ? undefined : (await api.users.me()).body;
+      const now = sessionId === undefined ? undefined : (await api.users.me()).body;
+      // Of whoever had this browser before; who has it now is asked already.
+      if (session.sessionId !== sessionId) return;
+      user = now;
       error = undefined;
       remember(sessionId ?? '', user);
     } catch (failure) {
+      if (session.sessionId !== sessionId) return;
       // A session that has ended is no failure: whoever it was signs in again.
       error = isApiProblem(failure) && failure.status === 401 ? undefined : failure;
       if (error === undefined || Date.now() >= session.untilMs) user = undefined;
