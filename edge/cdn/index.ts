@@ -64,6 +64,7 @@ export function createCdn(options: CdnOptions): Cdn {
   const cache = createHttpCache({ clock: world.clock, ...options.cache });
   const limiter = createLimiter({ ...world, policies: { address: options.perAddress ?? { quota: 2_000 } } });
   const timeoutMs = options.originTimeoutMs ?? 30_000;
+  const stallMs = options.timeouts?.idleMs ?? 30_000;
   const pool = new Pool(origin, {
     connections: options.originConnectionsMax ?? 64,
     headersTimeout: timeoutMs,
@@ -99,7 +100,15 @@ export function createCdn(options: CdnOptions): Cdn {
         counts.refused++;
       },
       hop,
-      handle: createReverseProxy({ world, pool, cache, counts, onCalled: hop.called, isTls: keys !== undefined }),
+      handle: createReverseProxy({
+        world,
+        pool,
+        cache,
+        counts,
+        onCalled: hop.called,
+        isTls: keys !== undefined,
+        stallMs,
+      }),
     });
     fronts.push({ ...front, at });
   };

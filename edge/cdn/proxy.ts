@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import { edgeProblems } from '#contracts/edge';
 import { contractProblems, headerNames } from '#kit/contract';
@@ -9,6 +9,7 @@ import type { HopTelemetry, Visit } from '../http/observe.ts';
 import type { CacheRequest, Entry, HttpCache } from './http-cache.ts';
 import type { CdnOutcome } from './index.ts';
 import { answerProblem, type FrontRequest, type FrontResponse } from './server.ts';
+import { createSlowClients } from './slow-clients.ts';
 
 export interface ReverseProxyOptions {
   readonly world: World;
@@ -17,6 +18,8 @@ export interface ReverseProxyOptions {
   readonly counts: Record<CdnOutcome, number>;
   readonly onCalled: HopTelemetry['called'];
   readonly isTls: boolean;
+  /** A client that takes nothing of its reply for so long is cut off. */
+  readonly stallMs: number;
 }
 
 /** Bodies up to this are held until there is an answer, so that they can be sent again. */
@@ -26,6 +29,11 @@ const sendsMax = 3;
 const againAfterMs = 20;
 /** Largest body that is kept. What is larger passes through. */
 const objectSizeBytesMax = 2 * 1024 * 1024;
+/** A request as it goes on, and who asks. */
+interface Asked extends CacheRequest {
+  readonly address: string;
+}
+
 interface Fetching {
   readonly done: Promise<Entry | undefined>;
 }
@@ -44,6 +52,7 @@ export function createReverseProxy(
   const { clock, timers } = world;
   const fetching = new Map<string, Fetching>();
   const held = createHeldBodies(heldBytesMax);
+  const slow = createSlowClients({ timers, stallMs: options.stallMs });
 
   async function handle(request: FrontRequest, response: FrontResponse, visit: Visit): Promise<void> {
     const asked = askedOf(request, isTls);
@@ -56,7 +65,7 @@ export function createReverseProxy(
     return answerMissing(asked, response, visit);
   }
 
-  async function answerKept(asked: CacheRequest, kept: Entry, response: FrontResponse, visit: Visit): Promise<void> {
+  async function answerKept(asked: Asked, kept: Entry, response: FrontResponse, visit: Visit): Promise<void> {
     const { response: usable, revalidation } = kept.policy.evaluateRequest({ ...asked, method: 'GET' });
     if (usable && !revalidation) return send(asked, response, kept, 'hit');
     // Nobody waits for what is renewed behind a stale answer: it is no part of this visit.
@@ -77,7 +86,7 @@ export function createReverseProxy(
 
   /** The entry as it is now; undefined when the reply is not one to keep. Throws when the origin fails. */
   async function renew(
-    asked: CacheRequest,
+    asked: Asked,
     kept: Entry,
     headers: Headers,
     visit: Visit | undefined,
@@ -96,7 +105,7 @@ export function createReverseProxy(
     return entry && { entry, isSame: false };
   }
 
-  async function answerMissing(asked: CacheRequest, response: FrontResponse, visit: Visit): Promise<void> {
+  async function answerMissing(asked: Asked, response: FrontResponse, visit: Visit): Promise<void> {
     const key = `${asked.url} ${asked.headers['accept-encoding'] ?? ''} ${asked.headers['origin'] ?? ''}`;
     const leader = fetching.get(key);
     if (leader) {
@@ -122,31 +131,27 @@ export function createReverseProxy(
     }
   }
 
-  async function pass(
-    asked: CacheRequest,
-    request: FrontRequest,
-    response: FrontResponse,
-    visit: Visit,
-  ): Promise<void> {
+  async function pass(asked: Asked, request: FrontRequest, response: FrontResponse, visit: Visit): Promise<void> {
     const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
     const size = Number(length ?? 0);
-    if (isRepeatable(asked.method, asked.headers) && held.take(size)) {
+    // Whole before the origin is asked: a body that comes a byte at a time keeps nobody waiting there.
+    if (held.take(size)) {
       try {
-        return relay(asked, response, await fetch(asked, await bufferBody(request, size), visit), 'passed');
+        return await relay(asked, response, await fetch(asked, await bufferBody(request, size), visit), 'passed');
       } finally {
         held.giveBack(size);
       }
     }
-    const hasBody = length !== undefined || chunked !== undefined;
-    const streams = hasBody || (request.httpVersionMajor === 2 && !request.readableEnded && asked.method !== 'HEAD');
-    return relay(asked, response, await fetch(asked, streams ? request : null, visit), 'passed');
+    const streams =
+      length !== undefined || chunked !== undefined || ('stream' in request && !request.stream.endAfterHeaders);
+    if (!streams) return relay(asked, response, await fetch(asked, null, visit), 'passed');
+    const endUpload = slow.beginUpload(asked.address);
+    if (!endUpload) return answerProblem(request, response, edgeProblems['rate-limited'](), world);
+    request.once('end', endUpload).once('close', endUpload);
+    return relay(asked, response, await fetch(asked, request, visit), 'passed');
   }
 
-  async function fetch(
-    asked: CacheRequest,
-    body: Readable | Buffer | null,
-    visit: Visit | undefined,
-  ): Promise<Fetched> {
+  async function fetch(asked: Asked, body: Readable | Buffer | null, visit: Visit | undefined): Promise<Fetched> {
     const { method, url } = asked;
     const headers = visit?.spanId === undefined ? asked.headers : { ...asked.headers, [headerNames.hop]: visit.spanId };
     const mayRepeat = isRepeatable(method, headers) && (body === null || Buffer.isBuffer(body));
@@ -169,7 +174,7 @@ export function createReverseProxy(
 
   /** A reply as it comes. `begun` is what was read of it already. */
   async function relay(
-    asked: CacheRequest,
+    asked: Asked,
     response: FrontResponse,
     fetched: Fetched,
     outcome: CdnOutcome,
@@ -185,13 +190,10 @@ export function createReverseProxy(
       await fetched.body.dump();
       return void response.end();
     }
-    const { body } = fetched;
-    response.once('close', () => body.destroy());
-    body.once('error', () => response.destroy());
-    body.pipe(response as NodeJS.WritableStream);
+    slow.pour(fetched.body, response as Writable, asked.address);
   }
 
-  function send(asked: CacheRequest, response: FrontResponse, entry: Entry, outcome: CdnOutcome): void {
+  function send(asked: Asked, response: FrontResponse, entry: Entry, outcome: CdnOutcome): void {
     counts[outcome]++;
     const headers = forClients(entry.policy.responseHeaders() as Headers);
     if (entry.cacheControl === undefined) delete headers['cache-control'];
@@ -234,12 +236,13 @@ function begin(response: FrontResponse, status: number, headers: Headers): void 
 }
 
 /** The request as the origin gets it: our word for where it comes from, one of the codings that it knows. */
-function askedOf(request: FrontRequest, isTls: boolean): CacheRequest {
+function askedOf(request: FrontRequest, isTls: boolean): Asked {
   const headers = inwardHeaders(request, isTls, undefined);
   const coding = codingOf(headers['accept-encoding']?.toString());
   if (coding) headers['accept-encoding'] = coding;
   else delete headers['accept-encoding'];
-  return { method: request.method ?? 'GET', url: request.url ?? '/', headers };
+  const address = request.socket.remoteAddress ?? '';
+  return { method: request.method ?? 'GET', url: request.url ?? '/', headers, address };
 }
 
 /** Of all that a browser lists the best one: else each browser would have variants of its own. */
@@ -256,7 +259,7 @@ function forClients(headers: Headers): Headers {
 }
 
 /** What is kept is kept whole; whether this client has it already is looked at when it is sent. */
-function withoutConditions(asked: CacheRequest): CacheRequest {
+function withoutConditions(asked: Asked): Asked {
   const { 'if-none-match': _tag, 'if-modified-since': _time, ...headers } = asked.headers;
   return { ...asked, headers };
 }

@@ -37,7 +37,7 @@ export interface FrontOptions {
     readonly headMs?: number;
     /** The whole request with its body. Default 60,000 ms. */
     readonly requestMs?: number;
-    /** A connection on which nothing happens, and a TLS handshake. Default 30,000 ms. */
+    /** A connection on which nothing happens, a reply of which its client takes nothing, and a TLS handshake. Default 30,000 ms. */
     readonly idleMs?: number;
   };
 }
