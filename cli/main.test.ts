@@ -23,11 +23,14 @@ test('version prints one line and ends with 0', async () => {
 test.each([
   [['uo'], /unknown command 'uo'/],
   [['up', '--port', 'eighty'], /Give a number from 1 to 65535/],
+  [['up', '--port', '1e3'], /Give a number from 1 to 65535/],
   [['up', '--port', '4991', '--internal-port', '4991'], /--port and --internal-port are both 4991: give each/],
   [['up', '--otlp', 'collector'], /Give an address like http:\/\/127.0.0.1:4318/],
   [['up', '--data-dir', ''], /--data-dir is empty: name a directory/],
   [['replay', '/nowhere.csv'], /can't read \/nowhere.csv: no such file/],
   [['up', '--topology', 'nowhere'], /There is no topology "nowhere": give one of one-process, process-per-service/],
+  [['trace', ''], /The id is empty: name an order/],
+  [['logs', '--order', ' '], /The id is empty: name an order/],
   [['kill'], /missing required argument 'process'\nRun "holdfast kill --help" for what it takes/],
   [
     ['edge', '--tls-cert', join(import.meta.dirname, 'main.ts'), '--tls-key', join(import.meta.dirname, 'main.ts')],

@@ -271,8 +271,9 @@ program
   });
 
 function parsePort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  // Digits alone: 1e3 and 0x50 are numbers too, but nobody means them.
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (port >= 1 && port <= 65_535) return port;
   throw new InvalidArgumentError('Give a number from 1 to 65535.');
 }
 

@@ -373,7 +373,7 @@ function shapeMistakes(file: unknown): string[] {
   const lines = errors.map((error) => {
     const at = error.instancePath === '' ? 'the file' : error.instancePath.slice(1).replaceAll('/', '.');
     const names = 'additionalProperties' in error.params ? error.params.additionalProperties : undefined;
-    if (names) return `${at} has unknown names: ${names.join(', ')}`;
+    if (names) return `${at} has unknown names: ${names.map((name) => name || '""').join(', ')}`;
     if (error.keyword === 'const') return `${at} must be one of: ${kindsAt(errors, error.instancePath).join(', ')}`;
     const allowed = 'allowedValues' in error.params ? `: ${error.params.allowedValues.join(', ')}` : '';
     return `${at} ${error.message}${allowed}`;

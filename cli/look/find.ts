@@ -1,5 +1,6 @@
 import type { LogLevel } from '#kit/runtime';
 import { parseLine, processFolders, readLines, type SpanRecord } from '#kit/telemetry';
+import { exitCodes, Failure } from '../failure.ts';
 
 /** A log line as it was kept. */
 export interface KeptLine {
@@ -76,6 +77,12 @@ export interface Related {
 /** An id that is in everything (of a tenant, of a seed) leads nowhere. */
 const relatedMax = 500;
 const isTraceId = (id: string): boolean => /^[0-9a-f]{32}$/.test(id);
+
+/** An empty id is in every line, or in none. */
+export function requireId(id: string): void {
+  if (id.trim() !== '') return;
+  throw new Failure(exitCodes.usage, 'The id is empty: name an order, a payment, a cart, a trace or a correlation id.');
+}
 
 /** What belongs to an order, a payment, a correlation id or a trace: all that is known about it is that it was named. */
 export function relatedTo(root: string, id: string): Related {

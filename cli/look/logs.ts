@@ -1,7 +1,7 @@
 import { type LogLevel, systemClock, systemTimers } from '#kit/runtime';
 import { createTail, formatPretty, processFolders } from '#kit/telemetry';
 import { type ExitCode, exitCodes, Failure } from '../failure.ts';
-import { findLines, fits, isInstance, type KeptLine, type LineQuery, relatedTo, toLine } from './find.ts';
+import { findLines, fits, isInstance, type KeptLine, type LineQuery, relatedTo, requireId, toLine } from './find.ts';
 import { keptRoot } from './kept-root.ts';
 import { parseSince } from './since.ts';
 
@@ -26,6 +26,7 @@ const followEveryMs = 250;
 
 /** Lines that all processes kept, running or not, from the files in the data directory. */
 export async function logsCommand(options: LogsOptions): Promise<ExitCode> {
+  for (const id of [options.order, options.trace]) if (id !== undefined) requireId(id);
   const root = keptRoot(options.dataDir);
   const query = queryOf(options, root);
   const isWanted = joinedTo(query.anyOf);

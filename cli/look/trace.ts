@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { type ExitCode, exitCodes, Failure } from '../failure.ts';
 import { createScreen } from '../screen.ts';
-import { findSpans, relatedTo } from './find.ts';
+import { findSpans, relatedTo, requireId } from './find.ts';
 import { keptRoot } from './kept-root.ts';
 import { renderWaterfall, servicesOf, type Trace, tracesOf } from './waterfall.ts';
 
@@ -16,6 +16,7 @@ const widthDefault = 160;
 
 /** Everything that was recorded of an order, of another id, or of a trace, from the files in the data directory. */
 export async function traceCommand(id: string, { all, json, dataDir }: TraceOptions): Promise<ExitCode> {
+  requireId(id);
   const screen = createScreen(json);
   const root = keptRoot(dataDir);
   const traces = tracesOf(findSpans(root, relatedTo(root, id).traceIds));
