@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeCursor, encodeCursor, instantOf, pageFrom, positionOf } from './common.ts';
+import { decodeCursor, Email, encodeCursor, instantOf, pageFrom, positionOf } from './common.ts';
 
 test('a cursor comes back as it was given out', () => {
   expect(decodeCursor(encodeCursor(['ord_1', 7, null]))).toEqual(['ord_1', 7, null]);
@@ -57,4 +57,13 @@ test.each([
   '',
 ])('what each machine reads otherwise, or no calendar has, is no time: %j', (text) => {
   expect(instantOf(text)).toBeUndefined();
+});
+
+test('an e-mail address holds nothing that is not seen, or that turns around what is shown', () => {
+  const fits = new RegExp((Email as { pattern?: string }).pattern ?? '', 'u');
+  for (const email of ['ada@example.com', "o'brien+shop@bücher.example", 'ада@пример.рф', '李@例え.jp'])
+    expect(fits.test(email), email).toBe(true);
+  for (const odd of ['\u0000', '\u0007', '\u007f', '\u0085', '\u200b', '\u202e', '\u2066', ' ', '\r\n', '@', '\u00a0'])
+    for (const email of [`a${odd}b@example.com`, `ab@exa${odd}mple.com`])
+      expect(fits.test(email), encodeURIComponent(email)).toBe(false);
 });

@@ -20,7 +20,13 @@ export const Quantity = Type.Integer({ minimum: 1, maximum: quantityMax });
 
 export const Sku = Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\x21-\\x7e]+$' });
 
-export const Email = Type.String({ minLength: 3, maxLength: 254, pattern: '^[^\\s@]+@[^\\s@]+$' });
+/** No spaces, and nothing that is not seen or turns what is shown around: `C` are control characters, marks of direction and their like. */
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  pattern: '^[^\\s@\\p{C}]+@[^\\s@\\p{C}]+$',
+  description: 'An e-mail address: ada@example.com',
+});
 
 export const CountryCode = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' });
 
