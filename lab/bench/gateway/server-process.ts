@@ -83,7 +83,9 @@ async function openBareProxy(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const telemetryOf = () => createTelemetry({ ...benchWorld, service: 'bench', instance: 'bench' });
+function telemetryOf() {
+  return createTelemetry({ ...benchWorld, service: 'bench', instance: 'bench' });
+}
 
 async function openBalancer(): Promise<number> {
   const members = [{ process: 'upstream', host: '127.0.0.1', port: Number(new URL(upstream).port) }];
