@@ -49,11 +49,15 @@ function withoutCode(text: string): string {
     .replaceAll(/`[^`\n]*`/g, (code) => (code.includes('](') ? '' : code));
 }
 
-/** Paths in back quotes, `services/orders/store.ts`, that are not there. Patterns with * or {} are left alone. */
+/**
+ * Paths in back quotes, `services/orders/store.ts`, that are not there. Patterns with * or {} are left alone, and so are problems
+ * that the page itself marks: `edge/unreachable` is none of a file.
+ */
 export function missingPaths(path: string, text: string): string[] {
   const paths = [...text.matchAll(/`((?:kit|contracts|services|edge|lab|cli|docs|test)\/[\w./-]+)`/g)];
+  const isProblem = (named: string) => text.includes(`<a id="${named.replaceAll('/', '-')}">`);
   return paths.flatMap(([, named = '']) =>
-    existsSync(join(root, named)) ? [] : [`${path} names ${named}, which is not there`],
+    isProblem(named) || existsSync(join(root, named)) ? [] : [`${path} names ${named}, which is not there`],
   );
 }
 
