@@ -5,8 +5,7 @@ import type { ApiProblem } from '#api';
  * they have the console. `isRepeated`: nobody has to try again by hand.
  */
 export function problemWords(problem: ApiProblem, isRepeated = false): string {
-  const { status } = problem;
-  if (status === 0 || status >= 500) {
+  if (isAway(problem)) {
     return `A part of the shop does not answer just now.${isRepeated ? '' : ' Try again in a moment.'}`;
   }
   return withHint(problem);
@@ -17,8 +16,9 @@ export function problemWords(problem: ApiProblem, isRepeated = false): string {
  * button that asks again, and the hint is for programs: of keys and headers.
  */
 export function problemDetails(problem: ApiProblem): string {
-  return problem.status >= 500 && problem.mayRepeat ? sentence(problem) : withHint(problem);
+  return isAway(problem) && problem.mayRepeat ? sentence(problem) : withHint(problem);
 }
 
+const isAway = ({ status }: ApiProblem): boolean => status === 0 || status >= 500;
 const sentence = ({ message }: ApiProblem): string => `${message.replace(/\.$/, '')}.`;
 const withHint = (problem: ApiProblem): string => `${sentence(problem)} ${problem.hint}`;
