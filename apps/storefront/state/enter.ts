@@ -1,9 +1,9 @@
 import { go, session } from '../shop.ts';
-import { cart } from './cart.svelte.ts';
+import { joining } from './join.svelte.ts';
 
-/** Signs in and goes on. What is in the cart comes along; should that fail, it is still on this device. */
+/** Signs in and goes on. What is in the cart comes along, now or as soon as that can be done; until then it is on this device. */
 export async function enter(email: string, password: string, next: string): Promise<void> {
   await session.signIn(email, password);
-  await cart.join().catch(() => {});
+  await joining.start();
   go(next, 'replace');
 }
