@@ -109,6 +109,32 @@ test('the decision to sample is made once, at the root, and kept everywhere', ()
   expect(recording).toBeLessThan(600);
 });
 
+test('a hop that waits for whoever is behind it to decide stands above that one, and records itself afterwards', async () => {
+  const { world, telemetry } = setUp({ sampleRatio: 1 });
+  const startMs = world.clock.monotonicMs();
+  const hop = telemetry.newSpanId();
+  await world.advance(2);
+  const root = telemetry.span('POST /orders', { hop }, {}, 'server');
+  await world.advance(3);
+  root.end();
+  const { traceId } = root;
+  const attributes = { service: 'edge', note: 'Bearer hunter2hunter2' };
+  const past = {
+    traceId,
+    spanId: hop,
+    parentSpanId: undefined,
+    name: 'POST /orders',
+    kind: 'server' as const,
+    startMs,
+  };
+  telemetry.record({ ...past, endMs: startMs + 6, attributes, error: new Error('status 502') });
+  const [first, second] = telemetry.spans.trace(traceId);
+  expect(first).toMatchObject({ spanId: hop, durationMs: 6, error: 'Error: status 502' });
+  expect((second?.startMs ?? 0) - (first?.startMs ?? 0)).toBe(2);
+  expect(second).toMatchObject({ parentSpanId: hop, durationMs: 3 });
+  expect(JSON.stringify(first)).not.toContain('hunter2');
+});
+
 test('an unsampled span costs its children nothing: they are the same object', () => {
   const { telemetry } = setUp({ sampleRatio: 0 });
   const root = telemetry.span('root', undefined);
