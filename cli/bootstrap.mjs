@@ -143,36 +143,38 @@ async function install(onStart) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   let stopped = false;
   let killer;
+  let npm;
+  // Before npm begins: a signal just then would end this process alone.
+  for (const signal of signals) {
+    process.on(signal, () => {
+      // It undoes what it has done, which can take minutes, for nothing: the next installation begins by emptying the folder.
+      if (stopped) npm.kill('SIGKILL');
+      else killer = setTimeout(() => npm.kill('SIGKILL'), stopPatienceMs);
+      stopped = true;
+      npm.kill(signal);
+    });
+  }
   const code = await new Promise((settle) => {
     // Standard output stays free for the command's own: npm's goes to standard error.
-    const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
+    npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], {
       cwd: root,
       stdio: ['ignore', 2, 2],
       env: plainEnvironment(),
       shell: process.platform === 'win32',
     });
-    for (const signal of signals) {
-      process.on(signal, () => {
-        // It undoes what it has done, which can take minutes, for nothing: the next installation begins by emptying the folder.
-        if (stopped) npm.kill('SIGKILL');
-        else killer = setTimeout(() => npm.kill('SIGKILL'), stopPatienceMs);
-        stopped = true;
-        npm.kill(signal);
-      });
-    }
     if (npm.pid) onStart(npm.pid);
     npm.once('error', (error) => settle(error.message));
     npm.once('exit', (exitCode, signal) => settle(signal ?? exitCode));
   });
   clearInterval(ticker);
   clearTimeout(killer);
-  for (const signal of signals) process.removeAllListeners(signal);
   if (stopped) fail('Stopped while installing: start again to go on.');
   if (code !== 0) {
     fail(
       `npm ci failed (${code}): read its message above; it needs the network, a writable ${root} and about 500 MB of disk.`,
     );
   }
+  for (const signal of signals) process.removeAllListeners(signal);
   say(`Installed in ${seconds()} s.`);
 }
 

@@ -16,8 +16,25 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(checkout, { recursive: true, force: true }));
 
-test('an installation that will not be interrupted is ended by the second Ctrl-C', async () => {
-  const environment = { ...process.env, PATH: `${join(checkout, 'bin')}:${process.env['PATH']}` };
+/** Sends itself the signal of a Ctrl-C as soon as it has begun npm. */
+const interruptsItself = `--import=data:text/javascript,${encodeURIComponent(`
+  import processes from 'node:child_process';
+  import { syncBuiltinESMExports } from 'node:module';
+  const { spawn } = processes;
+  processes.spawn = (...all) => {
+    const child = spawn(...all);
+    process.kill(process.pid, 'SIGINT');
+    return child;
+  };
+  syncBuiltinESMExports();
+`)}`;
+
+test.each([
+  ['an installation', ''],
+  ['one that was interrupted as it began, too,', interruptsItself],
+])('%s that will not be interrupted is ended by the second Ctrl-C', async (_, options) => {
+  const path = `${join(checkout, 'bin')}:${process.env['PATH']}`;
+  const environment = { ...process.env, PATH: path, NODE_OPTIONS: options };
   const started = spawn(process.execPath, ['cli/bootstrap.mjs', 'cli/main.ts'], { cwd: checkout, env: environment });
   const ended = new Promise((resolve) => started.once('exit', resolve));
   let said = '';
