@@ -2,8 +2,9 @@ import { request as send } from 'undici';
 import { seededRandom, type World } from '#kit/runtime';
 import { type Document, type Operation, operationsOf } from './api.ts';
 import { type Answer, faultOf, type Role } from './judge.ts';
+import { createPool } from './pool.ts';
 import { drawShot, type Shot } from './request.ts';
-import { createPool, drawFrom } from './schema.ts';
+import { drawFrom } from './schema.ts';
 
 export interface FuzzOptions {
   readonly world: World;
@@ -35,8 +36,8 @@ export interface FuzzReport {
   readonly operations: number;
   /** Answers by their hundreds: `2xx`. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** Operations that never did what they are for: the requests drawn for them are not good enough. */
-  readonly neverDone: readonly string[];
+  /** Operations that never did what they are for, and how they were refused: the requests drawn for them are not good enough. */
+  readonly neverDone: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly findings: readonly Finding[];
 }
 
@@ -71,13 +72,13 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const document = (await (await send(`${origin}/openapi.json`)).body.json()) as Document;
   const operations = operationsOf(document).filter(({ id }) => !left.has(id) && id.includes(only));
   const draw = drawFrom(seededRandom(seed, 'fuzz'));
-  const pool = createPool();
-  pool.learn(wellKnown);
   const tokens = new Map<Role, string>();
   const findings = new Map<string, Finding>();
   const statuses: Record<string, number> = {};
-  const undone = new Set(operations.map(({ id }) => id));
+  const undone = new Map<string, Record<string, number>>(operations.map(({ id }) => [id, {}]));
   const run = world.ids.next('fzz');
+  // Whoever fails to sign in to one of these keeps us out for minutes.
+  const pool = createPool(new Set(await Promise.all([emailOf('customer'), emailOf('staff'), emailOf('admin')])));
 
   async function tokenOf(role: Role): Promise<string | undefined> {
     if (role === 'anonymous') return undefined;
@@ -111,35 +112,76 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     const group = `${Math.floor(answer.status / 100)}xx`;
     statuses[group] = (statuses[group] ?? 0) + 1;
     if (answer.status < 300) undone.delete(operation.id);
+    else count(undone.get(operation.id), refusalIn(answer));
     if (answer.text.includes('gateway/token-refused')) tokens.delete(role);
     const fault = faultOf(operation, role, shot, answer);
     if (fault)
       note({ operation: operation.id, role, fault, status: answer.status, shot, reply: answer.text.slice(0, 600) });
-    learnFrom(answer);
+    learnFrom(answer, shot.about);
   }
 
-  function learnFrom({ text, status }: Answer): void {
-    if (status >= 300) return;
+  function learnFrom({ text, status }: Answer, about: string | undefined): void {
+    // A conflict tells how things are.
+    if (status >= 300 && status !== 409) return;
     try {
-      pool.learn(JSON.parse(text));
+      pool.learn(JSON.parse(text), about);
     } catch {
       // Lines, or cut: the next page will do.
     }
   }
 
+  async function emailOf(role: Role): Promise<string> {
+    const headers = { authorization: `Bearer ${await tokenOf(role)}` };
+    return ((await (await send(`${origin}/users/me`, { headers })).body.json()) as { email: string }).email;
+  }
+
+  pool.learnForGood(wellKnown);
+  pool.learnForGood(await skusOf(origin));
   const roles = ['anonymous', 'customer', 'staff', 'admin'] as const;
   for (let i = 0; i < shots; i++) {
-    // Each is asked for equally often, in an order that differs from round to round.
-    const operation = operations[(i + draw.below(3)) % operations.length];
+    // Each is asked for equally often, in an order that differs from round to round; later also what was never done until then.
+    const stillUndone = i > shots / 3 && draw.once(2) ? operations.filter(({ id }) => undone.has(id)) : [];
+    const operation =
+      stillUndone.length > 0 ? draw.pick(stillUndone) : operations[(i + draw.below(3)) % operations.length];
     if (operation) await shoot(operation, draw.once(3) ? draw.pick(roles) : 'admin', `${run}-${i}`);
   }
   return {
     shots,
     operations: operations.length,
     statuses,
-    neverDone: [...undone].sort(),
+    neverDone: Object.fromEntries([...undone].sort().map(([id, refusals]) => [id, mostly(refusals)])),
     findings: [...findings.values()],
   };
+}
+
+const refusalsMax = 3;
+const refusalCharsMax = 120;
+
+/** What an answer refuses, without what differs from one to the next. */
+function refusalIn({ status, text }: Answer): string {
+  const [, code = ''] = /"code":"([^"]+)"/.exec(text) ?? [];
+  const [, pointer = '', detail = ''] = /"pointer":"([^"]*)","detail":"([^"]*)/.exec(text) ?? [];
+  return `${status} ${code} ${pointer} ${detail}`.trim().slice(0, refusalCharsMax);
+}
+
+function count(counts: Record<string, number> | undefined, what: string): void {
+  if (counts) counts[what] = (counts[what] ?? 0) + 1;
+}
+
+const mostly = (counts: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(counts)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, refusalsMax),
+  );
+
+/** What is really sold there: most SKUs that come back in answers are of nothing. */
+async function skusOf(origin: string): Promise<unknown> {
+  const { body } = await send(`${origin}/products?limit=20`);
+  const { items } = (await body.json()) as {
+    items: readonly { readonly slug: string; readonly skus: readonly string[] }[];
+  };
+  return items.map(({ slug, skus }) => [{ idOrSlug: slug }, skus.map((sku) => ({ sku }))]);
 }
 
 /** A connection that was kept may have been closed as it was used: that once proves nothing. */

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '#kit/runtime';
 import { type Operation, operationsOf } from './api.ts';
 import { type Answer, faultOf, type Role } from './judge.ts';
+import { createPool } from './pool.ts';
 import { drawShot } from './request.ts';
-import { createPool, drawFrom, fitting } from './schema.ts';
+import { drawFrom, fitting } from './schema.ts';
 
 const problem = { required: ['code'], properties: { code: { type: 'string' } }, type: 'object' };
 const reply = (schema: object, media = 'application/json') => ({ description: '', content: { [media]: { schema } } });

@@ -1,5 +1,6 @@
 import type { Operation } from './api.ts';
-import { type Draw, fitting, type Pool, spoilt } from './schema.ts';
+import type { Pool } from './pool.ts';
+import { type Draw, fitting, spoilt } from './schema.ts';
 
 export interface Shot {
   readonly method: string;
@@ -7,6 +8,8 @@ export interface Shot {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** The id in its path. */
+  readonly about?: string;
 }
 
 const oddSegments = ['%00', '%ff', '..%2f..', 'a'.repeat(3_000), '%F0%9F%98%80', 'me', '*', '%0d%0aset-cookie:a'];
@@ -34,8 +37,13 @@ export function drawShot(operation: Operation, draw: Draw, pool: Pool, serial: s
 
   const query: string[] = [];
   let path = operation.path;
+  let about: string | undefined;
   const headers: Record<string, string> = {};
-  for (const { name, in: place, required, schema } of operation.parameters) {
+  pool.turnTo(undefined);
+  // Path first: it says what the rest is about.
+  const inPath = operation.parameters.filter((one) => one.in === 'path');
+  const others = operation.parameters.filter((one) => one.in !== 'path');
+  for (const { name, in: place, required, schema } of [...inPath, ...others]) {
     if (place !== 'path' && !required && !draw.once(4)) continue;
     if (place === 'header') {
       const value = headerFor(name, serial, draw, pool);
@@ -44,12 +52,15 @@ export function drawShot(operation: Operation, draw: Draw, pool: Pool, serial: s
     }
     const value = fitting(schema, name, draw, pool);
     const texts = (Array.isArray(value) ? value : [value]).map((one) => encodeURIComponent(String(one)));
-    if (place === 'path') path = path.replace(`{${name}}`, spoilsHere() ? draw.pick(oddSegments) : texts.join());
-    else query.push(...texts.map((text) => `${name}=${text}`));
+    if (place === 'path') {
+      about ??= String(value);
+      pool.turnTo(about);
+      path = path.replace(`{${name}}`, spoilsHere() ? draw.pick(oddSegments) : texts.join());
+    } else query.push(...texts.map((text) => `${name}=${text}`));
   }
   if (spoilsHere()) query.push(draw.pick(oddQueries));
   const url = query.length > 0 ? `${path}?${query.join('&')}` : path;
-  const request = { method: operation.method, url, headers };
+  const request = { method: operation.method, url, headers, ...(about === undefined ? {} : { about }) };
   if (!operation.body) return request;
 
   const { media, schema } = operation.body;
@@ -64,8 +75,8 @@ function headerFor(name: string, serial: string, draw: Draw, pool: Pool): string
   if (name === 'Idempotency-Key') return draw.once(8) ? 'fuzz-again' : `fuzz-${serial}`;
   if (name === 'Prefer')
     return draw.pick(['wait=1', 'wait=0', 'wait=99999', 'wait=-1', 'wait=x', 'wait="2", respond-async']);
-  if (name === 'till-key') return draw.pick([...pool.fitting(deviceKey, 'key'), 'till_0.x']);
-  const etags = pool.fitting({}, 'etag');
+  if (name === 'till-key') return draw.pick([...pool.fitting(deviceKey, 'key').flat(), 'till_0.x']);
+  const etags = pool.fitting({}, 'etag').flat();
   return etags.length > 0 && draw.once(2) ? draw.pick(etags) : draw.pick(['*', '"1"']);
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { Random } from '#kit/runtime';
+import type { Pool } from './pool.ts';
 
 /** As much of JSON Schema 2020-12 as the contracts use. */
 export interface Schema {
@@ -34,50 +35,6 @@ export function drawFrom(random: Random): Draw {
   return { below, once: (n) => below(n) === 0, pick: (values) => values[below(values.length)] as never };
 }
 
-/**
- * Texts and numbers that replies held: ids, SKUs, keys, totals, rounds. What fits a schema is often one of them, so that requests
- * are about something.
- */
-export interface Pool {
-  learn(value: unknown): void;
-  fitting(schema: Schema, name: string): readonly string[];
-}
-
-const poolMax = 400;
-
-export function createPool(): Pool {
-  /** By the name of the field that they were in; the newest last. */
-  const texts = new Map<string, Set<string>>();
-
-  function keep(name: string, text: string): void {
-    const known = texts.get(name) ?? new Set();
-    texts.set(name, known);
-    known.add(text);
-    if (known.size > poolMax) known.delete(known.values().next().value as string);
-  }
-
-  const learn: Pool['learn'] = (value) => {
-    if (typeof value !== 'object' || value === null) return;
-    for (const [name, field] of Object.entries(value)) {
-      const isText = typeof field === 'string' && field.length <= 255;
-      if (isText || typeof field === 'number') keep(Array.isArray(value) ? '' : name, String(field));
-      else learn(field);
-    }
-  };
-
-  return {
-    learn,
-    fitting({ pattern, minLength = 0, maxLength = Infinity }, name) {
-      const fits = (text: string) =>
-        text.length >= minLength && text.length <= maxLength && (!pattern || new RegExp(pattern).test(text));
-      const sameName = [...(texts.get(name) ?? [])].filter(fits);
-      // An id is called `id` where it is made, `orderId` where it is meant.
-      const isOwn = pattern !== undefined && /^\^[a-z]+_/.test(pattern);
-      return sameName.length > 0 || !isOwn ? sameName : [...texts.values()].flatMap((some) => [...some].filter(fits));
-    },
-  };
-}
-
 /** A value that fits the schema. `name`: of the field that it is for. */
 export function fitting(schema: Schema, name: string, draw: Draw, pool: Pool): unknown {
   if (schema.const !== undefined) return schema.const;
@@ -106,7 +63,9 @@ function fittingObject(schema: Schema, draw: Draw, pool: Pool): Record<string, u
   const { properties = {}, required = [], patternProperties = {} } = schema;
   const object: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(properties)) {
-    if (required.includes(name) || draw.once(5)) object[name] = fitting(field, name, draw, pool);
+    // What is known to be right there is mostly wanted: an order without a SKU is of nothing.
+    const isKnown = pool.fitting(field, name)[1]?.length;
+    if (required.includes(name) || draw.once(isKnown ? 2 : 5)) object[name] = fitting(field, name, draw, pool);
   }
   for (const [pattern, field] of Object.entries(patternProperties)) {
     for (let i = draw.below(3); i >= 0; i--) {
@@ -129,16 +88,19 @@ function fittingNumber(
   draw: Draw,
   pool: Pool,
 ): number {
-  const known = pool.fitting(wholeNumber, name).map(Number);
-  const fits = known.filter((value) => value >= minimum && value <= maximum);
-  if (fits.length > 0 && draw.once(2)) return draw.pick(fits);
+  const fits = (text: string) => Number(text) >= minimum && Number(text) <= maximum;
+  const [same, ...others] = pool.fitting(wholeNumber, name).map((known) => known.filter(fits));
+  if (same?.length && !draw.once(4)) return Number(draw.pick(same));
+  const known = others.flat();
+  if (known.length > 0 && draw.once(3)) return Number(draw.pick(known));
   const near = Math.min(maximum, Math.max(minimum, 1) + draw.below(5));
   return draw.once(4) ? draw.pick([minimum, maximum, Math.max(minimum, 0)]) : near;
 }
 
 function fittingText(schema: Schema, name: string, draw: Draw, pool: Pool): string {
-  const known = pool.fitting(schema, name);
-  if (known.length > 0 && !draw.once(4)) return draw.pick(known);
+  for (const known of pool.fitting(schema, name)) {
+    if (known.length > 0 && !draw.once(4)) return draw.pick(known);
+  }
   const { pattern, minLength = 0, maxLength = 40 } = schema;
   if (pattern) return matching(pattern, draw).slice(0, maxLength).padEnd(minLength, 'a');
   const text = draw.pick([
@@ -155,7 +117,7 @@ function fittingText(schema: Schema, name: string, draw: Draw, pool: Pool): stri
 }
 
 function matching(pattern: string, draw: Draw): string {
-  const [text = ''] = fc.sample(fc.stringMatching(new RegExp(pattern)), { seed: draw.below(2 ** 31), numRuns: 1 });
+  const [text = ''] = fc.sample(fc.stringMatching(new RegExp(pattern, 'u')), { seed: draw.below(2 ** 31), numRuns: 1 });
   return text;
 }
 
