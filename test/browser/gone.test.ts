@@ -224,4 +224,25 @@ describe.skipIf(chromiumPath === undefined)(`while a service is gone${withoutChr
     away.clear();
     await page.getByText('does not answer').first().waitFor({ state: 'detached' });
   });
+
+  test('an order that is wished for while products are gone is kept, and placed by itself when they are back', async () => {
+    const { page } = await enter('phone');
+    await page.goto('/p/knot-book');
+    await page.getByRole('button', { name: 'Add to cart' }).click();
+    await page.getByRole('dialog').getByText('Shipping and taxes at checkout.').waitFor();
+    away.add('products');
+    await page.goto('/checkout');
+    for (const [label, text] of [
+      ['E-mail', 'brave@example.com'],
+      ['Name', 'Ada Lovelace'],
+      ['Street and number', '12 Quay Street'],
+      ['City', 'Galway'],
+    ] as const) {
+      await page.getByLabel(label, { exact: true }).fill(text);
+    }
+    await page.getByRole('button', { name: /Order and pay €/ }).click();
+    await page.getByText('you can’t be charged twice').waitFor();
+    away.delete('products');
+    await page.getByText('Your order is confirmed').waitFor();
+  });
 });
