@@ -91,6 +91,9 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
 
     await page.getByLabel('Search the shop').pressSequentially('carabner');
     await page.getByRole('link', { name: 'Winkle wiregate carabiner' }).waitFor();
+    // What shorter words found moves when more letters find something else: no fault, and seen on slow machines only.
+    await page.reload();
+    await page.getByRole('link', { name: 'Winkle wiregate carabiner' }).waitFor();
     await inspect(here, 'search');
     await page.goto('/search?q=qqqzzz');
     await page.getByText('Nothing fits').waitFor();
