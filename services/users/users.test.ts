@@ -196,6 +196,7 @@ test('a source pays for hashes before they are made, also for those of new accou
 test('wrong passwords at once can not outrun the count', async () => {
   const { email } = await newUser();
   const headers = { [sourceHeader]: '192.0.2.200' };
+  const startMs = performance.now();
   const answers = await Promise.all(
     Array.from({ length: 20 }, () =>
       house.client
@@ -203,8 +204,12 @@ test('wrong passwords at once can not outrun the count', async () => {
         .catch(({ code }) => code),
     ),
   );
-  expect(answers.filter((code) => code === 'users/wrong-credentials')).toHaveLength(5);
-  expect(answers.filter((code) => code === 'users/too-many-attempts')).toHaveLength(15);
+  const tried = answers.filter((code) => code === 'users/wrong-credentials').length;
+  const refused = answers.filter((code) => code === 'users/too-many-attempts').length;
+  // Five are free, then one a second at most: a slow machine may take that long.
+  expect(tried).toBeGreaterThanOrEqual(5);
+  expect(tried).toBeLessThanOrEqual(5 + Math.floor((performance.now() - startMs) / 1_000));
+  expect(tried + refused).toBe(20);
 });
 
 test('one source that tries many accounts is slowed down', async () => {
