@@ -2,7 +2,7 @@ import v8 from 'node:v8';
 
 /**
  * Of what survived the last full collection; the engine's own choice lets a small heap grow to four times that. At 150 a fast
- * machine, which makes more orders in its time, passed 400 MB; 50 costs two hundredths of the throughput.
+ * machine, which makes more orders in its time, passed 400 MB; 50 costs some hundredths of the throughput.
  */
 const heapGrowthPercent = 50;
 
