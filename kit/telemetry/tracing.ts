@@ -70,10 +70,8 @@ export function createTracing(options: TracingOptions): Tracing {
   function record({ parentSpanId, name, kind, startMs, endMs, attributes, error, ...ids }: PastSpan): void {
     // Its clock stands where the span began, and then where it ended.
     let atMs = startMs;
-    const past = new RecordingSpan(
-      { ...ids, sampled: true },
-      ...([parentSpanId, name, kind, attributes, () => anchorMs + atMs, onEnd] as const),
-    );
+    const own = { ...ids, sampled: true };
+    const past = new RecordingSpan(own, parentSpanId, name, kind, attributes, () => anchorMs + atMs, onEnd);
     if (error !== undefined) past.fail(error);
     atMs = endMs;
     past.end();

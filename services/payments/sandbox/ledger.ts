@@ -96,7 +96,7 @@ export function createLedger({ keyTtlMs = 24 * 3_600_000, unpackedMax = 1_000 }:
     unpacked.delete(ordinal);
     unpacked.add(ordinal);
     if (unpacked.size <= unpackedMax) return;
-    const [oldest] = unpacked as unknown as [number];
+    const oldest = unpacked.values().next().value as number;
     unpacked.delete(oldest);
     payments[oldest] = pack(recordsOf(oldest));
 
