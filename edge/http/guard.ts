@@ -1,5 +1,5 @@
 import { edgeProblems } from '#contracts/edge';
-import { contractProblems, type Problem } from '#kit/contract';
+import { contractProblems, nameTwice, type Problem } from '#kit/contract';
 
 /**
  * What is refused by its head alone, before it costs anything. Node's parser (llhttp, strict) refuses broken HTTP; this looks
@@ -17,15 +17,6 @@ export interface Head {
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const allow = [...methods].join(', ');
 const targetLengthMax = 8_192;
-/** Each may come once: of two, one hop takes the first and the next the last. */
-const single: ReadonlySet<string> = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'authorization',
-  'content-type',
-]);
-
 const malformed = (detail: string): Problem => contractProblems['malformed-request']({ detail });
 
 /** Undefined when nothing speaks against it. */
@@ -49,11 +40,11 @@ function refuseTarget(target: string): Problem | undefined {
 }
 
 function refuseHeaders({ method, rawHeaders, httpVersion }: Head): Problem | undefined {
+  const twice = nameTwice(rawHeaders);
+  if (twice !== undefined) return malformed(`${twice} came twice`);
   const seen = new Map<string, string>();
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    if (seen.has(name) && single.has(name)) return malformed(`${name} came twice`);
-    seen.set(name, rawHeaders[i + 1] as string);
+    seen.set((rawHeaders[i] as string).toLowerCase(), rawHeaders[i + 1] as string);
   }
   if (httpVersion === '1.1' && !seen.has('host')) return malformed('the Host header is missing');
   const length = seen.get('content-length');

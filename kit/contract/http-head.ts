@@ -1,7 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Of these a request has one. Node keeps the first, and who stands before us may have looked at another. */
-const singular: ReadonlySet<string> = new Set(['host', 'content-type', 'authorization']);
+/** Of these a request has one: of two, one reader takes the first and the next the last. */
+const singular: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'authorization',
+  'content-type',
+]);
 const namesSizeMin = Math.min(...[...singular].map((name) => name.length));
 const namesSizeMax = Math.max(...[...singular].map((name) => name.length));
 
@@ -25,7 +31,8 @@ export function flawInHead({
   return twice && `the ${twice} header is there twice`;
 }
 
-function nameTwice(rawHeaders: readonly string[]): string | undefined {
+/** The header that is there twice though a request has one of it. */
+export function nameTwice(rawHeaders: readonly string[]): string | undefined {
   const seen: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const { length } = rawHeaders[i] as string;

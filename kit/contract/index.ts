@@ -13,6 +13,7 @@ export {
 } from './context.ts';
 export { type Fault, faultOf, tellFault } from './fault.ts';
 export type { CompressionOptions } from './http-compression.ts';
+export { nameTwice } from './http-head.ts';
 export { endWithProblem, refuseBytes } from './http-refuse.ts';
 export {
   type Arrival,
