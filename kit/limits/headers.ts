@@ -16,7 +16,8 @@ export function createLimitHeaders<Policy extends string>(
   return {
     of: (policy, { remaining, resetMs }) => ({
       'ratelimit-policy': texts.get(policy) as string,
-      ratelimit: `"${policy}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
+      // In whole milliseconds first: a sum of fractions may be a trillionth of a second too long, and tell one more.
+      ratelimit: `"${policy}";r=${remaining};t=${Math.ceil(Math.round(resetMs) / 1_000)}`,
     }),
   };
 }
