@@ -30,6 +30,7 @@ const report = {
   orders: sum((result) => result.orders),
   confirmed: sum((result) => result.confirmed),
   refused: sum((result) => result.refused),
+  stoodStillMs: Math.round(sum((result) => result.stoodStillMs)),
   violations,
 };
 process.stdout.write(`${JSON.stringify(report, null, values.json ? 0 : 2)}\n`);

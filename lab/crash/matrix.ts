@@ -21,6 +21,7 @@ import { planProcesses } from '../../cli/plan.ts';
 import { loadTopology } from '../../cli/topology.ts';
 import { type Accepted, type BookSources, checkBooks, readState, type Violation } from '../checkers/index.ts';
 import { type Buyer, buyAll } from './buyers.ts';
+import { createOwnTime, type OwnTime } from './own-time.ts';
 import { callerOf, type Scenario, serviceOf, sideOf, titleOf } from './points.ts';
 import { createLabProcess, type LabProcess } from './processes.ts';
 
@@ -40,6 +41,8 @@ export interface ScenarioResult {
   readonly confirmed: number;
   readonly refused: number;
   readonly tookMs: number;
+  /** How long the laboratory was stopped meanwhile: no time that anybody had. */
+  readonly stoodStillMs: number;
   readonly violations: readonly Violation[];
 }
 
@@ -70,10 +73,12 @@ export async function runMatrix(options: MatrixOptions): Promise<ScenarioResult[
   return results;
 }
 
-export function lineOf({ scenario, killed, orders, confirmed, refused, tookMs, violations }: ScenarioResult): string {
+export function lineOf(result: ScenarioResult): string {
+  const { scenario, killed, orders, confirmed, refused, tookMs, stoodStillMs, violations } = result;
   const verdict = violations.length > 0 ? `${violations.length} VIOLATIONS` : killed ? 'ok' : 'ok, moment never came';
   const counts = `${orders} orders: ${confirmed} confirmed, ${refused} refused`;
-  return `${titleOf(scenario).padEnd(58)} ${counts.padEnd(36)} ${(tookMs / 1000).toFixed(1)} s  ${verdict}`;
+  const stood = stoodStillMs > 0 ? `, stopped by somebody for ${(stoodStillMs / 1000).toFixed(1)} s of it` : '';
+  return `${titleOf(scenario).padEnd(58)} ${counts.padEnd(36)} ${(tookMs / 1000).toFixed(1)} s  ${verdict}${stood}`;
 }
 
 const skus = seedCatalogue.flatMap((product) => product.variants.map((variant) => variant.sku));
@@ -96,6 +101,7 @@ interface Lab {
   readonly databases: Databases;
   readonly sources: BookSources;
   readonly accepted: Accepted[];
+  readonly time: OwnTime;
   /** What to do when a trap has sprung that kills another one. */
   onSprung: () => void;
   onKilled: () => void;
@@ -110,6 +116,7 @@ async function runScenario(
 ): Promise<ScenarioResult> {
   const { operation, moment, victim } = scenario;
   const startMs = systemClock.monotonicMs();
+  const stoodMs = lab.time.stoodStillMs();
   const side = sideOf(moment);
   const watcher = processOf(lab, side === 'caller' ? callerOf(operation) : serviceOf(operation));
   let killed = false;
@@ -127,14 +134,8 @@ async function runScenario(
     nth: 1 + Math.floor(random.next() * 2),
     kill: victim === side ? 'self' : 'other',
   });
-  const { accepted, gaveUp } = await buyAll({
-    gateway: lab.gateway,
-    dispatcher: lab.dispatcher,
-    buyers,
-    patienceMs,
-    sleep,
-    nowMs: () => systemClock.monotonicMs(),
-  });
+  const buying = { ...lab, buyers, patienceMs, sleep, nowMs: lab.time.ranMs };
+  const { accepted, gaveUp } = await buyAll(buying);
   lab.accepted.push(...accepted);
   await Promise.all([...lab.processes.values()].map((process) => process.up()));
   const violations: Violation[] = gaveUp.map((key) => ({
@@ -142,7 +143,7 @@ async function runScenario(
     detail: `key ${key} had no decision within ${patienceMs} ms`,
   }));
   violations.push(...(await checkWhenQuiet(lab)));
-  const repeats = await buyAll({ ...lab, buyers, patienceMs, sleep, nowMs: () => systemClock.monotonicMs() });
+  const repeats = await buyAll(buying);
   violations.push(...checkRepeats(accepted, repeats.accepted));
   const last = new Map(accepted.map((answer) => [answer.key, answer.state]));
   const count = (state: string) => [...last.values()].filter((known) => known === state).length;
@@ -153,6 +154,7 @@ async function runScenario(
     confirmed: count('confirmed'),
     refused: count('refused'),
     tookMs: systemClock.monotonicMs() - startMs,
+    stoodStillMs: lab.time.stoodStillMs() - stoodMs,
     violations,
   };
 }
@@ -184,7 +186,7 @@ async function killOther(lab: Lab, victim: Scenario['victim']): Promise<void> {
 
 /** Reads the books until all is at rest, then judges them. What never comes to rest is judged as it stands. */
 async function checkWhenQuiet(lab: Lab): Promise<Violation[]> {
-  const untilMs = systemClock.monotonicMs() + quietWithinMs;
+  const untilMs = lab.time.ranMs() + quietWithinMs;
   let violations: Violation[] = [];
   for (;;) {
     try {
@@ -193,7 +195,7 @@ async function checkWhenQuiet(lab: Lab): Promise<Violation[]> {
     } catch (error) {
       violations = [{ guarantee: 'the system comes back', detail: String(error) }];
     }
-    if (systemClock.monotonicMs() > untilMs) return violations;
+    if (lab.time.ranMs() > untilMs) return violations;
     await sleep(pollMs);
   }
 }
@@ -230,6 +232,7 @@ async function startLab(): Promise<Lab> {
     dispatcher,
     databases,
     accepted: [],
+    time: createOwnTime(world),
     processes: new Map(
       configs.map((config) => {
         const process = createLabProcess({
@@ -253,6 +256,7 @@ async function startLab(): Promise<Lab> {
     onSprung: () => {},
     onKilled: () => {},
     async stop() {
+      lab.time.stop();
       for (const process of [...lab.processes.values()].toReversed()) await process.stop();
       await dispatcher.destroy();
       await Promise.all(pools.map(([, pool]) => pool.close()));
