@@ -36,8 +36,13 @@ const panels: Readonly<Record<string, (report: Report) => readonly (ColumnsPanel
       ['transaction-hot', 'the same, hot SKU'],
       ['cte', 'one statement by hand'],
     ] as const;
+    const short = [
+      ['short', 'Holdfast'],
+      ['transaction-short', 'a transaction by hand'],
+    ] as const;
     return [
       columns('orders a second, by clients', runs, shown, ({ perSec }) => perSec),
+      columns('orders of two lines a second, by clients', runs, short, ({ perSec }) => perSec),
       columns('99th percentile of latency in ms, by clients', runs, shown, ({ p99Ms }) => p99Ms),
     ];
   },

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodes, Failure } from '../../cli/failure.ts';
 import { prepareBaseline } from './checkout/baselines.ts';
-import { type Books, faultsOf, readBooks, settle } from './checkout/books.ts';
+import { type Acknowledged, type Books, faultsOf, readBooks, settle } from './checkout/books.ts';
 import type { ClientWork } from './checkout/client-process.ts';
 import { profileDatabase, statementSettings } from './checkout/database-profile.ts';
 import { type MeasuredLoad, runClients, type Server, startServer } from './checkout/processes.ts';
-import { skus } from './checkout/shape.ts';
+import { type Basket, linesOfTwentieths, skus } from './checkout/shape.ts';
 import { shopDatabases, startShop } from './checkout/shop.ts';
 import { type CpuUse, cpuMsEach, watchCpu } from './cpu.ts';
 import type { BenchOptions } from './options.ts';
@@ -29,11 +29,10 @@ export interface CheckoutRun extends Run {
 const clientsDefault = [1, 8, 32, 128];
 const warmUpMs = 1_000;
 const prefillClients = 32;
-const unitsPerOrder = 2;
 
 interface Contestant {
   readonly name: string;
-  readonly work: Pick<ClientWork, 'contestant' | 'target' | 'spread'>;
+  readonly work: Pick<ClientWork, 'contestant' | 'target' | 'basket'>;
   readonly server?: Server;
   readonly isShop: boolean;
 }
@@ -44,9 +43,10 @@ interface Arena {
   readonly shop: Server;
   readonly contestants: readonly Contestant[];
   readonly measureMs: number;
+  readonly lines: number | undefined;
   readonly onProgress: (line: string) => void;
-  /** Orders that the shop, and the baselines together, have acknowledged. */
-  readonly acknowledged: { shop: number; baselines: number };
+  /** What the shop, and how many orders the baselines together, have acknowledged. */
+  readonly acknowledged: { readonly shop: Acknowledged; baselines: number };
   runs: number;
 }
 
@@ -65,7 +65,7 @@ export async function benchCheckout(options: BenchOptions, onProgress: (line: st
     shop = await startShop(server);
     echo = await startServer({ kind: 'echo' });
     const contestants = contestantsOf(shop, echo, server.urls['baseline'] as string);
-    const acknowledged = { shop: 0, baselines: 0 };
+    const acknowledged = { shop: { orders: 0, units: 0 }, baselines: 0 };
     const arena: Arena = { server, shop, contestants, ...options, onProgress, acknowledged, runs: 0 };
     await prefill(arena, options.prefill);
     const atRest = await watchRest(arena);
@@ -89,7 +89,12 @@ export async function benchCheckout(options: BenchOptions, onProgress: (line: st
       ratios,
       runs: [...results.values()].map((runs) => medianBy(runs, (run) => run.perSec)),
       details: {
-        ...{ rounds, measureMs: options.measureMs, prefill: options.prefill },
+        ...{
+          rounds,
+          measureMs: options.measureMs,
+          prefill: options.prefill,
+          lines: options.lines ?? linesOfTwentieths,
+        },
         books,
         atRest,
         memory: { loadedBytesMax: memory.rssBytesMax },
@@ -106,24 +111,26 @@ export async function benchCheckout(options: BenchOptions, onProgress: (line: st
 }
 
 function contestantsOf(shop: Server, echo: Server, baseline: string): readonly Contestant[] {
-  const byHand = (contestant: 'transaction' | 'cte', spread: 'uniform' | 'hot') => ({
-    name: spread === 'hot' ? `${contestant}-hot` : contestant,
-    work: { contestant, target: baseline, spread },
+  const byHand = (name: string, basket: Basket, contestant: 'transaction' | 'cte' = 'transaction') => ({
+    name,
+    work: { contestant, target: baseline, basket },
     isShop: false,
   });
-  const byShop = (name: string, spread: 'uniform' | 'hot') => ({
+  const byShop = (name: string, basket: Basket) => ({
     name,
-    work: { contestant: 'holdfast' as const, target: shop.url, spread },
+    work: { contestant: 'holdfast' as const, target: shop.url, basket },
     server: shop,
     isShop: true,
   });
   return [
-    byHand('transaction', 'uniform'),
-    byShop('checkout', 'uniform'),
-    byHand('cte', 'uniform'),
+    byHand('transaction', 'real'),
+    byShop('checkout', 'real'),
+    byHand('cte', 'real', 'cte'),
     byShop('hot', 'hot'),
-    byHand('transaction', 'hot'),
-    { name: 'echo', work: { contestant: 'echo', target: echo.url, spread: 'uniform' }, server: echo, isShop: false },
+    byHand('transaction-hot', 'hot'),
+    byShop('short', 'short'),
+    byHand('transaction-short', 'short'),
+    { name: 'echo', work: { contestant: 'echo', target: echo.url, basket: 'real' }, server: echo, isShop: false },
   ];
 }
 
@@ -142,13 +149,13 @@ async function prefill(arena: Arena, orders: number): Promise<void> {
   if (orders > 0) {
     const result = await runClients(
       {
-        ...{ contestant: 'holdfast', target: shop.url, spread: 'uniform', clients: prefillClients, seed: 'prefill' },
-        ...{ warmUpMs: 0, measureMs: longMs, turnsMax: orders },
+        ...{ contestant: 'holdfast', target: shop.url, basket: 'real', clients: prefillClients, seed: 'prefill' },
+        ...{ lines: arena.lines, warmUpMs: 0, measureMs: longMs, turnsMax: orders },
       },
       { postgres: server.pid },
     );
     refuseErrors('prefill', result);
-    acknowledged.shop += result.countAll;
+    acknowledge(acknowledged.shop, result);
     await settle(server);
   }
   await server.vacuum();
@@ -172,11 +179,11 @@ async function measure(arena: Arena, contestant: Contestant, clients: number): P
   await server.checkpoint();
   arena.runs += 1;
   const result = await runClients(
-    { ...work, clients, seed: `${name}-${arena.runs}`, warmUpMs, measureMs },
+    { ...work, lines: arena.lines, clients, seed: `${name}-${arena.runs}`, warmUpMs, measureMs },
     { postgres: server.pid, ...(contestant.server ? { server: contestant.server.pid } : {}) },
   );
   refuseErrors(`${name}@${clients}`, result);
-  if (isShop) acknowledged.shop += result.countAll;
+  if (isShop) acknowledge(acknowledged.shop, result);
   else if (name !== 'echo') acknowledged.baselines += result.countAll;
   const settleMs = isShop ? await settle(server) : undefined;
   const { perSec, p50Ms, p99Ms, count, deadlocks, cpu } = result;
@@ -195,6 +202,11 @@ async function measure(arena: Arena, contestant: Contestant, clients: number): P
   };
 }
 
+function acknowledge(acknowledged: Acknowledged, { countAll, unitsAll }: MeasuredLoad): void {
+  acknowledged.orders += countAll;
+  acknowledged.units += unitsAll;
+}
+
 /** A contestant that answers some orders with errors is quick at the wrong thing. */
 function refuseErrors(what: string, { errors, count, countAll, firstError }: MeasuredLoad): void {
   if (errors === 0 && countAll > 0) return;
@@ -206,10 +218,11 @@ function refuseErrors(what: string, { errors, count, countAll, firstError }: Mea
 
 /** Beyond this, it is the clients' one thread that is measured. */
 const clientCoresMax = 0.9;
+const shopNames = ['checkout', 'hot', 'short'];
 
 function isClientBound({ name, cpu }: CheckoutRun): boolean {
   // Who speaks to the database by hand is application and client in one, as it would be in production.
-  return (name === 'checkout' || name === 'hot') && (cpu?.client ?? 0) > clientCoresMax;
+  return shopNames.includes(name) && (cpu?.client ?? 0) > clientCoresMax;
 }
 
 const nameOf = ({ name, clients }: CheckoutRun) => `${name}@${clients}`;
@@ -226,7 +239,7 @@ function lineOf(key: string, { perSec, p99Ms, cpu, settleMs }: CheckoutRun): str
 async function audit({ server, acknowledged }: Arena): Promise<Books> {
   await settle(server);
   const books = await readBooks(server);
-  const faults = faultsOf(books, acknowledged.shop, unitsPerOrder);
+  const faults = faultsOf(books, acknowledged.shop);
   const [baseline] = await server.ask<{ confirmed: string }>(
     'baseline',
     `select count(*) as confirmed from customer_order o join payment p on p.order_id = o.id where o.state = 'confirmed'`,
@@ -248,6 +261,7 @@ function ratiosOf(
     ['checkout/echo', 'checkout', 'echo'],
     ['hot/uniform', 'hot', 'checkout'],
     ['hot/transaction-hot', 'hot', 'transaction-hot'],
+    ['short/transaction-short', 'short', 'transaction-short'],
   ];
   const ratios: Record<string, number> = {};
   for (const count of clients) {

@@ -53,7 +53,7 @@ export async function benchMemory(options: BenchOptions, onProgress: (line: stri
       shop?.forgetMemory();
       const result = await runClients(
         {
-          ...{ contestant: 'holdfast', target: url, spread: 'uniform', clients: count },
+          ...{ contestant: 'holdfast', target: url, basket: 'real', clients: count },
           ...{ seed: `memory-${readings.length}`, warmUpMs: 0, ...work },
         },
         { postgres: server.pid },

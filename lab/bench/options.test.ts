@@ -28,6 +28,7 @@ test.each([
   [['saga', '--clients', '1,x'], '--clients 1,x is not a list of whole numbers'],
   [['saga', '--clients', '0'], '--clients 0 is not'],
   [['saga', '--rounds', '1.5'], '--rounds 1.5 is not a whole number from 1 to 99'],
+  [['checkout', '--lines', '0'], '--lines 0 is not a whole number from 1 to 100'],
   [['saga', '--seconds', ''], '--seconds  is not a number'],
   [['saga', '--fast'], "Unknown option '--fast'"],
 ])('%j is refused as misuse in one sentence', (args, sentence) => {

@@ -28,6 +28,8 @@ export interface BenchOptions {
   readonly measureMs: number;
   /** Orders, or workflows, that are there before the first measurement. */
   readonly prefill: number;
+  /** Of the benchmark `checkout`: lines of every order but the short ones. Default: as a real shop's orders have them. */
+  readonly lines: number | undefined;
   /** Products of the search benchmark. */
   readonly products: number;
   /** Of the benchmark `shop`, as for `holdfast up`. */
@@ -46,6 +48,7 @@ export const usage = `Usage: npm run -s bench -- ${benchNames.join('|')}|all [op
   --rounds N             measurements of each figure; the median is reported (default 3)
   --seconds S            length of a measurement (default 3)
   --prefill N            orders or workflows that are there before it begins; of memory, the orders of its long run (default 20000)
+  --lines N              of checkout: every order has so many lines (default: as many as the orders of a real shop)
   --products N           size of the catalogue for search (default 50000)
   --topology NAME|FILE   what shop starts and breaks (default shop)
   --only TEXT            of shop: the drills whose names hold this, like rolling, kill edge, overload
@@ -62,6 +65,7 @@ const spec = {
   rounds: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '3' },
   prefill: { type: 'string', default: '20000' },
+  lines: { type: 'string' },
   products: { type: 'string', default: '50000' },
   topology: { type: 'string', default: 'shop' },
   only: { type: 'string' },
@@ -84,6 +88,8 @@ export function readOptions(
     rounds: numberFrom('rounds', values.rounds, { min: 1, max: 99, whole: true }),
     measureMs: 1_000 * numberFrom('seconds', values.seconds, { min: 0.1, max: 3_600 }),
     prefill: numberFrom('prefill', values.prefill, { min: 0, max: 10_000_000, whole: true }),
+    lines:
+      values.lines === undefined ? undefined : numberFrom('lines', values.lines, { min: 1, max: 100, whole: true }),
     products: numberFrom('products', values.products, { min: 100, max: 10_000_000, whole: true }),
     topology: values.topology,
     only: values.only,

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { OrderShape } from './shape.ts';
+import { linesOfTwentieths, type OrderShape, unitPriceMinor } from './shape.ts';
 
 /**
  * What a careful developer would write by hand in one database, without services, holds, sagas or a payment provider:
@@ -29,8 +29,9 @@ export async function prepareBaseline(url: string, skus: readonly string[], orde
       `insert into customer_order select 'old_' || n, 'a@example.com', 'confirmed', 'EUR', 500 from ${numbers}`,
     );
     await client.query(
-      `insert into order_line select 'old_' || n, l, ($1::text[])[1 + (n * 7 + l) % $2], 1, 250 from ${numbers}, generate_series(1, 2) l`,
-      [skus, skus.length],
+      `insert into order_line select 'old_' || n, l, ($1::text[])[1 + (n * 7 + l) % $2], 1, $3
+       from ${numbers}, generate_series(1, ($4::int[])[1 + n % $5]) l`,
+      [skus, skus.length, unitPriceMinor, linesOfTwentieths, linesOfTwentieths.length],
     );
     await client.query(`insert into payment select 'old_' || n, 'captured', 500, 'pi_' || n from ${numbers}`);
     await client.query(`insert into idempotency_key select 'old_' || n, 'x' from ${numbers}`);
@@ -54,7 +55,13 @@ export const oneStatementPerRow: Baseline = async (client, id, order) => {
       [id, order.email, 'EUR', order.totalMinor],
     );
     for (const [line, { sku, quantity }] of order.lines.entries()) {
-      await run('line', 'insert into order_line values ($1, $2, $3, $4, $5)', [id, line, sku, quantity, 250]);
+      await run('line', 'insert into order_line values ($1, $2, $3, $4, $5)', [
+        id,
+        line,
+        sku,
+        quantity,
+        unitPriceMinor,
+      ]);
     }
     for (const { sku, quantity } of order.lines.toSorted((a, b) => (a.sku < b.sku ? -1 : 1))) {
       const taken = await run('stock', 'update stock set quantity = quantity - $2 where sku = $1 and quantity >= $2', [
@@ -81,7 +88,7 @@ const oneStatementSql = `
   with key as (insert into idempotency_key (key, fingerprint) values ($1, 'f')),
   placed as (insert into customer_order (id, email, state, currency, total_minor) values ($1, $2, 'confirmed', 'EUR', $3)),
   wanted as (select row_number() over () as line, sku, quantity from unnest($4::text[], $5::bigint[]) as w (sku, quantity)),
-  lines as (insert into order_line select $1, line, sku, quantity, 250 from wanted),
+  lines as (insert into order_line select $1, line, sku, quantity, ${unitPriceMinor} from wanted),
   taken as (update stock set quantity = stock.quantity - wanted.quantity from wanted where stock.sku = wanted.sku returning 1),
   paid as (insert into payment (order_id, status, amount_minor, provider_ref) values ($1, 'captured', $3, 'pi_' || $1)),
   event as (insert into outbox (key, event) values ($1, $6))

@@ -110,16 +110,22 @@ export async function settle(server: BenchServer): Promise<number> {
   return Math.round(performance.now() - startMs);
 }
 
+/** What clients were told: orders confirmed, and the units in them. */
+export interface Acknowledged {
+  orders: number;
+  units: number;
+}
+
 /** What doesn't add up, in sentences; none if all does. */
-export function faultsOf(books: Books, acknowledged: number, unitsPerOrder: number): string[] {
+export function faultsOf(books: Books, acknowledged: Acknowledged): string[] {
   const faults: string[] = [];
   const expect = (what: string, found: number, wanted: number) => {
     if (found !== wanted) faults.push(`${what}: ${found} instead of ${wanted}`);
   };
-  expect('confirmed orders', books.confirmed, acknowledged);
+  expect('confirmed orders', books.confirmed, acknowledged.orders);
   expect('captured payments', books.captured, books.confirmed);
   expect('captured minor units', books.capturedMinor, books.confirmedMinor);
-  expect('units sold', books.unitsSold, books.confirmed * unitsPerOrder);
+  expect('units sold', books.unitsSold, acknowledged.units);
   expect('units held', books.unitsHeld, 0);
   expect('orders undecided', books.undecided, 0);
   expect('sagas under way', books.sagasUnderWay, 0);

@@ -8,13 +8,14 @@ import { seededRandom } from '#kit/runtime';
 import type { FromWorker } from '../worker.ts';
 import { oneStatement, oneStatementPerRow } from './baselines.ts';
 import { type LoadResult, runLoad, type Turn } from './load.ts';
-import { drawOrder, type Spread } from './shape.ts';
+import { type Basket, drawOrder } from './shape.ts';
 
 export interface ClientWork {
   readonly contestant: 'holdfast' | 'transaction' | 'cte' | 'echo';
   /** Origin of the server, or URL of the database. */
   readonly target: string;
-  readonly spread: Spread;
+  readonly basket: Basket;
+  readonly lines?: number | undefined;
   readonly clients: number;
   /** Makes the keys of the run unlike those of every other. */
   readonly seed: string;
@@ -24,6 +25,8 @@ export interface ClientWork {
 }
 
 export interface ClientResult extends LoadResult {
+  /** Of all orders that ended well, with those of the warm-up and of the end. */
+  readonly unitsAll: number;
   /** Orders that were begun again after a deadlock. */
   readonly deadlocks: number;
 }
@@ -33,12 +36,12 @@ const connectionsMax = 32;
 
 const work = JSON.parse(process.argv[2] ?? '{}') as ClientWork;
 const random = seededRandom(1, work.seed);
-let [count, deadlocks] = [0, 0];
+let [count, unitsAll, deadlocks] = [0, 0, 0];
 
 const { turn, close } = work.target.startsWith('postgres') ? againstDatabase() : overHttp();
 const result = await runLoad({ ...work, turn, onMeasure: () => tell('measuring') });
 await close();
-tell({ ...result, deadlocks });
+tell({ ...result, unitsAll, deadlocks });
 process.disconnect();
 
 function tell(message: FromWorker<ClientResult>): void {
@@ -49,7 +52,7 @@ function overHttp(): { turn: Turn; close: () => Promise<void> } {
   const pool = new Pool(work.target, { connections: work.clients, pipelining: 1 });
   return {
     async turn() {
-      const { lines, email } = drawOrder(random, work.spread);
+      const { lines, email } = drawOrder(random, work.basket, work.lines);
       count += 1;
       const response = await pool.request({
         method: 'POST',
@@ -62,6 +65,7 @@ function overHttp(): { turn: Turn; close: () => Promise<void> } {
       if (response.statusCode !== 201 || !text.includes('"state":"confirmed"')) {
         throw new Error(`status ${response.statusCode}: ${text.slice(0, 300)}`);
       }
+      unitsAll += lines.length;
     },
     close: () => pool.close(),
   };
@@ -72,13 +76,15 @@ function againstDatabase(): { turn: Turn; close: () => Promise<void> } {
   const place = work.contestant === 'cte' ? oneStatement : oneStatementPerRow;
   return {
     async turn() {
-      const order = drawOrder(random, work.spread);
+      const order = drawOrder(random, work.basket, work.lines);
       count += 1;
       const id = `${work.seed}-${count}`;
       for (;;) {
         const client = await pool.connect();
         try {
-          return await place(client, id, order);
+          await place(client, id, order);
+          unitsAll += order.lines.length;
+          return;
         } catch (error) {
           if ((error as { code?: string }).code !== '40P01') throw error;
           deadlocks += 1;
