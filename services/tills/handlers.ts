@@ -61,12 +61,14 @@ const sessionsMax = 50;
 const missingMax = 100;
 const sharePageSize = 100;
 const unsettledMax = 10_000;
+/** Of the 5 s of a pack: without its share it is still the way to sell, and to charge cards. */
+const shareTimeoutMs = 3_000;
 /** SKUs that a device takes along. */
 const shareMax = 20_000;
 
 export function createHandlers(options: HandlerOptions): Handlers<typeof tills> {
   const { world, database, inventory, payments, products, rules, settlement, publish, onPublished } = options;
-  const { ids, log } = world;
+  const { clock, ids, log } = world;
   const asTills = (context: CallContext): CallContext => ({ ...context, caller: { kind: 'service', id: 'tills' } });
 
   /** Eight characters of Crockford base 32: forty bits of chance, for a quarter of an hour. */
@@ -88,20 +90,32 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
     return { till, keyHash };
   }
 
+  /** Undefined while inventory does not answer. */
   async function shareOf(tillId: string, context: CallContext) {
-    const share: { sku: string; onHand: number }[] = [];
-    let cursor: string | undefined;
     // What inventory has not heard of is sold all the same. Read first: told meanwhile, it is taken off twice, never not.
     const untold = unitsOf(
       (await unsettled(database, tillId, unsettledMax)).flatMap(({ body }) => (body.kind === 'sale' ? body.lines : [])),
     );
+    try {
+      const levels = await levelsOf(tillId, context);
+      return levels.map(({ sku, onHand }) => ({ sku, onHand: onHand - (untold.get(sku) ?? 0) }));
+    } catch (error) {
+      log.info('a till goes on with the share that it knows', { till: tillId, error });
+      return undefined;
+    }
+  }
+
+  async function levelsOf(holder: string, context: CallContext) {
+    const deadlineAtMs = Math.min(context.deadlineAtMs, clock.monotonicMs() + shareTimeoutMs);
+    const levels: { sku: string; onHand: number }[] = [];
+    let cursor: string | undefined;
     do {
-      const query = { holder: tillId, limit: sharePageSize, cursor };
-      const { body } = await inventory.levels({ query }, asTills(context));
-      share.push(...body.items.map(({ sku, onHand }) => ({ sku, onHand: onHand - (untold.get(sku) ?? 0) })));
+      const query = { holder, limit: sharePageSize, cursor };
+      const { body } = await inventory.levels({ query }, { ...asTills(context), deadlineAtMs });
+      levels.push(...body.items);
       cursor = body.nextCursor;
-    } while (cursor !== undefined && share.length < shareMax);
-    return share;
+    } while (cursor !== undefined && levels.length < shareMax);
+    return levels;
   }
 
   async function reportFor(till: TillRecord, sessionId: string): Promise<Report> {
@@ -161,7 +175,8 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof tills> 
         shareOf(till.id, context),
         rules(asTills(context)),
       ]);
-      return { status: 200, body: { till: tillView(till), lastSeq: seq, share, rules: known } };
+      const body = { till: tillView(till), lastSeq: seq, rules: known };
+      return { status: 200, body: share ? { ...body, share } : body };
     },
     catalogue: async ({ query }, context) => {
       const { till } = await ofDevice(context);

@@ -524,6 +524,18 @@ test('a device takes along its share with names and prices, less what inventory 
   expect((await call('pack', { headers })).body.till).toMatchObject({ name: 'Pier', offline });
 });
 
+test('while inventory is away a device is told all but its share, which it must not take for none', async () => {
+  const till = await newTill(5);
+  const headers = { 'till-key': till.key };
+  await till.record(open(1));
+  neighbours.inventoryUp = false;
+  const pack = await call('pack', { headers });
+  expect(pack).toMatchObject({ status: 200, body: { lastSeq: 1, rules } });
+  expect(pack.body.share).toBeUndefined();
+  neighbours.inventoryUp = true;
+  expect((await call('pack', { headers })).body.share).toEqual([{ sku: 'ROPE', onHand: 5 }]);
+});
+
 test('sales and returns are told to others once, and a receipt is mailed to an address once', async () => {
   const till = await newTill(5);
   const sold = sale(2, 2);

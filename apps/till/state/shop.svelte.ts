@@ -22,6 +22,7 @@ let database: TillDatabase;
 let device = $state.raw<Device>();
 let isOnline = $state(false);
 let isTelling = $state(false);
+let lacks = $state<'stock' | 'goods'>();
 let untold = $state.raw<readonly Kept[]>([]);
 let unseen = $state.raw<readonly Kept[]>([]);
 let stranded = $state.raw<readonly string[]>([]);
@@ -57,6 +58,10 @@ export const shop = {
   },
   get isTelling(): boolean {
     return isTelling;
+  },
+  /** What the shop could not tell while it answered: how much this till has, or what it is and what it costs. */
+  get lacks(): 'stock' | 'goods' | undefined {
+    return lacks;
   },
   /** What happened here and has not been told, oldest first. */
   get untold(): readonly Kept[] {
@@ -155,10 +160,8 @@ export async function tellAndAsk(): Promise<void> {
       isWanted = false;
       const count = await tellAll(journalOf(database, device.till.id), tell);
       if (count > 0) await reached();
-      // Inventory may be away while sales can be told all the same.
-      await ask().catch((error) => {
-        if (count === 0 || !isApiProblem(error) || error.status < 500) throw error;
-      });
+      await ask();
+      failures = lacks ? failures + 1 : 0;
     }
   } catch (error) {
     isOnline = false;
@@ -201,27 +204,36 @@ async function tell(entries: Parameters<Parameters<typeof tellAll>[1]>[0]): Prom
 
 async function reached(): Promise<void> {
   isOnline = true;
-  failures = 0;
   const now = Date.now();
   reckonedAtMs = performance.now();
   await keep({ ...(device as Device), lastOnlineMs: now, aloneMs: 0, reckonedMs: now });
 }
 
-/** The share, the rules, and now and then the catalogue. After telling, so that the shop knows what was sold. */
+/**
+ * The share, the rules, and now and then the catalogue. After telling, so that the shop knows what was sold. What it can't
+ * tell just now stays as it is known here: the till is no less online, and charges cards.
+ */
 async function ask(): Promise<void> {
   const { body } = await api.tills.pack();
-  const { till, lastSeq, rules } = body;
-  await takeShare(database, till.id, body.share);
+  const { till, lastSeq, rules, share: told } = body;
+  if (told) await takeShare(database, till.id, told);
   const { isRefused, ...rest } = device as Device;
   await keep({ ...rest, till, lastSeq, rules });
   // How many there are is known before what they are: goods that show can be sold.
   await reload();
   await reached();
-  const isNews = body.share.some(({ sku }) => !skusAsked.has(sku));
+  lacks = told ? undefined : 'stock';
+  if (!told) return;
+  const isNews = told.some(({ sku }) => !skusAsked.has(sku));
   if (!isNews && Date.now() - catalogueAtMs < cataloguePeriodMs) return;
-  await takeCatalogue();
-  skusAsked = new Set(body.share.map(({ sku }) => sku));
-  catalogueAtMs = Date.now();
+  try {
+    await takeCatalogue();
+    skusAsked = new Set(told.map(({ sku }) => sku));
+    catalogueAtMs = Date.now();
+  } catch (error) {
+    if (!isApiProblem(error) || !error.mayRepeat || error.code === 'client/offline') throw error;
+    lacks = 'goods';
+  }
 }
 
 async function takeCatalogue(): Promise<void> {
