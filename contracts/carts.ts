@@ -113,7 +113,7 @@ export const Cart = closed({
   destination: Type.Optional(Destination),
   shippingMethod: Type.Optional(MethodId),
   codes: Type.Array(Code),
-  lines: Type.Array(CartLine, { description: 'By SKU' }),
+  lines: Type.Array(CartLine, { description: 'By SKU, without what the checkout that is under way has ordered' }),
   totals: Type.Optional(Totals),
   shippingOptions: Type.Array(ShippingOption, { description: 'To the destination, at what they cost for this cart' }),
   notes: Type.Array(CartNote),

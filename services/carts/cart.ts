@@ -47,16 +47,21 @@ function changed(cart: CartRecord, change: Partial<CartRecord>, nowMs: number): 
   return { ...cart, ...change, version: cart.version + 1, updatedAtMs: nowMs };
 }
 
-/** `seen`: what its maker had on the screen; undefined: the cart as it is. */
+/**
+ * `seen`: what its maker had on the screen; undefined: the cart as it is. `ordered`: what is being bought, which no screen
+ * shows and nobody changes any more.
+ */
 export function editCart(
   cart: CartRecord,
   edits: readonly CartEdit[],
-  seen: Seen | undefined,
+  { seen, ordered }: { readonly seen: Seen | undefined; readonly ordered: Seen | undefined },
   nowMs: number,
 ): CartRecord {
   const replica = replicaOf(cart);
   const before = cart.lines.seen[replica] ?? 0;
-  const inView = seen ? seeing(seen) : () => true;
+  const isOrdered = ordered ? seeing(ordered) : () => false;
+  const wasShown = seen ? seeing(seen) : () => true;
+  const inView = (dot: Dot) => wasShown(dot) && !isOrdered(dot);
   // What an edit of this very list has made is known to those after it.
   const sees = (dot: Dot) => inView(dot) || (dot[0] === replica && dot[1] > before);
   let { lines } = cart;

@@ -283,11 +283,38 @@ describe('a checkout', () => {
     const waiting = await shop.checkOut(cartId, 1_980);
     expect(waiting).toMatchObject({ status: 202, body: { state: 'placed', orderState: 'received' } });
     const { body } = await shop.call('edit', { params: { cartId }, body: { edits: [add('BOOK', 2)] } });
-    expect(body).toMatchObject({ lines: [{ quantity: 3 }], checkout: { state: 'placed' } });
+    expect(body).toMatchObject({
+      lines: [{ quantity: 2 }],
+      totals: { subtotalMinor: 2_980 },
+      checkout: { state: 'placed' },
+    });
     shop.neighbours.decide = () => 'confirmed';
     await shop.checkOut(cartId, 1_980);
     const { body: after } = await shop.call('get', { params: { cartId } });
     expect(after).toMatchObject({ round: 2, lines: [{ sku: 'BOOK', quantity: 2 }] });
+  });
+
+  test('under way takes what it orders out of sight and out of reach, and gives it back where it is refused', async () => {
+    const cartId = await shop.newCart(undefined, [add('BOOK')]);
+    const { neighbours } = shop;
+    const { decide } = neighbours;
+    neighbours.decide = () => 'received';
+    await shop.checkOut(cartId, 1_980);
+    const { body: emptied } = await shop.call('get', { params: { cartId } });
+    expect(emptied).toMatchObject({ lines: [], notes: [], checkout: { state: 'placed' } });
+    expect(emptied.totals).toBeUndefined();
+    const edit = (kind: string, quantity?: number) =>
+      shop.call('edit', { params: { cartId }, body: { edits: [{ kind, sku: 'BOOK', quantity }], seen: emptied.seen } });
+    expect((await edit('set', 5)).body.lines).toMatchObject([{ quantity: 5 }]);
+    const { body: shown } = await shop.call('get', { params: { cartId } });
+    const removal = { edits: [{ kind: 'remove', sku: 'BOOK' }], seen: shown.seen };
+    expect((await shop.call('edit', { params: { cartId }, body: removal })).body.lines).toEqual([]);
+    neighbours.decide = () => 'refused';
+    expect(await shop.checkOut(cartId, 1_980)).toMatchObject({ status: 200, body: { state: 'refused' } });
+    neighbours.decide = decide;
+    const { body: back } = await shop.call('get', { params: { cartId } });
+    expect(back).toMatchObject({ round: 2, lines: [{ sku: 'BOOK', quantity: 1 }] });
+    expect(back.checkout).toBeUndefined();
   });
 
   test('of a guest who signed in meanwhile takes what was ordered out of both carts', async () => {
@@ -492,4 +519,16 @@ test('rules of prices are changed under the version of all of them, so that nobo
   ]);
   expect(both.map(({ status }) => status).sort()).toEqual([200, 412]);
   expect((await shop.call('rules', { as })).body.version).toBe(rules.version + 1);
+});
+
+test('nothing can be sent to where taxes are known and no way of shipping goes', async () => {
+  const as = 'staff:usr_1';
+  const places = async () =>
+    (await shop.call('destinations', {})).body.items.map((one: { country: string }) => one.country);
+  const rates = { standard: 100_000 };
+  await shop.call('putTaxes', { as, body: { country: 'JP', name: 'Tax', included: true, rates } });
+  expect(await places()).toEqual(['DE', 'US']);
+  const body = { id: 'sea', name: 'By sea', rates: [{ countries: [], amounts: { GBP: 900 } }] };
+  await shop.call('putShippingMethod', { as, body });
+  expect(await places()).toEqual(['DE', 'JP', 'US']);
 });

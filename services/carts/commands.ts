@@ -7,9 +7,9 @@ import type { Verdict } from '#kit/store';
 import { configureCart, editCart, endRound, joinCarts, newCart } from './cart.ts';
 import { hasSeen, type Seen } from './lines.ts';
 import { createUseBook } from './promotions.ts';
-import { type CartRecord, type CheckoutRecord, isOpen } from './records.ts';
+import { businessKeyOf, type CartRecord, type CheckoutRecord, isOpen } from './records.ts';
 import { lockPromotions, readUses, writeUses } from './rules-store.ts';
-import { insertCarts, lockCarts, lockCheckouts, openBeside, updateCarts, writeCheckouts } from './store.ts';
+import { insertCarts, lockCarts, lockCheckouts, openBeside, openOf, updateCarts, writeCheckouts } from './store.ts';
 
 interface OnCart {
   readonly cartId: string;
@@ -78,7 +78,7 @@ export async function applyCommands(
   const customers = unique(commands.flatMap((command) => ('checkout' in command ? command.checkout.customers : [])));
   const withJoined = unique(commands.flatMap((command) => ('checkout' in command ? [command.checkout.cartId] : [])));
   const beginning = unique(commands.flatMap((command) => (command.kind === 'begin' ? [command.cartId] : [])));
-  const [claims, lockedCarts, lockedCheckouts, besides, promotions, uses] = await Promise.all([
+  const [claims, lockedCarts, lockedCheckouts, besides, underWay, promotions, uses] = await Promise.all([
     claimKeys(
       tx,
       edits.map((command) => command.claim),
@@ -89,13 +89,16 @@ export async function applyCommands(
       unique(commands.flatMap((command) => ('checkout' in command ? [command.checkout.businessKey] : []))),
     ),
     openBeside(tx, beginning),
+    openOf(tx, unique(edits.map(({ cartId }) => cartId))),
     lockPromotions(tx, codes),
     readUses(tx, codes, customers),
   ]);
   const claimOf = new Map<Command, ClaimState>(edits.map((command, i) => [command, claims[i] as ClaimState]));
   const before = new Map(lockedCarts.map((cart) => [cart.id, cart]));
   const carts = new Map(before);
-  const checkouts = new Map([...besides, ...lockedCheckouts].map((checkout) => [checkout.businessKey, checkout]));
+  const checkouts = new Map(
+    [...besides, ...underWay, ...lockedCheckouts].map((checkout) => [checkout.businessKey, checkout]),
+  );
   const changedCheckouts = new Map<string, CheckoutRecord>();
   const book = createUseBook(promotions, uses);
   const completions: { scope: string; key: string; result: unknown }[] = [];
@@ -140,7 +143,9 @@ export async function applyCommands(
     const isDone = completions.some(({ scope, key }) => scope === claim.scope && key === claim.key);
     if (state === 'done' || isDone) return cart;
     if (state === 'in-flight') throw contractProblems['idempotency-key-in-flight']();
-    const edited = setCart(editCart(cart, wanted, seen, nowMs));
+    const checkout = checkouts.get(businessKeyOf(cart.id, cart.round));
+    const ordered = checkout && isOpen(checkout) ? checkout.seen : undefined;
+    const edited = setCart(editCart(cart, wanted, { seen, ordered }, nowMs));
     completions.push({ scope: claim.scope, key: claim.key, result: { version: edited.version } });
     return edited;
   }

@@ -13,7 +13,7 @@ import type { Database, Transaction, World } from '#kit/runtime';
 import type { BatchWriter } from '#kit/store';
 import { type Checkouts, checkoutView } from './checkout.ts';
 import { type Command, type CommandResult, visible } from './commands.ts';
-import type { Seen } from './lines.ts';
+import { removeSeen, type Seen } from './lines.ts';
 import type { MarketPlace } from './market.ts';
 import { quoteCart } from './quote.ts';
 import { businessKeyOf, type CartRecord, isOpen, type PromotionRecord } from './records.ts';
@@ -56,7 +56,10 @@ export function createHandlers(options: HandlerOptions): Handlers<typeof carts> 
       market.lookAt(cart, context),
       readCheckout(database, businessKeyOf(cart.id, cart.round)),
     ]);
-    const quote = quoteCart(cart, seen);
+    // What is being bought is in the cart until that has ended, and comes to sight again where it was refused.
+    const isTaken = checkout !== undefined && checkout.state !== 'refused';
+    const lines = isTaken ? removeSeen(cart.lines, checkout.seen) : cart.lines;
+    const quote = quoteCart({ ...cart, lines }, seen);
     return {
       id: cart.id,
       ...(cart.customerId === null ? {} : { customerId: cart.customerId }),
@@ -208,10 +211,13 @@ function refuse(errors: ProblemPlace[]): never {
   throw cartsProblems['not-valid']({ detail: `${errors[0]?.pointer} ${errors[0]?.detail}`, errors });
 }
 
-/** Countries that a way of shipping names, with what is known of their taxes. */
+/** Countries that a way of shipping names, or any with taxes where one goes everywhere else, with what is known of their taxes. */
 function destinationsOf({ taxes, shippingMethods }: Awaited<ReturnType<MarketPlace['rules']>>) {
-  const named = shippingMethods.flatMap(({ rates }) => rates.flatMap(({ countries }) => countries));
-  const countries = [...new Set([...named, ...taxes.map(({ country }) => country)])].sort();
+  const rates = shippingMethods.flatMap((method) => method.rates);
+  const named = rates.flatMap(({ countries }) => countries);
+  const isEverywhere = rates.some(({ countries }) => countries.length === 0);
+  const others = isEverywhere ? taxes.map(({ country }) => country) : [];
+  const countries = [...new Set([...named, ...others])].sort();
   return countries.map((country) => {
     const rules = taxes.filter((rule) => rule.country === country);
     const whole = rules.find(({ region }) => region === undefined) ?? rules[0];

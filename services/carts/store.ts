@@ -137,6 +137,15 @@ export async function openBeside(tx: Transaction, cartIds: readonly string[]): P
   return (await tx.query<CheckoutRow>(openBesideSql, [cartIds])).rows.map(checkoutOf);
 }
 
+const openOfSql = `select ${checkoutColumns} from checkout where state in ('saved', 'placed') and business_key = any (array(
+  select id || '.' || round from cart where id = any ($1::text[])))`;
+
+/** Checkouts under way of these carts. */
+export async function openOf(tx: Transaction, cartIds: readonly string[]): Promise<CheckoutRecord[]> {
+  if (cartIds.length === 0) return [];
+  return (await tx.query<CheckoutRow>(openOfSql, [cartIds])).rows.map(checkoutOf);
+}
+
 const writeCheckoutsSql = `
   insert into checkout (business_key, cart_id, round, state, fingerprint, request, totals, seen, codes, customers,
     order_id, order_state, reason, started_at, try_at)

@@ -1,5 +1,5 @@
 import { isApiProblem } from '#api';
-import type { Cart, CartEdit, CartSettings } from '#contracts/carts';
+import type { Cart, CartEdit, CartSettings, Checkout } from '#contracts/carts';
 import { api, session } from '../shop.ts';
 import { type Batch, enqueue, type KnownItem, movedInto, shownLines } from './cart-model.ts';
 import { currency } from './currency.svelte.ts';
@@ -33,6 +33,7 @@ let sending: Promise<void> | undefined;
 let retryMs = retryMsMin;
 
 const lines = $derived(shownLines(kept.cart, kept.batches, kept.known));
+const underWay = $derived(kept.cart?.checkout);
 
 function keep(change: Partial<Kept>): void {
   kept = { ...kept, ...change };
@@ -162,6 +163,10 @@ export const cart = {
   get view(): Cart | undefined {
     return kept.cart;
   },
+  /** A checkout that has not ended. What it orders is not among the lines; refused, it is again. */
+  get underWay(): Checkout | undefined {
+    return underWay;
+  },
   /** The server's view has everything that is shown. */
   get isCurrent(): boolean {
     return kept.cart !== undefined && kept.batches.length === 0;
@@ -211,7 +216,7 @@ export const cart = {
     kept = fresh();
     file.write(kept);
   },
-  /** Its checkout has ended: the server has taken out what was bought. */
+  /** It was checked out: what is being bought is in sight no more. */
   async bought(): Promise<void> {
     await refresh().catch(() => {});
   },

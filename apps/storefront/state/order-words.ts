@@ -71,6 +71,17 @@ export const stateWords: Readonly<Record<OrderState, StateWords>> = {
   },
 };
 
+/** The same where it takes longer than usual: what it waits for, and what to do, in as many lines. */
+export const slowWords: Readonly<Partial<Record<OrderState, string>>> = {
+  received:
+    'This takes longer than usual: our stock has not answered yet. Your order goes on by itself; you may close this page.',
+  held: 'This takes longer than usual: the payment has not been answered yet. Your order is safe and goes on by itself; you may close this page.',
+  authorized:
+    'This takes longer than usual: our stock has not answered yet. Your order is safe and goes on by itself; you may close this page.',
+  cancelling:
+    'This takes longer than usual: a part of the shop has not answered yet. It goes on by itself; you may close this page.',
+};
+
 /** The states on the way, as steps that are shown done one after the other. */
 export const steps = [
   { state: 'received', title: 'Received and safe' },

@@ -1,0 +1,211 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { contractProblems } from '#kit/contract';
+import type { Transport } from '#kit/runtime';
+import { buildApps } from '../../cli/apps.ts';
+import { startWholeShop, type WholeShop } from '../whole-shop.ts';
+import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium } from './browser.ts';
+
+const rope = 'HF-SKER-40';
+
+/** What people do while a service is gone: it is said plainly, nothing is lost, and nothing is done twice. */
+describe.skipIf(chromiumPath === undefined)(
+  `acting while a service is gone${withoutChromium}`,
+  { timeout: 300_000 },
+  () => {
+    let shop: WholeShop;
+    let browser: Browser;
+    let token: string;
+    let visits: Visit[] = [];
+
+    /** Services that can't be called while they are in here. */
+    const away = new Set<string>();
+    const cutOff = (transport: Transport): Transport => ({
+      send: async (request, signal) => {
+        if (away.has(request.service)) throw contractProblems.unavailable({ detail: `${request.service} is cut off` });
+        return transport.send(request, signal);
+      },
+    });
+
+    beforeAll(async () => {
+      const { folders } = await buildApps();
+      shop = await startWholeShop({ apps: folders, seams: { transport: cutOff }, recovery: { breakerOpenMs: 500 } });
+      token = await shop.adminToken();
+      browser = await launch();
+    }, 300_000);
+    afterAll(async () => {
+      await browser?.close();
+      await shop?.stop();
+    });
+    afterEach(async ({ task }) => {
+      away.clear();
+      for (const [index, { context, pictureOfFailure }] of visits.entries()) {
+        if (task.result?.state === 'fail') await pictureOfFailure(`failed-gone-acting-${index}`);
+        await context.close();
+      }
+      visits = [];
+    });
+
+    let keys = 0;
+    async function ask(method: string, path: string, body?: unknown) {
+      keys += 1;
+      const reply = await shop.ask(method, path, { token, key: `acting-${keys}`, ...(body ? { body } : {}) });
+      expect(reply.status, JSON.stringify(reply.body)).toBeLessThan(300);
+      return reply.body;
+    }
+
+    async function enter(viewport: Viewport): Promise<Visit> {
+      const entered = await visit(browser, viewport, { origin: shop.origin });
+      visits.push(entered);
+      return entered;
+    }
+
+    async function enterTill(viewport: Viewport, share: Record<string, number>) {
+      const { till, code } = await ask('POST', '/tills', { name: 'Pier', currency: 'EUR', country: 'DE' });
+      const lines = Object.entries(share).map(([sku, quantity]) => ({ sku, quantity }));
+      await ask('POST', `/tills/${till.id}/transfers`, { direction: 'in', lines });
+      const here = await enter(viewport);
+      const { page } = here;
+      await page.goto('/till');
+      await page.getByLabel('Code').fill(code);
+      await page.getByLabel('What this device is').fill('Tablet');
+      await page.getByRole('button', { name: 'Enrol' }).click();
+      await page.getByLabel('Who is at the till').fill('Ada');
+      await page.getByLabel('Float').pressSequentially('5000');
+      await page.getByRole('button', { name: 'Open', exact: true }).click();
+      await page.getByText('are on their way').waitFor({ state: 'hidden' });
+      return { ...here, tillId: till.id as string };
+    }
+
+    async function addToCart(page: Page): Promise<void> {
+      await page.goto('/p/skerry-dynamic-rope');
+      await page.getByRole('button', { name: 'Add to cart' }).click();
+      await page.getByRole('dialog').getByText('Shipping and taxes at checkout.').waitFor();
+    }
+
+    async function fillIn(page: Page, email: string): Promise<void> {
+      await page.getByLabel('E-mail').fill(email);
+      await page.getByLabel('Name', { exact: true }).fill('Ada Lovelace');
+      await page.getByLabel('Street and number').fill('12 Quay Street');
+      await page.getByLabel('City').fill('Galway');
+    }
+
+    const askShop = (page: Page) => page.getByRole('button', { name: /Ask the shop now/ }).click();
+    const untold = (page: Page, count: number) => page.locator(`[data-untold="${count}"]`).waitFor();
+
+    test.each(['desktop', 'phone'] as const)(
+      'a till without its stock is online, says so, and takes cards: %s',
+      async (viewport) => {
+        const here = await enterTill(viewport, { [rope]: 3 });
+        const { page, tillId } = here;
+        away.add('inventory');
+        await askShop(page);
+        await page.getByText('The stock can’t be asked just now.').waitFor();
+        await page.getByRole('button', { name: /^Online/ }).waitFor();
+        await page.getByRole('button', { name: /Skerry/ }).click();
+        await here.picture('gone-till-stock');
+        expect(await here.findings()).toEqual([]);
+        if (viewport === 'phone') await page.getByRole('button', { name: /1 item/ }).click();
+        await page.getByRole('button', { name: /^Pay/ }).filter({ visible: true }).click();
+        await page.getByRole('button', { name: 'Card €119.00' }).click();
+        await page.getByRole('button', { name: 'Next customer' }).click();
+        await untold(page, 0);
+        await page.getByText('2 left').waitFor();
+        away.clear();
+        await askShop(page);
+        await page.getByText('The stock can’t be asked just now.').waitFor({ state: 'detached' });
+        // The sale is told to inventory by the shop itself, whenever that is: until then it is taken off.
+        await page.getByText('2 left').waitFor();
+        const { items } = await ask('GET', `/tills/${tillId}/sessions`);
+        expect(items).toMatchObject([{ sales: 1, cardMinor: 11_900 }]);
+
+        // Handed something that it can’t learn the name of.
+        await ask('POST', `/tills/${tillId}/transfers`, {
+          direction: 'in',
+          lines: [{ sku: 'HF-BOOK-PB', quantity: 1 }],
+        });
+        away.add('products');
+        await askShop(page);
+        await page.getByText('Names and prices can’t be renewed just now.').waitFor();
+        await page.getByRole('button', { name: /^Online/ }).waitFor();
+        away.clear();
+        await askShop(page);
+        await page.getByRole('button', { name: /Forty knots/ }).waitFor();
+        await page.getByText('Names and prices can’t be renewed just now.').waitFor({ state: 'detached' });
+      },
+    );
+
+    test.each(['desktop', 'phone'] as const)(
+      'an order that waits for its payment says that it is safe, why it takes longer, and is in the cart no more: %s',
+      async (viewport) => {
+        const here = await enter(viewport);
+        const { page } = here;
+        await addToCart(page);
+        await page.goto('/checkout');
+        const email = `patient-${viewport}@example.com`;
+        await fillIn(page, email);
+        away.add('payments');
+        await page.getByRole('button', { name: /Order and pay €/ }).click();
+        await page.getByText('Your goods are set aside').waitFor();
+        const before = await here.shift();
+        await page.getByText('This takes longer than usual: the payment has not been answered yet.').waitFor();
+        expect((await here.shift()) - before, (await here.jumps()).join('\n')).toBeLessThan(0.01);
+        await here.picture('gone-order-waits');
+        expect(await here.findings()).toEqual([]);
+        expect(await here.findingsInTheDark('gone-order-waits')).toEqual([]);
+        await page.getByRole('button', { name: 'Cart, 0 items' }).waitFor();
+        await page.goto('/cart');
+        await page.getByText('What you ordered has left your cart.').waitFor();
+        await here.picture('gone-order-waits-cart');
+        await addToCart(page);
+        await page.goto('/checkout');
+        await page.getByText('One order after the other').waitFor();
+        await here.picture('gone-order-waits-checkout');
+        away.clear();
+        // The next one can be ordered as soon as this one has ended.
+        await page.getByRole('button', { name: 'Order and pay €119.00' }).waitFor();
+        await page.getByRole('button', { name: 'Cart, 1 item' }).waitFor();
+        expect((await ask('GET', `/orders?email=${email}`)).items).toMatchObject([{ state: 'confirmed' }]);
+      },
+    );
+
+    test('what a phone is told on its way to pay moves nothing of the form', async () => {
+      const here = await enter('phone');
+      const { page } = here;
+      await addToCart(page);
+      away.add('products');
+      await page.goto('/checkout');
+      const note = page.getByText('Prices can’t be checked just now').filter({ visible: true });
+      await note.waitFor();
+      const button = await page.getByRole('button', { name: /^Order and pay/ }).boundingBox();
+      const said = await note.boundingBox();
+      expect(said?.y).toBeGreaterThan((button?.y ?? 0) + (button?.height ?? 0));
+      expect(await here.shift(), (await here.jumps()).join('\n')).toBeLessThan(0.05);
+      await note.scrollIntoViewIfNeeded();
+      await here.picture('gone-checkout-note');
+      expect(await here.findings()).toEqual([]);
+    });
+
+    test.each(['desktop', 'phone'] as const)(
+      'a country that nothing is shipped to stands in its field, with where things are shipped: %s',
+      async (viewport) => {
+        const here = await enter(viewport);
+        const { page } = here;
+        await page.addInitScript(() => Object.defineProperty(navigator, 'languages', { get: () => ['en-NZ'] }));
+        await addToCart(page);
+        await page.goto('/checkout');
+        const said = page.getByText('Nothing is shipped to New Zealand', { exact: true });
+        await said.waitFor();
+        await page.getByText(/We ship to Austria, .* and United States\. Choose one of these above\./).waitFor();
+        const country = page.getByLabel('Country');
+        expect(await country.locator('option:checked').innerText()).toBe('New Zealand');
+        await said.scrollIntoViewIfNeeded();
+        await here.picture('checkout-not-served');
+        expect(await here.findings()).toEqual([]);
+        await country.selectOption({ label: 'Ireland' });
+        await page.getByRole('button', { name: /Order and pay €/ }).waitFor();
+        expect(await country.locator('option', { hasText: 'New Zealand' }).count()).toBe(0);
+      },
+    );
+  },
+);
