@@ -190,6 +190,8 @@ export const users = defineService({
       responses: { 201: User },
       problems: ['users/email-taken', 'users/weak-password', 'users/too-many-attempts', 'users/busy'],
       deadlineMs: passwordDeadlineMs,
+      // Before those who have an account are kept from signing in, opening new ones waits.
+      priority: 'low',
     },
     signIn: {
       method: 'POST',

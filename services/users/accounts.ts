@@ -1,7 +1,7 @@
 import type { Role, User } from '#contracts/users';
 import { type users, usersProblems } from '#contracts/users';
 import { checkIfMatch, type Handlers, headerNames } from '#kit/contract';
-import { requestSource } from './credentials.ts';
+import { askerOf } from './credentials.ts';
 import type { Deps, UserEvent } from './deps.ts';
 import { emailKeyOf, etagOf, passwordWeakness } from './model.ts';
 import {
@@ -19,12 +19,12 @@ import {
 type AccountOperations = 'register' | 'me' | 'updateMe' | 'changePassword';
 
 export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, AccountOperations> {
-  const { world, database, publish, passwords, credentials, chargeHash } = deps;
+  const { world, database, publish, passwords, credentials, chargeHash, inTurn } = deps;
   return {
     async register({ body }, context) {
       checkPassword(body.password, body.email);
       chargeHash(context);
-      const passwordHash = await passwords.hash(body.password, requestSource(context));
+      const passwordHash = await inTurn(askerOf(context, 'registration'), () => passwords.hash(body.password));
       const account = {
         id: world.ids.next('usr'),
         email: body.email,
@@ -41,7 +41,7 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
       });
       if (made) return { status: 201, body: made.user, headers: { etag: etagOf(made.user.version) } };
       // The reply to an earlier try may have been lost: whoever knows the password is the one who opened the account.
-      const { user } = await credentials.check(body.email, body.password, context).catch((error) => {
+      const { user } = await credentials.check(body.email, body.password, context, 'registration').catch((error) => {
         throw error?.code === 'users/wrong-credentials' ? usersProblems['email-taken']() : error;
       });
       return { status: 201, body: user, headers: { etag: etagOf(user.version) } };
@@ -65,7 +65,7 @@ export function accountHandlers(deps: Deps): Pick<Handlers<typeof users>, Accoun
       const { user } = existing(await findById(database, context.caller.id));
       checkPassword(body.newPassword, user.email);
       const account = await credentials.check(user.email, body.currentPassword, context);
-      const passwordHash = await passwords.hash(body.newPassword, requestSource(context));
+      const passwordHash = await inTurn(askerOf(context), () => passwords.hash(body.newPassword));
       await database.transaction(async (tx) => {
         const current = existing(await lockById(tx, user.id));
         // Somebody else changed it between the check and now.

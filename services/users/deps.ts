@@ -4,6 +4,7 @@ import type { CallContext } from '#kit/contract';
 import type { Database, Transaction, World } from '#kit/runtime';
 import type { Credentials } from './credentials.ts';
 import type { ChargeHash } from './hash-allowance.ts';
+import type { HashQueue } from './hash-queue.ts';
 import type { Passwords } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -30,6 +31,8 @@ export interface Deps {
   readonly passwords: Passwords;
   /** Called before whatever somebody from outside makes us hash. `credentials` do it by themselves. */
   readonly chargeHash: ChargeHash;
+  /** Around it. */
+  readonly inTurn: HashQueue;
   readonly credentials: Credentials;
   readonly sessions: Sessions;
   readonly signingKeys: SigningKeys;

@@ -9,13 +9,14 @@ import { createCredentials } from './credentials.ts';
 import type { Deps, Publish } from './deps.ts';
 import { createHandlers } from './handlers.ts';
 import { createHashAllowance } from './hash-allowance.ts';
+import { createHashQueue } from './hash-queue.ts';
 import { createPasswords, type Passwords } from './passwords.ts';
 import { createSessions, type SessionsOptions } from './sessions.ts';
 import { createSigningKeys, type SigningKeys, type SigningKeysOptions } from './signing-keys.ts';
 import { sweep } from './store.ts';
 
 export type { Publish, UserEvent } from './deps.ts';
-export { createPasswords, type Passwords, type PasswordsOptions } from './passwords.ts';
+export { createPasswords, type Passwords } from './passwords.ts';
 
 export const usersMigrations: readonly Migrations[] = [
   idempotencyMigrations,
@@ -66,9 +67,11 @@ export function createUsers(options: UsersOptions): Users {
   const signingKeys = createSigningKeys(options);
   const sessions = createSessions({ ...options, signingKeys });
   const chargeHash = createHashAllowance({ clock, random });
-  const credentials = createCredentials(world, database, passwords, chargeHash);
+  const inTurn = createHashQueue({ timers });
+  const credentials = createCredentials(world, database, passwords, chargeHash, inTurn);
   const resetKey = new Uint8Array(hkdfSync('sha256', keyEncryptionSecret, 'holdfast users', 'password reset', 32));
-  const deps: Deps = { world, database, publish, passwords, chargeHash, credentials, sessions, signingKeys, resetKey };
+  const accounts = { passwords, chargeHash, inTurn, credentials, sessions };
+  const deps: Deps = { world, database, publish, ...accounts, signingKeys, resetKey };
   let cancels: Cancel[] = [];
 
   return {

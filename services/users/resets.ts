@@ -3,7 +3,7 @@ import { type users, usersProblems } from '#contracts/users';
 import type { Handlers } from '#kit/contract';
 import { checkPassword, passwordChanged } from './accounts.ts';
 import { bucketOf, chargeAttempts } from './attempts.ts';
-import { requestSource } from './credentials.ts';
+import { askerOf, requestSource } from './credentials.ts';
 import type { Deps } from './deps.ts';
 import { emailKeyOf, resetAccountAttempts, resetSourceAttempts } from './model.ts';
 import { hashOf } from './refresh-token.ts';
@@ -20,7 +20,7 @@ const answerAfterMs = 150;
  * as often as sending needs repeating, and neither the database nor the event log ever holds it.
  */
 export function resetHandlers(deps: Deps): Pick<Handlers<typeof users>, ResetOperations> {
-  const { world, database, publish, passwords, chargeHash, resetKey } = deps;
+  const { world, database, publish, passwords, chargeHash, inTurn, resetKey } = deps;
   const { clock, timers, random, ids } = world;
   const tokenOf = (id: string, nonce: Uint8Array) =>
     `hpr_${createHmac('sha256', resetKey).update(id).update(nonce).digest('base64url')}`;
@@ -64,7 +64,7 @@ export function resetHandlers(deps: Deps): Pick<Handlers<typeof users>, ResetOpe
       if (!reset) throw usersProblems['reset-refused']();
       checkPassword(body.newPassword, reset.email);
       chargeHash(context);
-      const passwordHash = await passwords.hash(body.newPassword, requestSource(context));
+      const passwordHash = await inTurn(askerOf(context), () => passwords.hash(body.newPassword));
       await database.transaction(async (tx) => {
         const userId = await useReset(tx, tokenHash, clock.now());
         if (userId === undefined) throw usersProblems['reset-refused']();
