@@ -208,6 +208,9 @@ export const gateway = defineService({
         target: Type.Optional(
           Type.String({ maxLength: 100, description: 'Id of what it was done to, as it stands in the path' }),
         ),
+        changes: Type.Optional(
+          Type.Boolean({ description: 'Leaves out what was only looked at; what was refused stays. Default: false' }),
+        ),
         from: Type.Optional({ ...Timestamp, description: 'Not before' }),
         to: Type.Optional({ ...Timestamp, description: 'Before' }),
       }),

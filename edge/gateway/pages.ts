@@ -39,6 +39,7 @@ export function isPublic(operation: OperationDescription): boolean {
 export function createPages(options: PagesOptions): ServiceServer {
   const { clock, unready, title, version } = options;
   const contracts = [...options.contracts, gateway, operators];
+  const reads = readsOf(contracts);
   const problems = problemPages(contracts);
   const text = JSON.stringify(openApi(contracts, { title, version, include: isPublic }));
   const cacheable = { 'cache-control': 'public, max-age=300' };
@@ -71,21 +72,28 @@ export function createPages(options: PagesOptions): ServiceServer {
     },
     async audit({ query }) {
       if (!options.audit) throw gatewayProblems['no-audit']();
-      return { status: 200, body: await auditPage(options.audit, query) };
+      return { status: 200, body: await auditPage(options.audit, query, reads) };
     },
   };
   return implement(gateway, handlers, { clock });
 }
 
-async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>) {
-  const { limit = pageSizeDefault, actor, operation, target, cursor } = query;
+/** `orders.get` and the like, of all contracts. */
+const readsOf = (contracts: readonly ServiceContract[]): string[] =>
+  contracts.flatMap(({ service, operations }) =>
+    Object.entries(operations).flatMap(([name, { method }]) => (method === 'GET' ? [`${service}.${name}`] : [])),
+  );
+
+async function auditPage(audit: Audit, query: Static<typeof gateway.operations.audit.query>, reads: readonly string[]) {
+  const { limit = pageSizeDefault, actor, operation, target, changes = false, cursor } = query;
   const [from, to] = (['from', 'to'] as const).map((name) => {
     const text = query[name];
     return text === undefined ? undefined : new Date(timeAt(`query:${name}`, text));
   });
   const [before] = cursor === undefined ? [] : (decodeCursor(cursor) ?? ['none']);
   if (before !== undefined && !Number.isSafeInteger(before)) throw gatewayProblems['bad-cursor']();
-  const wanted = { actor, operation, target, from, to, before: before as number | undefined };
+  const without = changes ? reads : undefined;
+  const wanted = { actor, operation, target, without, from, to, before: before as number | undefined };
   const found = await audit.list({ ...wanted, limit: limit + 1 });
   return pageFrom(found, limit, ({ id }) => [id], auditView);
 }

@@ -56,6 +56,11 @@ test('what customers change, what staff do and who is refused is listed, newest 
       correlationId: expect.stringMatching(/^cor_/),
     },
   ]);
+  // Without what was only looked at: what was refused stays.
+  expect(await listed('?changes=true')).toMatchObject([
+    { operation: 'echo.staffOnly', status: 403 },
+    { operation: 'echo.say', status: 200 },
+  ]);
   expect(JSON.stringify(items)).not.toContain('secret');
   expect(JSON.stringify(items)).not.toContain('eyJ');
 });

@@ -60,6 +60,7 @@ const listSql = `
   where ($1::text is null or actor_id = $1) and ($3::bigint is null or id < $3)
     and ($2::text is null or operation = $2 or starts_with(operation, $2 || '.'))
     and ($7::text is null or (target <> '{}' and jsonb_path_query_array(target, '$.*') @> to_jsonb($7::text)))
+    and ($8::text[] is null or operation <> all($8) or status in (401, 403))
     and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
   order by id desc limit $4`;
 
@@ -69,6 +70,8 @@ export interface AuditFilter {
   readonly operation: string | undefined;
   /** Any of the ids out of the path. */
   readonly target: string | undefined;
+  /** Operations that only look: left out, unless they were refused. */
+  readonly without: readonly string[] | undefined;
   readonly from: Date | undefined;
   /** Exclusive. */
   readonly to: Date | undefined;
@@ -80,7 +83,7 @@ export interface AuditFilter {
 /** Newest first. */
 export async function listEntries(
   database: Queryable,
-  { actor, operation, target, from, to, before, limit }: AuditFilter,
+  { actor, operation, target, without, from, to, before, limit }: AuditFilter,
 ): Promise<readonly (AuditEntry & { readonly id: number })[]> {
   const { rows } = await database.query<AuditEntry & { id: number }>(listSql, [
     actor ?? null,
@@ -90,6 +93,7 @@ export async function listEntries(
     from ?? null,
     to ?? null,
     target ?? null,
+    without ?? null,
   ]);
   return rows;
 }
