@@ -9,6 +9,9 @@ export const keys = [
   { keys: ['Enter'], does: 'Opens the row' },
   { keys: ['u'], does: 'Up to the list that this is one of' },
   { keys: ['t'], does: 'Trace of the order' },
+  { keys: ['+'], does: 'A trace nearer' },
+  { keys: ['-'], does: 'A trace farther' },
+  { keys: ['0'], does: 'The whole trace' },
   { keys: ['g', 'o'], does: 'Orders' },
   { keys: ['g', 'm'], does: 'Messages' },
   { keys: ['g', 's'], does: 'Stock' },
@@ -36,6 +39,8 @@ const places = {
   w: 'webhooks',
 } as const;
 const storageKey = 'holdfast.console.keys';
+/** Pressed for the button that says so. */
+const zoomKeys: ReadonlySet<string> = new Set(['+', '-', '0']);
 /** Between the two keys of a pair. */
 const pairMs = 1_500;
 
@@ -77,6 +82,7 @@ export function listen(): () => void {
     else if (key === 'j' || key === 'k') moveRow(key === 'j' ? 1 : -1);
     else if (key === 'u') document.querySelector<HTMLElement>('main .back a')?.click();
     else if (key === 't') document.querySelector<HTMLElement>('main [data-trace]')?.click();
+    else if (zoomKeys.has(key)) document.querySelector<HTMLElement>(`main [data-key="${key}"]`)?.click();
     else return;
     event.preventDefault();
   }

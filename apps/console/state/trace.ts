@@ -33,6 +33,8 @@ export const isRoute = ({ name }: Pick<SpanView, 'name'>): boolean => /^(?:GET|P
 export function serviceOf({ name, attributes }: SpanView): string {
   const { service } = attributes;
   if (typeof service === 'string') return service;
+  // One that failed tells nothing of whose it was: it is whoever's work it belongs to.
+  if (name.startsWith('call ')) return '';
   return isRoute({ name }) ? 'gateway' : (/^([a-z-]+)[. ]/.exec(name)?.[1] ?? '');
 }
 
@@ -62,18 +64,92 @@ export function rowsOf(spans: readonly SpanView[]): Row[] {
  */
 function criticalPath(children: ReadonlyMap<string, readonly SpanView[]>): ReadonlySet<string> {
   const path = new Set<string>();
-  const endOf = ({ startMs, durationMs }: SpanView) => startMs + durationMs;
+  const spanEnd = ({ startMs, durationMs }: SpanView) => startMs + durationMs;
   const walk = (span: SpanView, untilMs: number): void => {
     path.add(span.spanId);
     let cursorMs = untilMs;
-    const inTime = (children.get(span.spanId) ?? []).filter((child) => endOf(child) <= untilMs + 1);
-    for (const child of inTime.toSorted((a, b) => endOf(b) - endOf(a))) {
-      if (endOf(child) > cursorMs + 1) continue;
-      walk(child, endOf(child));
+    const inTime = (children.get(span.spanId) ?? []).filter((child) => spanEnd(child) <= untilMs + 1);
+    for (const child of inTime.toSorted((a, b) => spanEnd(b) - spanEnd(a))) {
+      if (spanEnd(child) > cursorMs + 1) continue;
+      walk(child, spanEnd(child));
       cursorMs = child.startMs;
     }
   };
   const [first] = (children.get('') ?? []).toSorted((a, b) => a.startMs - b.startMs);
-  if (first) walk(first, endOf(first));
+  if (first) walk(first, spanEnd(first));
   return path;
+}
+
+/** A stretch of a trace, since it began. */
+export interface Stretch {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Some work of a trace, before and after which nothing was recorded for long. */
+export interface Part extends Stretch {
+  readonly spans: number;
+}
+
+const endOf = ({ atMs, span }: Row): number => atMs + span.durationMs;
+export const totalMsOf = (rows: readonly Row[]): number => Math.max(0.01, ...rows.map(endOf));
+
+/** Nothing recorded for so much of a trace is a gap that squeezes all the rest. */
+const gapShareMin = 0.1;
+
+/** The parts of a trace, apart where nothing was recorded for a tenth of it: one where there is no such gap. */
+export function partsOf(rows: readonly Row[]): Part[] {
+  const gapMs = totalMsOf(rows) * gapShareMin;
+  const parts: { fromMs: number; toMs: number; spans: number }[] = [];
+  for (const row of rows.toSorted((a, b) => a.atMs - b.atMs)) {
+    const last = parts.at(-1);
+    if (last && row.atMs - last.toMs < gapMs) {
+      last.toMs = Math.max(last.toMs, endOf(row));
+      last.spans++;
+    } else parts.push({ fromMs: row.atMs, toMs: endOf(row), spans: 1 });
+  }
+  return parts;
+}
+
+/** Less can’t be told apart: clocks have microseconds. */
+const stretchMsMin = 0.05;
+
+/** Within the trace, and no less than can be told apart. */
+export function within({ fromMs, toMs }: Stretch, totalMs: number): Stretch {
+  const wide = Math.min(totalMs, Math.max(stretchMsMin, toMs - fromMs));
+  const from = Math.min(Math.max(0, fromMs), totalMs - wide);
+  return { fromMs: from, toMs: from + wide };
+}
+
+/** `12.5-80`, in milliseconds, as it stands in the address; the whole trace where nothing does. */
+export function stretchOf(text: string, totalMs: number): Stretch {
+  const [, from, to] = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  if (from === undefined || Number(to) <= Number(from)) return { fromMs: 0, toMs: totalMs };
+  return within({ fromMs: Number(from), toMs: Number(to) }, totalMs);
+}
+
+export function stretchText(stretch: Stretch, totalMs: number): string {
+  const { fromMs, toMs } = within(stretch, totalMs);
+  const short = (ms: number) => String(Math.round(ms * 1_000) / 1_000);
+  return fromMs <= 0 && toMs >= totalMs ? '' : `${short(fromMs)}-${short(toMs)}`;
+}
+
+/** Twice as near (`by` 0.5) or half as near (2), round the middle. */
+export function zoomed({ fromMs, toMs }: Stretch, by: number, totalMs: number): Stretch {
+  const [middle, half] = [(fromMs + toMs) / 2, ((toMs - fromMs) * by) / 2];
+  return within({ fromMs: middle - half, toMs: middle + half }, totalMs);
+}
+
+/** Half of what is shown later (1) or earlier (-1). */
+export function moved({ fromMs, toMs }: Stretch, by: 1 | -1, totalMs: number): Stretch {
+  const step = ((toMs - fromMs) / 2) * by;
+  return within({ fromMs: fromMs + step, toMs: toMs + step }, totalMs);
+}
+
+/** Where something is to be drawn, in per cent of what is shown; `side` where it is outside. */
+export function placeIn({ fromMs, toMs }: Stretch, atMs: number, durationMs: number) {
+  const share = (ms: number) => Math.min(100, Math.max(0, ((ms - fromMs) / (toMs - fromMs)) * 100));
+  const [start, end] = [share(atMs), share(atMs + durationMs)];
+  const side = atMs + durationMs < fromMs ? 'before' : atMs > toMs ? 'after' : undefined;
+  return { start, width: end - start, end, side } as const;
 }
