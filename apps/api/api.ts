@@ -49,11 +49,19 @@ export function createApi<const Contracts extends Readonly<Record<string, Contra
       calls[name] =
         operation.stream === 'reply'
           ? (input: AnyInput = {}) => follow(options, operation, input)
-          : (input: AnyInput = {}) => call(options, operation, input);
+          : (input: AnyInput = {}) => call(options, operation, input).catch(askedOf(service));
     }
     api[service] = calls;
   }
   return api as Api<Contracts>;
+}
+
+/** Whoever shows a problem can say what it means that this service is away. */
+function askedOf(service: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ApiProblem) error.service = service;
+    throw error;
+  };
 }
 
 type Sender = Pick<ApiOptions<never>, 'origin' | 'token' | 'onTokenRefused' | 'client' | 'fetch'>;

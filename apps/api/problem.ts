@@ -13,6 +13,8 @@ export class ApiProblem extends Error {
   readonly data: Readonly<Record<string, unknown>>;
   /** To quote when asking for help. */
   readonly correlationId: string | undefined;
+  /** That was asked, whoever of those behind it the problem is about; the typed client notes it. */
+  service: string | undefined;
 
   constructor(status: number, document: Readonly<Record<string, unknown>>, cause?: unknown) {
     const { code, title, detail, hint, retry, errors, correlationId, ...data } = document;

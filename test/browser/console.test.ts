@@ -11,6 +11,16 @@ import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium
 
 const admin = { email: 'keeper@shop.example', password: 'the keys to the shop' };
 
+/** Runs in the page: lists of which something is only to be had by scrolling sideways, or whose cells have lost their meaning. */
+function listsCutOff(): string[] {
+  return [...document.querySelectorAll<HTMLElement>('main [role=region]:has(table)')]
+    .filter((list) => {
+      const cell = list.querySelector('tbody td');
+      return list.scrollWidth > list.clientWidth || (cell !== null && cell.getAttribute('role') !== 'cell');
+    })
+    .map((list) => `${list.ariaLabel}: ${list.scrollWidth} > ${list.clientWidth}`);
+}
+
 /** The console as staff use it: real browser, real services, real PostgreSQL. */
 describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeout: 300_000 }, () => {
   let shop: WholeShop;
@@ -117,6 +127,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.getByLabel('Reason').fill('late');
     await page.getByRole('button', { name: 'Refund', exact: true }).click();
     await page.getByText('It is not known to be done').waitFor();
+    await page.getByText('what was done is not done a second time').waitFor();
     await page.getByRole('button', { name: 'Try again' }).last().click();
     await page.getByText('€5.00, done: late').waitFor();
     const { body } = await shop.ask('GET', `/orders/${confirmed.body.id}`);
@@ -161,9 +172,15 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     expect(await receive.isDisabled()).toBe(true);
     await page.goto('/console/orders');
     await page.getByRole('row').filter({ hasText: 'grace@example.com' }).first().waitFor();
-    await page.getByText('Read only, while nobody can tell').waitFor();
+    const told = page.getByText('Read only, while nobody can tell');
+    await told.waitFor();
     await visited.picture('console-test-read-only');
     expect(await visited.findings()).toEqual([]);
+    expect(await visited.shift(), `what is told moves nothing:\n${(await visited.jumps()).join('\n')}`).toBeLessThan(
+      0.05,
+    );
+    const [notice, head] = [await told.boundingBox(), await page.getByRole('columnheader').first().boundingBox()];
+    expect(notice?.y, 'the head of the list is not covered').toBeGreaterThan((head?.y ?? 0) + (head?.height ?? 0));
     await page.getByRole('link', { name: 'Stock', exact: true }).first().click();
     await page.getByRole('button', { name: 'Heal all' }).first().click();
     await page.getByText('Read only, while nobody can tell').waitFor({ state: 'detached' });
@@ -320,6 +337,17 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await page.goto(`/console/audit?who=${encodeURIComponent(admin.email)}&what=carts.putTaxes`);
     await page.getByText('1 shown').waitFor();
     await page.getByText('carts.putTaxes').first().waitFor();
+
+    // What was only looked at is left out until it is asked for, and the address says which.
+    const looked = page.getByRole('cell', { name: 'gateway.audit', exact: true });
+    await page.goto('/console/audit');
+    await page.getByRole('cell', { name: 'carts.putTaxes' }).first().waitFor();
+    expect(await looked.count()).toBe(0);
+    await page.getByLabel('What is shown').selectOption('all');
+    await looked.first().waitFor();
+    expect(page.url()).toMatch(/\?show=all$/);
+    await page.reload();
+    await looked.first().waitFor();
   });
 
   test('what a process has logged is found by the order that it is about, and leads to it', async () => {
@@ -467,6 +495,7 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
       await page.getByText(text).first().waitFor();
       const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
       expect(wide, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+      if (viewport === 'phone') expect(await page.evaluate(listsCutOff), `${name} shows all of its lists`).toEqual([]);
       // The gateway answers an unknown page with its own 404.
       if (name === 'not-found') complaints.length = 0;
       await inspect(visited, `test-${name}`);

@@ -61,5 +61,5 @@ test('a service of the shop that runs nowhere does not answer; what others run i
   ]);
   const { nodes } = topologyOf({ from: undefined, to }, new Set(['gateway', 'products']));
   const health = Object.fromEntries(nodes.map(({ name, health, why }) => [name, `${health} ${why}`.trim()]));
-  expect(health).toEqual({ gateway: 'idle', products: 'away runs nowhere', bank: 'idle' });
+  expect(health).toEqual({ gateway: 'idle', products: 'away not running', bank: 'idle' });
 });

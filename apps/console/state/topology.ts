@@ -161,7 +161,7 @@ function healthOf(found: {
   readonly unready: readonly string[];
 }): { readonly health: Health; readonly why: string } {
   const { isGone, running, silent, breakers, served, unready } = found;
-  if (isGone) return { health: 'away', why: 'runs nowhere' };
+  if (isGone) return { health: 'away', why: 'not running' };
   if (running > 0 && silent === running) return { health: 'away', why: 'no instance answers' };
   if (unready.length > 0) return { health: 'failing', why: unready.join('; ') };
   if (breakers.length > 0) return { health: 'failing', why: `breaker: ${breakers.join(', ')}` };

@@ -91,5 +91,5 @@ export function whyNot<Service extends keyof Contracts>(
   operation: keyof Contracts[Service]['operations'] & string,
 ): string | undefined {
   if (may(service, operation)) return undefined;
-  return who.isReadOnly ? 'Waits until users answers' : 'For admins';
+  return who.isReadOnly ? 'Waits until it is known again who you are' : 'For admins';
 }

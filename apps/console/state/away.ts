@@ -1,0 +1,46 @@
+import { ApiProblem } from '#api';
+import { problemDetails } from '#ui/problem-words.ts';
+
+/** What it means for the shop that a service is away: for orders and money first. Held to by test/browser/gone.test.ts. */
+const meanings: Readonly<Record<string, string>> = {
+  orders:
+    'No new order is accepted until it is back, and nobody is charged. Orders that were accepted are safe and go on by themselves.',
+  payments:
+    'New orders are accepted and wait. Charges and refunds are made when it is back, each once. Captured money is not touched.',
+  inventory: 'New orders are accepted and wait until units can be set aside for them. Nothing is sold twice.',
+  products: 'No new order is accepted until prices can be looked up again. Orders that were accepted go on.',
+  carts: 'Totals, taxes and promotions can’t be computed. Carts are kept; orders that were accepted go on.',
+  users: 'Nobody can sign in. Guests go on buying; who is signed in stays so for some minutes.',
+  notifications: 'Mails to customers wait and go out when it is back. Orders and money are not affected.',
+  analytics: 'Figures stand still and catch up when it is back. Orders and money are not affected.',
+  assistant: 'Shoppers’ questions are not answered. Orders and money are not affected.',
+  tills: 'Tills go on selling out of their own stock and tell of it when it is back.',
+  webhooks: 'Other systems hear of what happens when it is back. Orders and money are not affected.',
+};
+
+const isLoad = (code: string): boolean => /\/(?:overloaded|busy|too-many-)/.test(code);
+
+/** A problem for staff: what happened, and what that means for orders and money. */
+export function staffWords(problem: ApiProblem): string {
+  const { status, code, service = '', mayRepeat } = problem;
+  const isAway = status === 0 || status === 502 || status === 503 || status === 504;
+  if (code === 'payments/provider-unavailable') {
+    return 'The payment provider does not answer just now. New orders are accepted and wait; each is charged once when it is back.';
+  }
+  if (!isAway || !mayRepeat) return problemDetails(problem);
+  const who = meanings[service] === undefined ? 'A part of the system' : `The service “${service}”`;
+  if (isLoad(code)) return `${who} has more to do than it can just now. What is under way goes on.`;
+  const isSlow = status === 504 || code === 'client/timeout';
+  const what = `${who} ${isSlow ? 'takes too long to answer' : 'does not answer'} just now.`;
+  return [what, meanings[service]].filter(Boolean).join(' ');
+}
+
+/** What was typed can’t be sent, and nothing was. */
+export const mistyped = (detail: string, hint: string): ApiProblem =>
+  new ApiProblem(400, { code: 'console/mistyped', detail, hint, retry: 'never' });
+
+/** Whether a change that was asked for may have been made all the same. Anything that is no problem was never sent. */
+export const mayBeDone = (problem: ApiProblem | undefined): boolean =>
+  problem !== undefined &&
+  problem.status !== 429 &&
+  (problem.mayRepeat || problem.status === 0 || problem.status >= 500);
