@@ -1,14 +1,16 @@
-import type { World } from '#kit/runtime';
+import type { Transaction, World } from '#kit/runtime';
 import {
   createSagaEngine,
   defineSaga,
   insertSagas,
   SagaFenced,
   type SagaRecord,
+  type SagaWrite,
   sagaMigrations,
+  writeOwnSagas,
   writeSagas,
 } from '#kit/saga';
-import { createBatchWriter, createDatabase, migrate } from '#kit/store';
+import { allWritten, createBatchWriter, createDatabase, isInexact, migrate, Overtaken, type Verdict } from '#kit/store';
 import { inputOf, noteOf, stepCount } from './hand-written.ts';
 
 export const effectSchema = `
@@ -23,6 +25,23 @@ type Command =
 const effectSql = `
   insert into saga_effect (saga_id, step, note) select * from unnest($1::text[], $2::int[], $3::text[])`;
 
+type StepCommand = Extract<Command, { kind: 'step' }>;
+
+const isStep = (command: Command): command is StepCommand => command.kind === 'step';
+
+const isAccept = (command: Command): command is Extract<Command, { kind: 'accept' }> => command.kind === 'accept';
+
+const sagasOf = (commands: readonly Command[]) => commands.map(({ saga }) => saga);
+
+async function insertEffects(tx: Transaction, steps: readonly StepCommand[]): Promise<void> {
+  if (steps.length === 0) return;
+  await tx.query(effectSql, [
+    steps.map(({ saga }) => saga.id),
+    steps.map(({ step }) => step),
+    steps.map(({ saga, step }) => noteOf(saga.id, step)),
+  ]);
+}
+
 export interface KitSagas {
   /** Runs one saga of four local steps; resolves when its end is durable. */
   run(id: string): Promise<void>;
@@ -33,43 +52,51 @@ export interface KitSagas {
 export async function startKitSagas(url: string, world: World): Promise<KitSagas> {
   const { clock, timers, random, ids, log } = world;
   const database = createDatabase({ url, ...world });
+  const doubted = new Set<string>();
+  const isDoubted = ({ saga }: Command) => doubted.has(saga.id);
   const writer = createBatchWriter<Command, boolean>({
     name: 'sagas',
     database,
     clock,
     timers,
     log,
-    async apply(tx, commands) {
-      const accepted = commands.filter((command) => command.kind === 'accept');
-      const moved = commands.filter((command) => command.kind !== 'accept');
-      const [, writes] = await Promise.all([
-        insertSagas(
-          tx,
-          accepted.map(({ saga }) => saga),
-        ),
-        writeSagas(
-          tx,
-          moved.map(({ saga }) => saga),
-        ),
-      ]);
-      const effects = moved.filter((command, i) => command.kind === 'step' && writes[i] === 'written') as Extract<
-        Command,
-        { kind: 'step' }
-      >[];
-      if (effects.length > 0) {
-        await tx.query(effectSql, [
-          effects.map(({ saga }) => saga.id),
-          effects.map(({ step }) => step),
-          effects.map(({ saga, step }) => noteOf(saga.id, step)),
-        ]);
-      }
-      return commands.map((command) =>
-        writes[moved.indexOf(command as never)] === 'fenced'
-          ? { error: new SagaFenced(command.saga.id) }
-          : { ok: true },
-      );
-    },
+    apply: (tx, commands) => (commands.some(isDoubted) ? applyDoubted : applyOwn)(tx, commands),
+    groupOf: (command) => (isDoubted(command) ? 'doubted' : 'own'),
   });
+
+  /** As the services do: what a saga's step does is sent together with its progress, and COMMIT with both. */
+  async function applyOwn(tx: Transaction, commands: readonly Command[]): Promise<Verdict<boolean>[]> {
+    const moved = commands.filter((command) => !isAccept(command));
+    const writes = [
+      insertSagas(tx, sagasOf(commands.filter(isAccept))),
+      writeOwnSagas(tx, sagasOf(moved)),
+      insertEffects(tx, moved.filter(isStep)),
+    ];
+    tx.seal();
+    try {
+      await allWritten(writes);
+    } catch (error) {
+      for (const { saga } of moved) doubted.add(saga.id);
+      throw isInexact(error) ? new Overtaken('a saga was not as this process knew it') : error;
+    }
+    return commands.map(() => ({ ok: true }));
+  }
+
+  /** Another may have them by now, or an attempt that seemed to fail had written them. */
+  async function applyDoubted(tx: Transaction, commands: readonly Command[]): Promise<Verdict<boolean>[]> {
+    await insertSagas(tx, sagasOf(commands.filter(isAccept)));
+    const moved = commands.filter((command) => !isAccept(command));
+    const writes = await writeSagas(tx, sagasOf(moved));
+    const becameOf = new Map<Command, SagaWrite | undefined>(moved.map((command, i) => [command, writes[i]]));
+    await insertEffects(
+      tx,
+      moved.filter(isStep).filter((command) => becameOf.get(command) === 'written'),
+    );
+    return commands.map((command) =>
+      becameOf.get(command) === 'fenced' ? { error: new SagaFenced(command.saga.id) } : { ok: true },
+    );
+  }
+
   const definition = defineSaga<{ id: string }>({
     name: 'four-steps',
     version: 1,
