@@ -50,7 +50,9 @@ export function observeTransport(
       const startMs = clock.monotonicMs();
       const { service, operation } = request;
       const traceparent = request.headers[headerNames.traceparent];
-      const span = telemetry.span(`call ${service}.${operation}`, traceparent, undefined, 'client');
+      // What the gateway asks by itself, every second, is its upkeep.
+      const parent = traceparent ?? (caller === 'gateway' ? { aside: true } : undefined);
+      const span = telemetry.span(`call ${service}.${operation}`, parent, undefined, 'client');
       let outcome = 'failed';
       try {
         const reply = await transport.send(within(span, request), signal);

@@ -316,6 +316,24 @@ test('the internal door shows metrics and whole traces, as data and for reading'
   }
 });
 
+test('what an open console asks pushes no other trace out', async () => {
+  const telemetry = createTelemetry({ ...house.world, service: 'test', sampleRatio: 1, spansMax: 8 });
+  const other = await createGatewayForTest({ telemetry });
+  const asConsole = { 'x-client': 'console' };
+  const traceIdOf = (reply: { body: { headers: { traceparent: string } } }) =>
+    reply.body.headers.traceparent.slice(3, 35);
+  try {
+    const shopper = traceIdOf(await ask('/echo/hi', {}, 'GET', undefined, other.origin));
+    for (let i = 0; i < 20; i++) await ask('/echo/hi', asConsole, 'GET', undefined, other.origin);
+    const looked = traceIdOf(await ask('/echo/hi', asConsole, 'GET', undefined, other.origin));
+    await expect.poll(() => telemetry.spans.trace(looked).length).toBe(1);
+    expect(telemetry.spans.trace(shopper)).toHaveLength(1);
+    expect(telemetry.spans.recent()).toHaveLength(3);
+  } finally {
+    await other.close();
+  }
+});
+
 test('behind a proxy of ours the client is the address that the proxy saw, whatever the client wrote', async () => {
   const other = await createGatewayForTest({ trustedProxies: 1 });
   try {

@@ -40,9 +40,12 @@ export function createDoorTelemetry(telemetry: Telemetry, isBehindHops: boolean)
       active++;
       admittedAt.add(arrival);
       const kind = housekeeping.has(service) ? 'internal' : 'server';
-      const span = telemetry.span(`${method} ${path}`, isBehindHops ? hopOf(arrival) : undefined, undefined, kind);
-      if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
       const client = arrival.headers['x-client'];
+      // An open console asks all the time: that must not push out what it is there to show.
+      const aside = housekeeping.has(service) || (client === 'console' && method === 'GET');
+      const parent = { aside, ...(isBehindHops ? hopOf(arrival) : undefined) };
+      const span = telemetry.span(`${method} ${path}`, parent, undefined, kind);
+      if (span.recording && given !== undefined) span.set('caller.traceparent', given.slice(0, 55));
       if (span.recording && isClientName(client)) span.set('client', client);
       return span;
     },

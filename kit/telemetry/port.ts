@@ -24,12 +24,23 @@ export interface Span {
   end(): void;
 }
 
-/** Where a new span belongs: under a span, under what came in `traceparent`, under a hop that waits, or at the root of a new trace. */
-export type SpanParent = Span | string | HopBefore | undefined;
+/**
+ * Where a new span belongs: under a span, under what came in `traceparent`, under a hop that waits, or at the root of a new
+ * trace, which may be one aside.
+ */
+export type SpanParent = Span | string | HopBefore | Aside | undefined;
 
 /** A hop before us that leaves it to us whether there is a trace: ours begins it, and the hop's span, should it come, is above. */
 export interface HopBefore {
   readonly hop: string;
+}
+
+/**
+ * A new trace of what looks at the others or of upkeep: kept beside them and not in files, so that it pushes none of them out,
+ * however much of it there is. Every process sees it by the id of the trace.
+ */
+export interface Aside extends Partial<HopBefore> {
+  readonly aside: boolean;
 }
 
 /** A span of the past: of whoever learns only afterwards which trace its work belonged to, and that it is recorded. */

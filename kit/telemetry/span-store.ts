@@ -1,4 +1,4 @@
-import type { SpanRecord } from './tracing.ts';
+import { isAside, type SpanRecord } from './tracing.ts';
 
 /** One trace at a glance. */
 export interface TraceSummary {
@@ -35,27 +35,44 @@ export interface SpanStore {
   recent(filter?: TraceFilter): readonly TraceSummary[];
 }
 
-/** `spansMax` spans are kept, the oldest are overwritten. */
+/** Beside `spansMax` others. */
+const asideShare = 0.25;
+
+/** `spansMax` spans are kept, and a quarter more of traces aside; the oldest are overwritten. */
 export function createSpanStore(spansMax: number): SpanStore {
-  const ring: SpanRecord[] = [];
-  let next = 0;
+  const ring = createRing(spansMax);
+  const aside = createRing(Math.max(1, Math.floor(spansMax * asideShare)));
+  const ringOf = (traceId: string) => (isAside(traceId) ? aside : ring);
   return {
-    add(span) {
-      ring[next] = span;
-      next = (next + 1) % spansMax;
-    },
-    trace: (traceId) => ring.filter((span) => span.traceId === traceId).sort(byStart),
+    add: (span) => ringOf(span.traceId).add(span),
+    trace: (traceId) =>
+      ringOf(traceId)
+        .items.filter((span) => span.traceId === traceId)
+        .sort(byStart),
     recent(filter = {}) {
       const { limit = 50, operation, service, durationMsMin = 0, failed } = filter;
       const named = (spans: readonly SpanRecord[]) =>
         operation === undefined || spans.some(({ name }) => name.includes(operation));
-      const traces = [...Map.groupBy(ring, (span) => span.traceId).values()].filter(named);
+      const spans = [...ring.items, ...aside.items];
+      const traces = [...Map.groupBy(spans, (span) => span.traceId).values()].filter(named);
       const fits = (trace: TraceSummary) =>
         trace.durationMs >= durationMsMin &&
         (failed === undefined || trace.failed === failed) &&
         (service === undefined || trace.services.includes(service));
       const summaries = traces.map(summarize).filter(fits);
       return summaries.sort((a, b) => b.startMs - a.startMs).slice(0, limit);
+    },
+  };
+}
+
+function createRing(max: number) {
+  const items: SpanRecord[] = [];
+  let next = 0;
+  return {
+    items: items as readonly SpanRecord[],
+    add(span: SpanRecord): void {
+      items[next] = span;
+      next = (next + 1) % max;
     },
   };
 }

@@ -181,6 +181,25 @@ test('the store keeps the last spans only', () => {
   ).toBe('span 94');
 });
 
+test('however much is traced aside, here or elsewhere, it pushes no other trace out, and is bounded itself', () => {
+  const lines: string[] = [];
+  const kept = { spansMax: 40, spansKept: { append: (line: string) => void lines.push(line) } };
+  const [gateway, inventory] = [setUp(kept).telemetry, setUp(kept).telemetry];
+  const order = gateway.span('POST /orders', undefined);
+  inventory.span('inventory.hold', order.traceparent).end();
+  order.end();
+  for (let i = 0; i < 200; i++) {
+    const look = gateway.span('GET /inventory/levels', { aside: true });
+    inventory.span('inventory.levels', look.traceparent).end();
+    look.end();
+  }
+  for (const { spans } of [gateway, inventory]) {
+    expect(spans.trace(order.traceId)).toHaveLength(1);
+    expect(spans.recent({ limit: 1_000 })).toHaveLength(11);
+  }
+  expect(lines.map((line) => JSON.parse(line).name)).toEqual(['inventory.hold', 'POST /orders']);
+});
+
 test('metrics come out in the format of Prometheus', async () => {
   const { telemetry } = setUp({ instance: 'orders-1' });
   const served = telemetry.counter({

@@ -4,7 +4,7 @@ import { createOtlpExport, type Export, type OtlpOptions } from './otlp.ts';
 import type { Telemetry } from './port.ts';
 import { renderPrometheus } from './prometheus.ts';
 import { createSpanStore, type SpanStore } from './span-store.ts';
-import { createTracing, type SpanRecord } from './tracing.ts';
+import { createTracing, isAside, type SpanRecord } from './tracing.ts';
 
 export interface TelemetryOptions {
   readonly clock: Clock;
@@ -24,9 +24,9 @@ export interface TelemetryOptions {
    * is always there to be looked at, what is frequent costs no more than this and the ratio. Default 0.
    */
   readonly samplePerSec?: number;
-  /** Spans kept in memory for a look. Default 2,000, about 1 kB each. */
+  /** Spans kept in memory for a look. Default 2,000, about 1 kB each; of traces aside a quarter more. */
   readonly spansMax?: number;
-  /** Takes each recorded span as a line of JSON, to keep beyond this process (`createSegments`). Default: nothing does. */
+  /** Takes each recorded span but those of traces aside as a line of JSON, to keep beyond this process (`createSegments`). Default: nothing does. */
   readonly spansKept?: { append(line: string): void };
   /** Series of one metric. Default 1,000. */
   readonly seriesMax?: number;
@@ -59,7 +59,7 @@ export function createTelemetry(options: TelemetryOptions): TelemetryHost {
     samplePerSec,
     onEnd(record) {
       spans.add(record);
-      spansKept?.append(JSON.stringify(record));
+      if (!isAside(record.traceId)) spansKept?.append(JSON.stringify(record));
       sending?.add(record);
     },
   });
