@@ -81,7 +81,7 @@ test('values come back as the port says, and nobody else’s pg is changed', asy
   const { rows } = await open().query(
     `select 9007199254740991::int8 as big, 1.50::numeric as exact, '{"a":[1]}'::jsonb as json,
       '2030-01-01T00:00:00Z'::timestamptz as at, array[1,2]::int[] as list, $1::text[] as texts, $2::jsonb as object`,
-    [['a"b', 'c,d', 'null', null], { deep: { yes: true } }],
+    [['a"b', 'c,d', 'null', null, 'a\\b', '🪢', ''], { deep: { yes: true } }],
   );
   expect(rows).toEqual([
     {
@@ -90,7 +90,7 @@ test('values come back as the port says, and nobody else’s pg is changed', asy
       json: { a: [1] },
       at: new Date('2030-01-01T00:00:00Z'),
       list: [1, 2],
-      texts: ['a"b', 'c,d', 'null', null],
+      texts: ['a"b', 'c,d', 'null', null, 'a\\b', '🪢', ''],
       object: { deep: { yes: true } },
     },
   ]);
