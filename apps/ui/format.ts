@@ -6,7 +6,7 @@ const locale = navigator.language || 'en';
  * it (`2 × …`), so it is set apart: first strong isolate, pop directional isolate (Unicode Bidirectional Algorithm, 2.4.3).
  */
 const isFromRight = /^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)\b/.test(locale);
-const apart = (text: string): string => (isFromRight ? `\u2068${text}\u2069` : text);
+export const apart = (text: string): string => (isFromRight ? `\u2068${text}\u2069` : text);
 
 const moneyFormats = new Map<string, Intl.NumberFormat>();
 
@@ -28,7 +28,7 @@ export const day = (timestamp: string): string => apart(dayFormat.format(new Dat
 export const moment = (timestamp: string): string => apart(momentFormat.format(new Date(timestamp)));
 
 const numberFormat = new Intl.NumberFormat(locale);
-export const count = (value: number): string => numberFormat.format(value);
+export const count = (value: number): string => apart(numberFormat.format(value));
 
 /** `1 item`, `3 items`. */
 export function plural(value: number, one: string, many = `${one}s`): string {

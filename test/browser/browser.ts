@@ -62,12 +62,12 @@ export interface Visit extends Watch {
 export async function visit(
   browser: Browser,
   viewport: Viewport,
-  options: { readonly origin: string; readonly dark?: boolean },
+  options: { readonly origin: string; readonly dark?: boolean; readonly locale?: string },
 ): Promise<Visit> {
   const context = await browser.newContext({
     baseURL: options.origin,
     viewport: viewports[viewport],
-    locale: 'en-IE',
+    locale: options.locale ?? 'en-IE',
     timezoneId: 'Europe/Dublin',
     colorScheme: options.dark ? 'dark' : 'light',
     hasTouch: viewport === 'phone',

@@ -113,6 +113,54 @@ describe.skipIf(chromiumPath === undefined)(`console${withoutChromium}`, { timeo
     await levels.first().waitFor();
   });
 
+  test('a part of a trace is shown alone, by pointer and by keys, and the address says which', async () => {
+    const { page } = await enter('desktop', '/console/traces');
+    await page.getByRole('link', { name: 'POST /orders' }).last().click();
+    const waterfall = page.getByLabel('Waterfall');
+    await waterfall.waitFor();
+    await waterfall.getByText('All of it is shown.').waitFor();
+    const strip = (await waterfall.locator('.strip').boundingBox()) as { x: number; y: number; width: number };
+    await page.mouse.move(strip.x + strip.width * 0.1, strip.y + 10);
+    await page.mouse.down();
+    await page.mouse.move(strip.x + strip.width * 0.3, strip.y + 10);
+    await page.mouse.up();
+    await waterfall.getByText(/^From .* to .* of /).waitFor();
+    const shared = page.url();
+    expect(shared).toMatch(/\?at=[\d.]+-[\d.]+$/);
+    await page.reload();
+    await waterfall.getByText(/^From .* to .* of /).waitFor();
+    expect(page.url()).toBe(shared);
+    await page.keyboard.press('0');
+    await waterfall.getByText('All of it is shown.').waitFor();
+    await page.keyboard.press('+');
+    await waterfall.getByText(/^From .* to .* of /).waitFor();
+    await page.keyboard.press('-');
+    await waterfall.getByText('All of it is shown.').waitFor();
+  });
+
+  test('to somebody whose language runs from the right, amounts, times and waterfalls read as they are', async () => {
+    const visited = await visit(browser, 'desktop', { origin: shop.origin, locale: 'ar-EG' });
+    visits.push(visited);
+    const { page } = visited;
+    await page.goto('/console/orders');
+    await signIn(page, admin);
+    const row = page.getByRole('row').filter({ hasText: 'ada@example.com' }).first();
+    await row.waitFor();
+    // Each set apart, so that neither turns round what stands beside it.
+    const cells = await row.getByRole('cell').allInnerTexts();
+    for (const i of [3, 5]) expect(cells[i]?.trim()).toMatch(/^\u2068[^\u2068\u2069]+\u2069$/);
+    await visited.picture('console-test-from-the-right');
+    await page.goto('/console/traces');
+    await page.getByRole('link', { name: 'POST /orders' }).last().click();
+    await page.getByLabel('Waterfall').waitFor();
+    // Even where somebody turns the page round: time runs from left to right.
+    await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
+    const bars = await page.locator('.lane i').evaluateAll((all) => all.map((bar) => bar.getBoundingClientRect().left));
+    expect(Math.max(...bars)).toBeGreaterThan(bars[0] as number);
+    expect(Math.min(...bars)).toBe(bars[0]);
+    await visited.picture('console-test-waterfall-from-the-right');
+  });
+
   test('a refund whose reply is lost, and that is asked for again, is given back once', async () => {
     const { page } = await enter('desktop', `/console/orders/${confirmed.body.id}`);
     let isLost = false;

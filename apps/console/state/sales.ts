@@ -1,4 +1,5 @@
 import type { SalesRow } from '#contracts/analytics';
+import { apart } from '#ui/format.ts';
 
 /** What can be looked at: how far back, and in which parts. */
 export const ranges = [
@@ -42,7 +43,7 @@ const hourFormat = new Intl.DateTimeFormat(navigator.language || 'en', { dateSty
 // Days of the figures are days of UTC.
 const dayFormat = new Intl.DateTimeFormat(navigator.language || 'en', { dateStyle: 'medium', timeZone: 'UTC' });
 export const partLabel = (key: string, part: Part): string =>
-  (part === 'hour' ? hourFormat : dayFormat).format(new Date(key));
+  apart((part === 'hour' ? hourFormat : dayFormat).format(new Date(key)));
 
 /** A file as RFC 4180 wants it. Text that a spreadsheet would take for a formula is made plain by an apostrophe. */
 export function csvOf(lines: readonly (readonly (string | number)[])[]): string {

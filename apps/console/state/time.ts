@@ -1,3 +1,4 @@
+import { apart } from '#ui/format.ts';
 import { idTimeMs } from '../../../contracts/ids.ts';
 
 const locale = navigator.language || 'en';
@@ -5,10 +6,10 @@ const clockFormat = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
 const shortFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'medium' });
 
 /** Date and time to the second. */
-export const shortMoment = (timestamp: string | number): string => shortFormat.format(new Date(timestamp));
+export const shortMoment = (timestamp: string | number): string => apart(shortFormat.format(new Date(timestamp)));
 const minuteFormat = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
-export const shortTime = (timestamp: string | number): string => minuteFormat.format(new Date(timestamp));
-export const clockTime = (timestamp: string | number): string => clockFormat.format(new Date(timestamp));
+export const shortTime = (timestamp: string | number): string => apart(minuteFormat.format(new Date(timestamp)));
+export const clockTime = (timestamp: string | number): string => apart(clockFormat.format(new Date(timestamp)));
 
 /** `0.8 ms`, `12 ms`, `1.25 s`, `3 min 20 s`. */
 export function duration(ms: number): string {

@@ -94,12 +94,13 @@ export interface Part extends Stretch {
 const endOf = ({ atMs, span }: Row): number => atMs + span.durationMs;
 export const totalMsOf = (rows: readonly Row[]): number => Math.max(0.01, ...rows.map(endOf));
 
-/** Nothing recorded for so much of a trace is a gap that squeezes all the rest. */
+/** Nothing recorded for so long, and for so much of a trace, is a gap that squeezes all the rest. */
+const gapMsMin = 1_000;
 const gapShareMin = 0.1;
 
-/** The parts of a trace, apart where nothing was recorded for a tenth of it: one where there is no such gap. */
+/** The parts of a trace, apart where nothing was recorded for long: one where there is no such gap. */
 export function partsOf(rows: readonly Row[]): Part[] {
-  const gapMs = totalMsOf(rows) * gapShareMin;
+  const gapMs = Math.max(gapMsMin, totalMsOf(rows) * gapShareMin);
   const parts: { fromMs: number; toMs: number; spans: number }[] = [];
   for (const row of rows.toSorted((a, b) => a.atMs - b.atMs)) {
     const last = parts.at(-1);

@@ -64,8 +64,10 @@ async function send(): Promise<void> {
 /** The shop has it. Where the order has an id, its own page tells the rest. */
 async function heard(checkout: Checkout): Promise<void> {
   if (checkout.orderId === undefined) {
+    const isNews = phase.kind !== 'saved';
     phase = { kind: 'saved' };
     later(() => void look(), lookPeriodMs);
+    if (isNews) await cart.bought();
     return;
   }
   file.clear();

@@ -46,12 +46,24 @@ export function returnable(
         sku,
         name: lines[0]?.name ?? sku,
         bought: quantity,
-        left: quantity - (returned.get(sku) ?? 0),
+        left: Math.max(0, quantity - (returned.get(sku) ?? 0)),
         paidMinor: lines.reduce((sum, line) => sum + paidFor(line), 0),
       };
     }),
     tenders,
     cardsLeft: new Map([...cardSums(tenders)].map(([card, paid]) => [card, Math.max(0, paid - (gone.get(card) ?? 0))])),
+  };
+}
+
+/** The same sale when these have come back. */
+export function afterReturn(sale: Returnable, lines: Units, refunds: readonly Tender[]): Returnable {
+  const units = unitsOf(lines);
+  const gone = cardSums(refunds);
+  return {
+    ...sale,
+    back: unitsOf([...[...sale.back].map(([sku, quantity]) => ({ sku, quantity })), ...lines]),
+    lines: sale.lines.map((line) => ({ ...line, left: Math.max(0, line.left - (units.get(line.sku) ?? 0)) })),
+    cardsLeft: new Map([...sale.cardsLeft].map(([card, left]) => [card, Math.max(0, left - (gone.get(card) ?? 0))])),
   };
 }
 
