@@ -66,14 +66,13 @@ export class UncountableEvent extends Error {
 export function factsOf(events: readonly EventEnvelope[]): Facts {
   const hours = new Map<string, HourFact>();
   const products = new Map<string, ProductFact>();
-  const names = new Map<string, NameFact>();
+  const names = new Map<string, NameFact & NamedAt>();
 
-  function productOf(order: OrderEvent, sku: string): ProductFact {
-    const day = startOf(order.placedAt, dayMs);
-    const name = `${order.currency} ${day} ${sku}`;
+  function productOf(currency: string, day: string, sku: string): ProductFact {
+    const name = `${currency} ${day} ${sku}`;
     const fact = products.get(name) ?? {
       day,
-      currency: order.currency,
+      currency,
       sku,
       units: 0,
       grossMinor: 0,
@@ -85,7 +84,10 @@ export function factsOf(events: readonly EventEnvelope[]): Facts {
 
   for (const event of events) {
     const order = checked(event.source === 'tills' ? asOrder(event) : event);
-    const hour = hourOf(hours, order);
+    const { currency, placedAt } = order;
+    const placedAtMs = Date.parse(placedAt);
+    const day = startOf(placedAtMs, dayMs);
+    const hour = hourOf(hours, order, startOf(placedAtMs, hourMs));
     switch (event.type) {
       case 'order.confirmed':
       case 'till.sold':
@@ -93,10 +95,12 @@ export function factsOf(events: readonly EventEnvelope[]): Facts {
         hour.grossMinor += order.totalMinor;
         for (const { sku, quantity, totalMinor, name } of goodsOf(order)) {
           hour.units += quantity;
-          const product = productOf(order, sku);
+          const product = productOf(currency, day, sku);
           product.units += quantity;
           product.grossMinor += totalMinor;
-          remember(names, { sku, name, placedAt: order.placedAt });
+          const known = names.get(sku);
+          const fact = { sku, name, placedAt, placedAtMs };
+          if (!known || isLater(fact, known)) names.set(sku, fact);
         }
         break;
       case 'order.refused':
@@ -110,7 +114,7 @@ export function factsOf(events: readonly EventEnvelope[]): Facts {
         hour.refundedMinor += order.refundMinor ?? 0;
         for (const { sku, quantity } of returnedBy(event.type, order)) {
           hour.returnedUnits += quantity;
-          productOf(order, sku).returnedUnits += quantity;
+          productOf(currency, day, sku).returnedUnits += quantity;
         }
         break;
     }
@@ -118,9 +122,8 @@ export function factsOf(events: readonly EventEnvelope[]): Facts {
   return { hours: [...hours.values()], products: [...products.values()], names: [...names.values()] };
 }
 
-function hourOf(hours: Map<string, HourFact>, order: OrderEvent): HourFact {
+function hourOf(hours: Map<string, HourFact>, order: OrderEvent, hour: string): HourFact {
   const { currency, channel, country = unknownCountry } = order;
-  const hour = startOf(order.placedAt, hourMs);
   const name = `${hour} ${currency} ${country} ${channel}`;
   const fact = hours.get(name) ?? {
     hour,
@@ -151,19 +154,18 @@ function returnedBy(type: string, order: OrderEvent): readonly { sku: string; qu
   return type === 'order.cancelled' ? goodsOf(order) : [];
 }
 
-function remember(names: Map<string, NameFact>, fact: NameFact): void {
-  const known = names.get(fact.sku);
-  if (!known || isLater(fact, known)) names.set(fact.sku, fact);
+interface NamedAt {
+  readonly name: string;
+  readonly placedAtMs: number;
 }
 
 /** The same winner in whatever order they come. */
-function isLater(a: NameFact, b: NameFact): boolean {
-  const [aMs, bMs] = [Date.parse(a.placedAt), Date.parse(b.placedAt)];
-  return aMs === bMs ? a.name > b.name : aMs > bMs;
+function isLater(a: NamedAt, b: NamedAt): boolean {
+  return a.placedAtMs === b.placedAtMs ? a.name > b.name : a.placedAtMs > b.placedAtMs;
 }
 
-function startOf(time: string, partMs: number): string {
-  return new Date(Math.floor(Date.parse(time) / partMs) * partMs).toISOString();
+function startOf(timeMs: number, partMs: number): string {
+  return new Date(Math.floor(timeMs / partMs) * partMs).toISOString();
 }
 
 /** A sale at a till counts as an order that was confirmed at once. What is wrong in it is found by the same checks. */
