@@ -89,12 +89,13 @@ const oneStatementSql = `
   placed as (insert into customer_order (id, email, state, currency, total_minor) values ($1, $2, 'confirmed', 'EUR', $3)),
   wanted as (select row_number() over () as line, sku, quantity from unnest($4::text[], $5::bigint[]) as w (sku, quantity)),
   lines as (insert into order_line select $1, line, sku, quantity, ${unitPriceMinor} from wanted),
-  taken as (update stock set quantity = stock.quantity - wanted.quantity from wanted where stock.sku = wanted.sku returning 1),
+  locked as (select stock.sku, wanted.quantity from stock join wanted using (sku) order by stock.sku for update of stock),
+  taken as (update stock set quantity = stock.quantity - locked.quantity from locked where stock.sku = locked.sku returning 1),
   paid as (insert into payment (order_id, status, amount_minor, provider_ref) values ($1, 'captured', $3, 'pi_' || $1)),
   event as (insert into outbox (key, event) values ($1, $6))
   select count(*) as taken from taken`;
 
-/** (b) The same rows by one statement with CTEs: one round trip and one commit an order. */
+/** (b) The same rows by one statement with CTEs: one round trip and one commit an order. Stock is locked in order of SKU, too. */
 export const oneStatement: Baseline = async (client, id, order) => {
   const lines = order.lines.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
   const { rows } = await client.query<{ taken: string }>({
