@@ -1,9 +1,10 @@
 import { request as send } from 'undici';
 import { seededRandom, type World } from '#kit/runtime';
 import { type Document, type Operation, operationsOf } from './api.ts';
+import { type Doer, deeds } from './deeds.ts';
 import { type Answer, faultOf, type Role } from './judge.ts';
 import { createPool } from './pool.ts';
-import { drawShot, type Shot } from './request.ts';
+import { drawShot, type Shot, shotOf } from './request.ts';
 import { drawFrom } from './schema.ts';
 
 export interface FuzzOptions {
@@ -59,6 +60,11 @@ const wellKnown = {
 };
 /** Far longer than every deadline of what is no stream: what is slow is no finding. */
 const hangMs = 120_000;
+/** What deeds leave is used up and spoilt by what is drawn after them. */
+const deedsEvery = 500;
+/** A system that has too much to do just now is asked again for the steps of deeds: the next ones need them. */
+const busyAttemptsMax = 10;
+const busyPauseMs = 1_000;
 /** A stream is listened to for so long. */
 const streamMs = 300;
 
@@ -70,7 +76,8 @@ const streamMs = 300;
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const { world, origin, seed, shots, signIn, only = '', onFinding } = options;
   const document = (await (await send(`${origin}/openapi.json`)).body.json()) as Document;
-  const operations = operationsOf(document).filter(({ id }) => !left.has(id) && id.includes(only));
+  const described = new Map(operationsOf(document).map((operation) => [operation.id, operation]));
+  const operations = [...described.values()].filter(({ id }) => !left.has(id) && id.includes(only));
   const draw = drawFrom(seededRandom(seed, 'fuzz'));
   const tokens = new Map<Role, string>();
   const findings = new Map<string, Finding>();
@@ -95,19 +102,19 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     if (known.count === 1) onFinding?.(known);
   }
 
-  async function shoot(operation: Operation, role: Role, serial: string): Promise<void> {
-    const shot = drawShot(operation, draw, pool, serial);
-    const token = await tokenOf(role);
+  /** Undefined: there was no answer. */
+  async function take(operation: Operation, role: Role, shot: Shot, as?: string): Promise<Answer | undefined> {
+    const token = as ?? (await tokenOf(role));
     const headers = { ...shot.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
     let answer: Answer;
     try {
       answer = await askTwice(world, `${origin}${shot.url}`, { ...shot, headers });
     } catch (error) {
       // A header that undici itself refuses never left.
-      if ((error as { code?: string }).code === 'UND_ERR_INVALID_ARG') return;
+      if ((error as { code?: string }).code === 'UND_ERR_INVALID_ARG') return undefined;
       const fault = `no answer: ${(error as Error).message}`;
       note({ operation: operation.id, role, fault, status: undefined, shot, reply: '' });
-      return;
+      return undefined;
     }
     const group = `${Math.floor(answer.status / 100)}xx`;
     statuses[group] = (statuses[group] ?? 0) + 1;
@@ -118,6 +125,29 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     if (fault)
       note({ operation: operation.id, role, fault, status: answer.status, shot, reply: answer.text.slice(0, 600) });
     learnFrom(answer, shot.about);
+    return answer;
+  }
+
+  /** What cannot be gone on with, because a step was refused, is left: what was drawn meanwhile may have come in its way. */
+  async function doAll(round: number, sku: string): Promise<void> {
+    let step = 0;
+    const ask: Doer['ask'] = async (id, request = {}) => {
+      const operation = described.get(id) as Operation;
+      const shot = shotOf(operation, request, `${run}-${round}-${step++}`);
+      let answer: Answer | undefined;
+      for (let attempt = 1; attempt <= busyAttemptsMax; attempt++) {
+        answer = await take(operation, request.role ?? 'admin', shot, request.token);
+        if (answer && ![429, 503, 504].includes(answer.status)) break;
+        await world.timers.sleep(busyPauseMs);
+      }
+      if (!answer || answer.status >= 300) throw new StepRefused();
+      return answer.text.startsWith('{') && !answer.isCut ? JSON.parse(answer.text.split('\n', 1)[0] as string) : {};
+    };
+    for (const deed of deeds) {
+      await deed({ ask, sku, ids: world.ids }).catch((error) => {
+        if (!(error instanceof StepRefused)) throw error;
+      });
+    }
   }
 
   function learnFrom({ text, status }: Answer, about: string | undefined): void {
@@ -136,14 +166,18 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   }
 
   pool.learnForGood(wellKnown);
-  pool.learnForGood(await skusOf(origin));
+  const products = await productsOf(origin);
+  pool.learnForGood(products.map(({ slug, skus }) => [{ idOrSlug: slug }, skus.map((sku) => ({ sku }))]));
   const roles = ['anonymous', 'customer', 'staff', 'admin'] as const;
   for (let i = 0; i < shots; i++) {
+    if (i % deedsEvery === 0) await doAll(i, products[0]?.skus[0] ?? '');
     // Each is asked for equally often, in an order that differs from round to round; later also what was never done until then.
     const stillUndone = i > shots / 3 && draw.once(2) ? operations.filter(({ id }) => undone.has(id)) : [];
     const operation =
       stillUndone.length > 0 ? draw.pick(stillUndone) : operations[(i + draw.below(3)) % operations.length];
-    if (operation) await shoot(operation, draw.once(3) ? draw.pick(roles) : 'admin', `${run}-${i}`);
+    if (!operation) continue;
+    const role = draw.once(3) ? draw.pick(roles) : 'admin';
+    await take(operation, role, drawShot(operation, draw, pool, `${run}-${i}`));
   }
   return {
     shots,
@@ -153,6 +187,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     findings: [...findings.values()],
   };
 }
+
+class StepRefused extends Error {}
 
 const refusalsMax = 3;
 const refusalCharsMax = 120;
@@ -176,12 +212,12 @@ const mostly = (counts: Readonly<Record<string, number>>): Record<string, number
   );
 
 /** What is really sold there: most SKUs that come back in answers are of nothing. */
-async function skusOf(origin: string): Promise<unknown> {
+async function productsOf(
+  origin: string,
+): Promise<readonly { readonly slug: string; readonly skus: readonly string[] }[]> {
   const { body } = await send(`${origin}/products?limit=20`);
-  const { items } = (await body.json()) as {
-    items: readonly { readonly slug: string; readonly skus: readonly string[] }[];
-  };
-  return items.map(({ slug, skus }) => [{ idOrSlug: slug }, skus.map((sku) => ({ sku }))]);
+  return ((await body.json()) as { items: readonly { readonly slug: string; readonly skus: readonly string[] }[] })
+    .items;
 }
 
 /** A connection that was kept may have been closed as it was used: that once proves nothing. */

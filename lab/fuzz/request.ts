@@ -1,4 +1,5 @@
 import type { Operation } from './api.ts';
+import type { Request } from './deeds.ts';
 import type { Pool } from './pool.ts';
 import { type Draw, fitting, spoilt } from './schema.ts';
 
@@ -69,6 +70,30 @@ export function drawShot(operation: Operation, draw: Draw, pool: Pool, serial: s
   let body = JSON.stringify(wrong === 'part' && draw.once(2) ? spoilt(value, draw) : value) ?? '';
   if (wrong === 'text') body = spoiltText(body, draw);
   return { ...request, body };
+}
+
+/** The request as somebody makes it who knows what he wants. */
+export function shotOf(
+  operation: Operation,
+  { path = {}, query = {}, body, headers = {} }: Request,
+  key: string,
+): Shot {
+  const wanted = operation.parameters.filter((one) => one.in === 'header' && one.required);
+  const given: Record<string, string> = {};
+  for (const { name } of wanted) {
+    if (name === 'Idempotency-Key') given['idempotency-key'] = key;
+    if (name === 'If-Match') given['if-match'] = '*';
+  }
+  const url = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(path[name])));
+  const search = new URLSearchParams(query).toString();
+  const [about] = Object.values(path);
+  return {
+    method: operation.method,
+    url: search === '' ? url : `${url}?${search}`,
+    headers: { ...given, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(about === undefined ? {} : { about: String(about) }),
+  };
 }
 
 function headerFor(name: string, serial: string, draw: Draw, pool: Pool): string {
