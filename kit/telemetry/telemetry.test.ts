@@ -359,6 +359,12 @@ test('without telemetry traces are passed on and nothing is measured', () => {
   const span = noTelemetry.span('x', traceparent);
   expect([span.traceparent, span.traceId, span.recording]).toEqual([traceparent, 'a'.repeat(32), false]);
   expect(noTelemetry.span('y', span)).toBe(span);
+  for (const root of [undefined, { hop: 'b'.repeat(16) }, { aside: true }]) {
+    expect(noTelemetry.span('z', root)).toMatchObject({
+      recording: false,
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+  }
   expect(parseTraceparent(noTelemetry.span('z', undefined).traceparent)).toMatchObject({ sampled: false });
   noTelemetry.counter({ name: 'x_total', help: 'x' }).add({});
   noTelemetry.histogram({ name: 'x_seconds', help: 'x' }).series({}).observe(1);

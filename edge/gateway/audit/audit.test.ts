@@ -248,6 +248,7 @@ test('lines whose commit was not answered are sent again, and are there once', a
         actor: 'u',
         operation: 's',
         target: undefined,
+        without: undefined,
         from: undefined,
         to: undefined,
         before: undefined,
