@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ApiProblem } from '#api';
 import { noAnswer, offline } from '../../api/problem.ts';
-import { mayBeDone, staffWords } from './away.ts';
+import { mayBeDone, notDone, staffWords } from './away.ts';
 
 const problem = (status: number, code: string, retry: ApiProblem['retry'], service = 'payments') =>
   Object.assign(new ApiProblem(status, { code, detail: 'payments is registered nowhere', hint: 'Look.', retry }), {
@@ -15,7 +15,9 @@ test('a service that is away is told of by what it means for orders and money, n
   expect(staffWords(problem(503, 'resilience/breaker-open', { afterMs: 1 }, 'analytics'))).toMatch(
     /^The service “analytics” does not answer just now. .*Orders and money are not affected.$/,
   );
-  expect(staffWords(Object.assign(noAnswer(6_000), { service: 'orders' }))).toMatch(/takes too long to answer/);
+  expect(staffWords(Object.assign(noAnswer(6_000), { service: 'orders' }))).toBe(
+    'The service “orders” takes too long to answer just now. What was begun goes on by itself.',
+  );
   expect(staffWords(problem(503, 'mesh/overloaded', { afterMs: 1 }))).toMatch(/has more to do than it can/);
   expect(staffWords(problem(503, 'contract/unavailable', 'same-key', 'operators'))).toBe(
     'A part of the system does not answer just now.',
@@ -33,5 +35,7 @@ test('a change may have been made unless it was refused or never sent', () => {
   expect(mayBeDone(offline(new Error('cut')))).toBe(true);
   expect(mayBeDone(problem(409, 'orders/not-refundable', 'never'))).toBe(false);
   expect(mayBeDone(problem(429, 'gateway/too-many', { afterMs: 1 }))).toBe(false);
-  expect(mayBeDone(undefined)).toBe(false);
+  expect(mayBeDone(new Error('never sent'))).toBe(false);
+  expect(notDone(problem(503, 'contract/unavailable', 'same-key'), 'saved')).toBe('It is not known to be saved');
+  expect(notDone(problem(409, 'orders/not-refundable', 'never'))).toBe('It was not done');
 });

@@ -30,9 +30,11 @@ export function staffWords(problem: ApiProblem): string {
   if (!isAway || !mayRepeat) return problemDetails(problem);
   const who = meanings[service] === undefined ? 'A part of the system' : `The service “${service}”`;
   if (isLoad(code)) return `${who} has more to do than it can just now. What is under way goes on.`;
-  const isSlow = status === 504 || code === 'client/timeout';
-  const what = `${who} ${isSlow ? 'takes too long to answer' : 'does not answer'} just now.`;
-  return [what, meanings[service]].filter(Boolean).join(' ');
+  // It may well work for others.
+  if (status === 504 || code === 'client/timeout') {
+    return `${who} takes too long to answer just now. What was begun goes on by itself.`;
+  }
+  return [`${who} does not answer just now.`, meanings[service]].filter(Boolean).join(' ');
 }
 
 /** What was typed can’t be sent, and nothing was. */
@@ -40,7 +42,9 @@ export const mistyped = (detail: string, hint: string): ApiProblem =>
   new ApiProblem(400, { code: 'console/mistyped', detail, hint, retry: 'never' });
 
 /** Whether a change that was asked for may have been made all the same. Anything that is no problem was never sent. */
-export const mayBeDone = (problem: ApiProblem | undefined): boolean =>
-  problem !== undefined &&
-  problem.status !== 429 &&
-  (problem.mayRepeat || problem.status === 0 || problem.status >= 500);
+export const mayBeDone = (error: unknown): boolean =>
+  error instanceof ApiProblem && error.status !== 429 && (error.mayRepeat || error.status === 0 || error.status >= 500);
+
+/** What became of a change that failed, as far as anybody knows: `It was not saved`. */
+export const notDone = (error: unknown, done = 'done'): string =>
+  mayBeDone(error) ? `It is not known to be ${done}` : `It was not ${done}`;
