@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { placeOf } from './data-dir.ts';
 import { newFolder } from './testing.ts';
 
@@ -26,4 +27,14 @@ test('a file in its place or on its way is named', () => {
 
 test.runIf(process.platform === 'linux')('a place in which Node would try for ever is refused', () => {
   expect(() => placeOf('/proc/nope/data', '--data-dir')).toThrow('/proc shows processes and takes no files');
+});
+
+test('a file system that is read-only is named', ({ skip }) => {
+  const folder = join(newFolder(), 'für später');
+  mkdirSync(folder);
+  skip(spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', folder]).status !== 0, 'only root may mount, on Linux');
+  onTestFinished(() => void spawnSync('umount', [folder]));
+  expect(() => placeOf(join(folder, 'a', 'b'), '--data-dir')).toThrow(
+    `the file system of ${folder} is read-only; choose another place with --data-dir.`,
+  );
 });

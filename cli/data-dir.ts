@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chooseDataDir } from '#kit/store/embedded';
@@ -34,5 +34,19 @@ export function placeOf(given: string, option: string): string {
     const sentence = `${path} can't be made: ${nearest} shows processes and takes no files; choose another place with ${option}.`;
     throw new Failure(exitCodes.unavailable, sentence);
   }
+  // What would be made there is told of as missing by Node (ENOENT).
+  if (nearest !== path && isReadOnly(nearest)) {
+    const sentence = `${path} can't be made: the file system of ${nearest} is read-only; choose another place with ${option}.`;
+    throw new Failure(exitCodes.unavailable, sentence);
+  }
   return path;
+}
+
+function isReadOnly(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
 }

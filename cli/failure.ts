@@ -24,7 +24,9 @@ export interface Explanation {
 export function explain(error: unknown): Explanation {
   if (error instanceof Failure) return { sentence: error.message, exitCode: error.exitCode };
   if (error instanceof EmbeddedPostgresError) {
-    return { sentence: error.message, exitCode: exitCodes.unavailable };
+    // PostgreSQL's words for a limit on open files that is too low for it.
+    const sentence = /System allows \d+, server needs at least \d+/.test(error.message) ? tooFewFiles : error.message;
+    return { sentence, exitCode: exitCodes.unavailable };
   }
   for (const each of causes(error)) {
     const sentence = explainCode(each) ?? explainCategory(each);
@@ -34,6 +36,7 @@ export function explain(error: unknown): Explanation {
   return { sentence: `Something that should not happen did: ${detail}`, exitCode: exitCodes.internal };
 }
 
+const tooFewFiles = 'This shell allows too few open files: raise the limit (ulimit -n 1024) and try again.';
 const causesMax = 8;
 
 /** The error and what caused it: a service wraps what it could not do, and the reason is at the bottom. */
@@ -68,6 +71,8 @@ function explainCode({ code, path = 'the data directory', port, address, message
       return `The disk that holds ${path} is full: free some space, or choose another place with --data-dir.`;
     case '53100':
       return `The database server's disk is full (${message}): free some space; what runs goes on by itself.`;
+    case 'EMFILE':
+      return tooFewFiles;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
