@@ -54,13 +54,16 @@ interface CodedError extends Error {
   readonly path?: string;
   readonly port?: number;
   readonly address?: string;
+  /** That has no address. */
+  readonly hostname?: string;
 }
 
 function explainCategory({ category, message }: CodedError): string | undefined {
   return category === 'unavailable' ? `Something does not answer (${message}): try again when it does.` : undefined;
 }
 
-function explainCode({ code, path = 'the data directory', port, address, message }: CodedError): string | undefined {
+function explainCode(error: CodedError): string | undefined {
+  const { code, path = 'the data directory', port, address, hostname, message } = error;
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} is in use: stop the program that listens there, or choose another with --port.`;
@@ -79,8 +82,12 @@ function explainCode({ code, path = 'the data directory', port, address, message
       return `${path} can't be written (${code}): make it writable for this user, or choose another with --data-dir.`;
     case 'ECONNREFUSED':
     case 'ENOTFOUND':
+    case 'EAI_AGAIN':
     case 'ETIMEDOUT':
-      return `No database server answers at ${address ?? ''}:${port ?? ''} (${code}): start it, or correct its URL in the topology.`;
+    case 'EHOSTUNREACH':
+      return `No database server answers at ${hostname ?? `${address}:${port}`} (${code}): start it, or correct its URL in the topology.`;
+    case 'ENETUNREACH':
+      return `This machine has no way to ${address} (${code}): bring its network up, for 127.0.0.1 by "ip link set lo up".`;
     case '28P01':
     case '28000':
       return `The database server refuses the login (${message}): correct the URL in the topology.`;

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -151,6 +152,15 @@ test('a topology file that is not JSON is refused with the place, and without wh
   expect(await run.ended).toBe(2);
   expect(run.stderr()).toMatch(/it is not valid JSON, line 2 column \d+/);
   expect(run.stderr()).not.toContain('hidden');
+});
+
+test.runIf(process.platform === 'linux')('output that can’t be written is no success', () => {
+  const full = openSync('/dev/full', 'w');
+  onTestFinished(() => closeSync(full));
+  const args = [join(import.meta.dirname, 'main.ts'), 'render', 'alerts'];
+  const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+  expect(stderr).toContain("Standard output can't be written (ENOSPC): free some space where it goes");
+  expect(status).toBe(4);
 });
 
 test('a data directory that can’t be written is refused with the remedy', async () => {

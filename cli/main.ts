@@ -314,18 +314,25 @@ for (const command of program.commands) {
 }
 
 // Whoever read what is printed here has gone (`| head`). A shop goes on without; what only follows has nobody to follow for.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  if (process.argv[2] === 'logs' || process.argv[2] === 'top') process.exit();
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  const command = process.argv[2] ?? '';
+  if (code === 'EPIPE') {
+    if (command === 'logs' || command === 'top') process.exit();
+  } else if (command !== 'up' && command !== 'edge') {
+    complain(`Standard output can't be written (${code}): free some space where it goes, or send it elsewhere.`);
+    process.exit(exitCodes.unavailable);
+  }
 });
 
 try {
   await program.parseAsync();
-  // Whatever is left over (a keep-alive socket, an unfinished timer) must not keep a command alive that has ended.
-  process.exit();
 } catch (error) {
-  process.exit(report(error));
+  process.exitCode = report(error);
 }
+// That something could not be written is told a turn later.
+await new Promise((resolve) => setImmediate(resolve));
+// Whatever is left over (a keep-alive socket, an unfinished timer) must not keep a command alive that has ended.
+process.exit();
 
 function report(error: unknown): number {
   // Commander has printed its own message; help and version are no errors.
