@@ -447,6 +447,34 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     }
   });
 
+  test('an order is printed dark on white, with nothing to press, also out of the dark', async () => {
+    const { body } = await shop.placeOrder('HF-SKER-40', 1, 'paper@example.com');
+    const here = await enter('desktop', true);
+    const { page } = here;
+    await page.goto(`/order/${body.id}`);
+    await page.getByText('Your order is confirmed').waitFor();
+    const brightness = () =>
+      page.evaluate(() => {
+        const [context] = [document.createElement('canvas').getContext('2d') as CanvasRenderingContext2D];
+        context.fillStyle = getComputedStyle(document.body).color;
+        context.fillRect(0, 0, 1, 1);
+        return context.getImageData(0, 0, 1, 1).data[0] ?? 0;
+      });
+    expect(await brightness()).toBeGreaterThan(128);
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    await page.setViewportSize({ width: 794, height: 1123 });
+    await here.picture('order-printed');
+    expect(await brightness()).toBeLessThan(128);
+    expect(await page.getByRole('banner').isVisible()).toBe(false);
+    expect(await page.getByRole('contentinfo').isVisible()).toBe(false);
+    expect(await page.getByRole('button', { name: 'Cancel the order' }).isVisible()).toBe(false);
+    // On a screen of that width the name of the shop stands clear of the search.
+    await page.emulateMedia({ media: 'screen' });
+    const name = await page.getByRole('banner').getByText('Chandlery').boundingBox();
+    const search = await page.getByRole('banner').getByRole('search').boundingBox();
+    expect((name?.x ?? 0) + (name?.width ?? 0)).toBeLessThanOrEqual(search?.x ?? 0);
+  });
+
   test('an unknown path is said to be one, with status 404', async () => {
     const here = await enter('desktop');
     const reply = await here.page.goto('/nowhere');

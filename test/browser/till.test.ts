@@ -573,6 +573,14 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     await page.getByRole('link', { name: /^Sale of/ }).click();
     await page.getByRole('img', { name: 'Bar code of this receipt' }).waitFor();
     await inspect(visited, 'receipt-long');
+    // On the narrow paper, too: 58 mm.
+    await page.evaluate(() => Object.assign(globalThis, { print() {} }));
+    await page.getByRole('button', { name: 'Print' }).click();
+    await page.emulateMedia({ media: 'print' });
+    await page.setViewportSize({ width: 219, height: 700 });
+    const slip = await page.locator('.paper').boundingBox();
+    expect((slip?.x ?? 0) + (slip?.width ?? 999)).toBeLessThanOrEqual(219);
+    await visited.picture('receipt-58mm');
   });
 
   test('reads the bar code of its own receipts through the camera', async () => {
