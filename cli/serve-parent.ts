@@ -71,5 +71,6 @@ async function start(
 }
 
 function tell(message: ToParent): void {
-  process.send?.(message);
+  // A parent that has just gone is no error of its own: the disconnection ends this process.
+  process.send?.(message, () => {});
 }

@@ -94,7 +94,8 @@ export function signByParent(): Sign {
     asked += 1;
     const asker = Promise.withResolvers<Issued>();
     waiting.set(asked, asker);
-    process.send?.({ type: 'sign', id: asked, publicKey, isForBrowsers } satisfies SignRequest);
+    // Nobody is there any more: then this process is about to end.
+    process.send?.({ type: 'sign', id: asked, publicKey, isForBrowsers } satisfies SignRequest, () => {});
     return asker.promise;
   };
 }
