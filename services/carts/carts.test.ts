@@ -523,12 +523,12 @@ test('rules of prices are changed under the version of all of them, so that nobo
 
 test('nothing can be sent to where taxes are known and no way of shipping goes', async () => {
   const as = 'staff:usr_1';
-  const places = async () =>
-    (await shop.call('destinations', {})).body.items.map((one: { country: string }) => one.country);
+  const isServed = async (country: string) =>
+    (await shop.call('destinations', {})).body.items.some((one: { country: string }) => one.country === country);
   const rates = { standard: 100_000 };
   await shop.call('putTaxes', { as, body: { country: 'JP', name: 'Tax', included: true, rates } });
-  expect(await places()).toEqual(['DE', 'US']);
+  expect(await isServed('JP')).toBe(false);
   const body = { id: 'sea', name: 'By sea', rates: [{ countries: [], amounts: { GBP: 900 } }] };
   await shop.call('putShippingMethod', { as, body });
-  expect(await places()).toEqual(['DE', 'JP', 'US']);
+  expect(await isServed('JP')).toBe(true);
 });
