@@ -581,6 +581,16 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     const slip = await page.locator('.paper').boundingBox();
     expect((slip?.x ?? 0) + (slip?.width ?? 999)).toBeLessThanOrEqual(219);
     await visited.picture('receipt-58mm');
+    // Squeezed, its bars would be of no width that a printer has: it stands upright there, each module two dots of 203 an inch.
+    const bars = page.locator('.paper').getByRole('img', { name: 'Bar code of this receipt' });
+    const modules = 275;
+    const moduleMm = (px = 0) => (px / modules / 96) * 25.4;
+    const upright = await bars.boundingBox();
+    expect((upright?.x ?? -1) >= 0 && (upright?.x ?? 0) + (upright?.width ?? 999) <= 219).toBe(true);
+    expect(moduleMm(upright?.height)).toBeCloseTo(0.25, 3);
+    await page.setViewportSize({ width: 302, height: 700 });
+    expect(moduleMm((await bars.boundingBox())?.width)).toBeCloseTo(0.25, 3);
+    await visited.picture('receipt-80mm');
   });
 
   test('reads the bar code of its own receipts through the camera', async () => {

@@ -12,7 +12,10 @@ const dotsMax = 512;
 
 const letters = [...'ABCxyz 0159 äöüßéèñçø ÅÆ × · – € £ łżÿ ЖЯя Ωλ'];
 const name = fc.string({ unit: fc.constantFrom(...letters), minLength: 1, maxLength: 120 });
-const amount = fc.tuple(fc.constantFrom('€', '£', 'US$', '-€'), fc.integer({ min: 0, max: 99_999_99 }));
+const amount = fc.tuple(
+  fc.constantFrom('€', '£', 'US$', '-€', '-CHF\u00a0'),
+  fc.integer({ min: 0, max: 99_999_999_99 }),
+);
 
 test('a receipt is what a printer prints: read back by the reference of its commands', () => {
   const paper = read([
@@ -30,7 +33,7 @@ test('a receipt is what a printer prints: read back by the reference of its comm
     'Dún Laoghaire – żółw',
     '  2 × €119.00                      €238.00',
     'Total                              €238.00',
-    `${' '.repeat(12)}00021703 70326741`,
+    `${' '.repeat(11)}00021 70370 32674 1`,
   ]);
   expect(paper.lines.filter(({ isBold }) => isBold).map(({ text }) => text.trim().split(' ')[0])).toEqual([
     'Pier',
@@ -50,7 +53,7 @@ test('whatever is sold for whatever it costs, no letter is lost and the amount s
       const words = (text: string) => text.replaceAll(/\s/g, '');
       const all = lines.map(({ text }) => text);
       expect(words(all.join(''))).toBe(words(`${what}1×something${right}`));
-      expect(all.some((text) => text.length === columns && text.endsWith(right))).toBe(true);
+      expect(all.some((text) => text.length === columns && text.endsWith(right.replace('\u00a0', ' ')))).toBe(true);
     }),
   );
 });
@@ -70,6 +73,15 @@ test('the bar code of every sale is the number of the sale, and fits on the pape
 test('amounts in the digits of Arabic are printed in those that every printer has', () => {
   const { lines } = read([{ kind: 'pair', left: 'Total', right: '١٬٢٣٤٫٥٦ EUR' }]);
   expect(lines[0]?.text).toMatch(/ 1,234\.56 EUR$/);
+});
+
+test('currencies whose signs no printer has are told by their codes', () => {
+  const printed = (right: string) => read([{ kind: 'pair', left: '', right }]).lines[0]?.text.trim();
+  expect(printed('₹1,48,14,814.68')).toBe('INR 1,48,14,814.68');
+  expect(printed('-₩500')).toBe('-KRW 500');
+  expect(printed('12,50\u00a0₽')).toBe('12,50 RUB');
+  expect(printed('￥500')).toBe('¥500');
+  expect(printed('€1.00')).toBe('€1.00');
 });
 
 test('the drawer on the printer opens when it is asked to', () => {

@@ -30,7 +30,7 @@ const pages: Readonly<Record<number, string>> = {
     'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈ€ÍÎÏ┘┌█▄¦Ì▀' +
     'ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u00ad±‗¾¶§÷¸°¨·¹³²■\u00a0',
 };
-/** Those that a standard names: WPC1252, PC866, WPC1250 to WPC1254. */
+/** Those that a standard names: WPC1252, PC866, WPC1250 to WPC1258. */
 const standard: Readonly<Record<number, string>> = {
   16: 'windows-1252',
   17: 'ibm866',
@@ -38,6 +38,10 @@ const standard: Readonly<Record<number, string>> = {
   46: 'windows-1251',
   47: 'windows-1253',
   48: 'windows-1254',
+  49: 'windows-1255',
+  50: 'windows-1256',
+  51: 'windows-1257',
+  52: 'windows-1258',
 };
 
 const [lf, cr, esc, fs, gs] = [0x0a, 0x0d, 0x1b, 0x1c, 0x1d];

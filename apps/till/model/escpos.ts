@@ -42,13 +42,16 @@ export function escPosOf(rows: readonly Row[], opensDrawer = false, columns = co
     if (row.kind === 'rule') printer.rule();
     else if (row.kind === 'bars') bars(printer, row.digits);
     else if (row.kind === 'pair') {
+      const [left, right] = [plain(row.left), plain(row.right)];
+      // What is wider than its column is broken, and an amount in the middle of its digits.
+      const rightWidth = Math.max(rightWidthMin, right.length + 1);
       printer.bold(row.isStrong === true);
       printer.table(
         [
-          { width: columns - amountWidth, align: 'left' },
-          { width: amountWidth, align: 'right' },
+          { width: columns - rightWidth, align: 'left' },
+          { width: rightWidth, align: 'right' },
         ],
-        [[plain(row.left), plain(row.right)]],
+        [[left, right]],
       );
       printer.bold(false);
     } else {
@@ -64,7 +67,8 @@ export function escPosOf(rows: readonly Row[], opensDrawer = false, columns = co
   return printer.cut().encode();
 }
 
-const amountWidth = 14;
+/** Letters: amounts stand apart from what is before them. */
+const rightWidthMin = 14;
 
 /**
  * Set C takes its values as bytes, two digits each; GS k wants to be told so by `{C`. Width 1 is two dots a module, so forty
@@ -73,14 +77,39 @@ const amountWidth = 14;
 function bars(printer: ReceiptPrinterEncoder, digits: string): void {
   const values = [...digits.matchAll(/\d\d/g)].map(([two]) => String.fromCharCode(Number(two)));
   printer.align('center').barcode(`{C${values.join('')}`, 'code128', { height: 60, width: 1, text: false });
-  printer.line(digits.replaceAll(/(\d{8})(?=\d)/g, '$1 ')).align('left');
+  for (const half of digits.match(/\d{1,20}/g) ?? []) printer.line(half.replaceAll(/(\d{5})(?=\d)/g, '$1 '));
+  printer.align('left');
 }
+
+/** Currencies whose signs no printer has, by sign: by their code (ISO 4217) they can still be told. */
+const codeOfSign: Readonly<Record<string, string>> = {
+  '₡': 'CRC',
+  '₦': 'NGN',
+  '₩': 'KRW',
+  '₭': 'LAK',
+  '₮': 'MNT',
+  '₱': 'PHP',
+  '₲': 'PYG',
+  '₴': 'UAH',
+  '₵': 'GHS',
+  '₸': 'KZT',
+  '₹': 'INR',
+  '₺': 'TRY',
+  '₼': 'AZN',
+  '₽': 'RUB',
+  '₾': 'GEL',
+  '฿': 'THB',
+  '৳': 'BDT',
+};
+const signs = new RegExp(`([${Object.keys(codeOfSign).join('')}])(?=(\\d)?)`, 'g');
 
 /** Printers know no narrow or unbreakable spaces, no marks of direction, and few the digits and separators of Arabic. */
 const plain = (text: string): string =>
   text
     .replaceAll(/[\u00a0\u202f\u2009]/g, ' ')
     .replaceAll(/[\u200e\u200f\u061c\u2066-\u2069]/g, '')
+    .replaceAll('\uffe5', '¥')
+    .replaceAll(signs, (sign, _, digit) => `${codeOfSign[sign]}${digit === undefined ? '' : ' '}`)
     .replaceAll('\u066b', '.')
     .replaceAll('\u066c', ',')
     .replaceAll(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String((digit.codePointAt(0) as number) & 0x0f));
