@@ -447,6 +447,22 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     }
   });
 
+  test('whoever calls an order off on a phone is shown at once what comes of it', async () => {
+    const { body } = await shop.placeOrder('HF-SKER-40', 1, 'off@example.com');
+    const here = await enter('phone');
+    const { page } = here;
+    await page.goto(`/order/${body.id}`);
+    await page.getByRole('button', { name: 'Cancel the order' }).click();
+    expect(await page.evaluate(() => scrollY)).toBeGreaterThan(0);
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the order' }).click();
+    const title = page.getByRole('heading', { name: 'This order is cancelled' });
+    await title.waitFor();
+    await expect.poll(() => page.evaluate(() => scrollY)).toBe(0);
+    expect(await title.evaluate((node) => node === document.activeElement)).toBe(true);
+    // The steps to a confirmed order go.
+    await inspect(here, 'order-cancelled', 0.1);
+  });
+
   test('an order is printed dark on white, with nothing to press, also out of the dark', async () => {
     const { body } = await shop.placeOrder('HF-SKER-40', 1, 'paper@example.com');
     const here = await enter('desktop', true);
