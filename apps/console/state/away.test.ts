@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ApiProblem } from '#api';
 import { noAnswer, offline } from '../../api/problem.ts';
-import { mayBeDone, notDone, staffWords } from './away.ts';
+import { mayBeDone, notDone, notDoneBecause, staffWords } from './away.ts';
 
 const problem = (status: number, code: string, retry: ApiProblem['retry'], service = 'payments') =>
   Object.assign(new ApiProblem(status, { code, detail: 'payments is registered nowhere', hint: 'Look.', retry }), {
@@ -16,7 +16,7 @@ test('a service that is away is told of by what it means for orders and money, n
     /^The service “analytics” does not answer just now. .*Orders and money are not affected.$/,
   );
   expect(staffWords(Object.assign(noAnswer(6_000), { service: 'orders' }))).toBe(
-    'The service “orders” takes too long to answer just now. What was begun goes on by itself.',
+    'The service “orders” takes too long to answer just now. Orders that were accepted are safe.',
   );
   expect(staffWords(problem(503, 'mesh/overloaded', { afterMs: 1 }))).toMatch(/has more to do than it can/);
   expect(staffWords(problem(503, 'contract/unavailable', 'same-key', 'operators'))).toBe(
@@ -38,4 +38,8 @@ test('a change may have been made unless it was refused or never sent', () => {
   expect(mayBeDone(new Error('never sent'))).toBe(false);
   expect(notDone(problem(503, 'contract/unavailable', 'same-key'), 'saved')).toBe('It is not known to be saved');
   expect(notDone(problem(409, 'orders/not-refundable', 'never'))).toBe('It was not done');
+  expect(notDoneBecause(problem(503, 'mesh/no-instance', 'same-key', 'assistant'))).toMatch(
+    /^It is not known to be done. The service “assistant” does not answer just now. /,
+  );
+  expect(notDoneBecause(new Error('never sent'))).toBe('It was not done. It could not be sent.');
 });
