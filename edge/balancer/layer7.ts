@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { type Dispatcher, Pool } from 'undici';
 import { edgeProblems } from '#contracts/edge';
-import { contractProblems, endWithProblem, headerNames, type Problem, refuseBytes } from '#kit/contract';
+import { contractProblems, endWithProblem, headerNames, type Problem, refuseBytes, watchUnasked } from '#kit/contract';
 import type { CallOutcome, Endpoint } from '#kit/mesh';
 import type { Component, World } from '#kit/runtime';
 import type { Telemetry } from '#kit/telemetry';
@@ -236,6 +236,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
     },
   );
   server.maxConnections = options.connectionsMax ?? 10_000;
+  const unasked = watchUnasked(server, world.timers);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (refused.has(socket)) socket.destroy();
     else refuseBytes(error, socket);
@@ -251,6 +252,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
     const [pool] = rule ? poolsFor(rule, key, world.random) : [];
     const refusal = refuse(guardedOf(request)) ?? (pool ? undefined : contractProblems['not-found']());
     if (refusal || !pool) return endWithProblem(socket, refusal ?? nobodyThere());
+    unasked.asked(socket);
     tunnel({ request, socket, begun, pool, key, headers: inwardHeaders(request, false, undefined) });
   });
   const tunnels = new Set<Socket>();
@@ -282,7 +284,7 @@ export function createLayer7(options: Layer7Options): Layer7 {
       async drain() {
         await new Promise<void>((resolve) => {
           server.close(() => resolve());
-          server.closeIdleConnections();
+          unasked.end();
         });
       },
       async stop() {

@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { edgeProblems } from '#contracts/edge';
-import { contractProblems, type Problem, refuseBytes } from '#kit/contract';
+import { contractProblems, type Problem, refuseBytes, watchUnasked } from '#kit/contract';
 import type { World } from '#kit/runtime';
 import { ownReply } from '../http/answer.ts';
 import { refuse } from '../http/guard.ts';
@@ -101,16 +101,12 @@ export function createFront(options: FrontOptions): Front {
 
   let isLeaving = false;
   let active = 0;
-  /** Open connections, each with its requests that are being answered. */
-  const sockets = new Map<Socket, number>();
-  const count = (socket: Socket, by: number) => {
-    const before = sockets.get(socket);
-    if (before !== undefined) sockets.set(socket, before + by);
-  };
+  const sockets = new Set<Socket>();
+  const unasked = watchUnasked(server, world.timers);
   const sessions = new Set<Closable>();
   server.on('connection', (socket: Socket) => {
     if (!connections.admit(socket)) socket.destroy();
-    sockets.set(socket, 0);
+    sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
   });
@@ -140,13 +136,10 @@ export function createFront(options: FrontOptions): Front {
   }
   server.on('request', (request: FrontRequest, response: FrontResponse) => {
     response.on('error', () => {});
-    const { socket } = request;
     active++;
-    count(socket, 1);
     const visit = options.hop.begin();
     response.once('close', () => {
       active--;
-      count(socket, -1);
       visit.served(response.headersSent ? response.statusCode : statusGone);
     });
     if (isLeaving && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
@@ -188,13 +181,12 @@ export function createFront(options: FrontOptions): Front {
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const session of sessions) session.close();
-        // Node takes a connection that has not asked for anything yet for a busy one. Over TLS it is another socket that asks.
-        if (!tls) for (const [socket, requests] of sockets) if (requests === 0) socket.destroy();
+        unasked.end();
         if ('closeIdleConnections' in server) server.closeIdleConnections();
       });
     },
     cut() {
-      for (const socket of sockets.keys()) socket.destroy();
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

@@ -11,6 +11,7 @@ import { isAsyncIterable, linesOf, toEvents, toLines } from './ndjson.ts';
 import type { OperationDescription } from './operation.ts';
 import { contractProblems, isProblem, type Problem, toProblem } from './problem.ts';
 import { problemReply, type ServiceServer } from './server.ts';
+import { watchUnasked } from './unasked.ts';
 
 export const bodySizeBytesDefault = 256 * 1024;
 
@@ -155,6 +156,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     },
   });
   app.server.maxConnections = options.connectionsMax ?? 10_000;
+  const unasked = watchUnasked(app.server);
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', (_request, socket) => refuseTunnel(socket));
   app.decorateRequest('visit', undefined);
@@ -169,6 +171,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   let closing = false;
   app.addHook('preClose', (done) => {
     closing = true;
+    unasked.end();
     done();
   });
   app.addHook('onSend', (_request, reply, payload, done) => {

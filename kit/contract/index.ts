@@ -73,4 +73,5 @@ export {
   type ServerOptions,
   type ServiceServer,
 } from './server.ts';
+export { type Unasked, watchUnasked } from './unasked.ts';
 export { createValidator, invalidInput, type OperationValidator } from './validate.ts';
