@@ -36,7 +36,7 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 }
 
 const countryNames = new Intl.DisplayNames(locale, { type: 'region' });
-export const countryName = (code: string): string => countryNames.of(code) ?? code;
+export const countryName = (code: string): string => apart(countryNames.of(code) ?? code);
 
 /** A name as it is shown: a number and its unit stay on one line. */
 export function shownName(name: string): string {

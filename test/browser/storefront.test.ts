@@ -447,6 +447,20 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     }
   });
 
+  test('to somebody whose language runs from the right, the countries that are served stand in their order', async () => {
+    const here = await visit(browser, 'desktop', { origin: shop.origin, locale: 'ar-EG' });
+    visits.push(here);
+    const { page } = here;
+    await putInCart(page);
+    await page.goto('/checkout');
+    const served = page.getByText(/^We ship to/);
+    await served.waitFor();
+    // Each set apart, so that it turns round neither the commas nor what follows.
+    const [names = ''] = /(?<=We ship to ).*(?=\. Choose)/.exec((await served.textContent()) ?? '') ?? [];
+    expect(names.split(/, (?:and )?/).filter((name) => !/^\u2068.+\u2069$/.test(name))).toEqual([]);
+    await inspect(here, 'checkout-from-the-right');
+  });
+
   test('whoever calls an order off on a phone is shown at once what comes of it', async () => {
     const { body } = await shop.placeOrder('HF-SKER-40', 1, 'off@example.com');
     const here = await enter('phone');
