@@ -52,6 +52,14 @@ test('what is shown stands in the address, stays within the trace, and is nothin
   expect(moved({ fromMs: 100, toMs: 200 }, -1, totalMs)).toEqual({ fromMs: 50, toMs: 150 });
 });
 
+test('what was zoomed in and out again by way of the address is the whole trace, however long that is', () => {
+  for (let totalMs = 10; totalMs < 10.1; totalMs += 0.00013) {
+    const half = zoomed(stretchOf('', totalMs), 0.5, totalMs);
+    const again = zoomed(stretchOf(stretchText(half, totalMs), totalMs), 2, totalMs);
+    expect(stretchText(again, totalMs)).toBe('');
+  }
+});
+
 test('a bar is cut off at the ends of what is shown, and one outside says on which side it is', () => {
   const shown = { fromMs: 100, toMs: 200 };
   expect(placeIn(shown, 150, 25)).toMatchObject({ start: 50, width: 25, side: undefined });

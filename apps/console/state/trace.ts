@@ -129,10 +129,14 @@ export function stretchOf(text: string, totalMs: number): Stretch {
   return within({ fromMs: Number(from), toMs: Number(to) }, totalMs);
 }
 
+/** What rounding in the address may add up to, of a stretch that is zoomed out again. */
+const roundingMsMax = 0.002;
+
 export function stretchText(stretch: Stretch, totalMs: number): string {
   const { fromMs, toMs } = within(stretch, totalMs);
   const short = (ms: number) => String(Math.round(ms * 1_000) / 1_000);
-  return fromMs <= 0 && toMs >= totalMs ? '' : `${short(fromMs)}-${short(toMs)}`;
+  const isWhole = fromMs <= roundingMsMax && toMs >= totalMs - roundingMsMax;
+  return isWhole ? '' : `${short(fromMs)}-${short(toMs)}`;
 }
 
 /** Twice as near (`by` 0.5) or half as near (2), round the middle. */
