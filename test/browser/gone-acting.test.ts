@@ -1,11 +1,11 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { contractProblems } from '#kit/contract';
-import type { Transport } from '#kit/runtime';
 import { numberOf } from '../../apps/till/model/ids.ts';
 import { buildApps } from '../../cli/apps.ts';
 import { startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium } from './browser.ts';
+import { createCutOff } from './cut-off.ts';
+import { enrol } from './enrol.ts';
 
 const rope = 'HF-SKER-40';
 /** Seconds here; minutes where machines are slow. */
@@ -21,14 +21,7 @@ describe.skipIf(chromiumPath === undefined)(
     let token: string;
     let visits: Visit[] = [];
 
-    /** Services that can't be called while they are in here. */
-    const away = new Set<string>();
-    const cutOff = (transport: Transport): Transport => ({
-      send: async (request, signal) => {
-        if (away.has(request.service)) throw contractProblems.unavailable({ detail: `${request.service} is cut off` });
-        return transport.send(request, signal);
-      },
-    });
+    const { away, cutOff } = createCutOff();
 
     beforeAll(async () => {
       const { folders } = await buildApps();
@@ -70,14 +63,7 @@ describe.skipIf(chromiumPath === undefined)(
       const here = await enter(viewport);
       const { page } = here;
       await page.goto('/till');
-      await page.getByLabel('Code').fill(code);
-      await page.getByLabel('What this device is').fill('Tablet');
-      await page.getByRole('button', { name: 'Enrol' }).click();
-      await page.getByLabel('Who is at the till').fill('Ada');
-      await page.getByLabel('Float').pressSequentially('5000');
-      await page.getByRole('button', { name: 'Open', exact: true }).click();
-      await page.getByLabel('Find goods').waitFor();
-      await page.getByText('are on their way').waitFor({ state: 'hidden' });
+      await enrol(page, code);
       // The till knows nothing that the shop does not.
       await expect.poll(async () => (await ask('GET', `/tills/${till.id}/sessions`)).items.length, soon).toBe(1);
       await untold(page, 0);

@@ -1,10 +1,9 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { contractProblems } from '#kit/contract';
-import type { Transport } from '#kit/runtime';
 import { buildApps } from '../../cli/apps.ts';
 import { startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, withoutChromium } from './browser.ts';
+import { createCutOff } from './cut-off.ts';
 
 const admin = { email: 'keeper@shop.example', password: 'the keys to the shop' };
 
@@ -14,14 +13,7 @@ describe.skipIf(chromiumPath === undefined)(`while a service is gone${withoutChr
   let browser: Browser;
   let visits: Visit[] = [];
 
-  /** Services that can't be called while they are in here. */
-  const away = new Set<string>();
-  const cutOff = (transport: Transport): Transport => ({
-    send: async (request, signal) => {
-      if (away.has(request.service)) throw contractProblems.unavailable({ detail: `${request.service} is cut off` });
-      return transport.send(request, signal);
-    },
-  });
+  const { away, cutOff } = createCutOff();
 
   beforeAll(async () => {
     const { folders } = await buildApps();

@@ -2,11 +2,10 @@ import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { contractProblems } from '#kit/contract';
-import type { Transport } from '#kit/runtime';
 import { buildApps } from '../../cli/apps.ts';
 import { startWholeShop, type WholeShop } from '../whole-shop.ts';
 import { chromiumPath, launch, type Viewport, type Visit, visit, type Watched, withoutChromium } from './browser.ts';
+import { createCutOff } from './cut-off.ts';
 import { tabTo } from './keyboard.ts';
 
 /** The storefront as shoppers use it: real browser, real services, real PostgreSQL. */
@@ -28,14 +27,7 @@ describe.skipIf(chromiumPath === undefined)(`storefront${withoutChromium}`, { ti
     await shop?.stop();
   });
 
-  /** Services that can't be called while they are in here. */
-  const away = new Set<string>();
-  const cutOff = (transport: Transport): Transport => ({
-    send: async (request, signal) => {
-      if (away.has(request.service)) throw contractProblems.unavailable({ detail: `${request.service} is cut off` });
-      return transport.send(request, signal);
-    },
-  });
+  const { away, cutOff } = createCutOff();
 
   afterEach(async ({ task }) => {
     for (const [index, { context, pictureOfFailure }] of visits.entries()) {

@@ -18,6 +18,7 @@ import {
   withoutChromium,
 } from './browser.ts';
 import { type Cable, createDevice, type Device, layCable } from './device.ts';
+import { enrol } from './enrol.ts';
 import { tabTo } from './keyboard.ts';
 
 /** A film of one picture, grey: what a camera sees of a receipt (YUV4MPEG2, 4:2:0). */
@@ -126,18 +127,6 @@ describe.skipIf(chromiumPath === undefined)(`till${withoutChromium}`, { timeout:
     });
   const onHand = async (tillId: string, sku: string): Promise<number> =>
     (await ask('GET', `/inventory/levels?holder=${tillId}&sku=${sku}`)).items[0]?.onHand;
-
-  async function enrol(page: Page, code: string): Promise<void> {
-    await page.getByLabel('Code').fill(code);
-    await page.getByLabel('What this device is').fill('Tablet');
-    await page.getByRole('button', { name: 'Enrol' }).click();
-    await page.getByLabel('Who is at the till').fill('Ada');
-    await page.getByLabel('Float').pressSequentially('5000');
-    await page.getByRole('button', { name: 'Open', exact: true }).click();
-    await page.getByLabel('Find goods').waitFor();
-    // A device that is faster than the shop says so, and a scanner in a test is faster than any.
-    await page.getByText('are on their way').waitFor({ state: 'hidden' });
-  }
 
   /** As a scanner types: a key each millisecond, however long this machine takes, and Enter at the end. */
   async function scan(page: Page, code: string): Promise<void> {
