@@ -1,11 +1,12 @@
 import type { Counter, Histogram, Span, SpanParent, Telemetry } from './port.ts';
+import { isRoot } from './tracing.ts';
 
 const nothing = () => undefined;
 
 /** Passes on the trace it was given, so that what carries one stays as it is. */
 function passingSpan(parent: SpanParent): Span {
   if (parent === undefined) return emptySpan;
-  if (typeof parent === 'object' && ('hop' in parent || 'aside' in parent)) return emptySpan;
+  if (isRoot(parent)) return emptySpan;
   if (typeof parent !== 'string')
     return parent.recording ? { ...emptySpan, traceparent: parent.traceparent, traceId: parent.traceId } : parent;
   return { ...emptySpan, traceparent: parent, traceId: parent.slice(3, 35) };

@@ -53,7 +53,8 @@ export interface TracingOptions {
 const asidePrefix = 'a51de000';
 export const isAside = (traceId: string): boolean => traceId.startsWith(asidePrefix);
 
-const isRoot = (given: SpanParent): given is HopBefore | Aside =>
+/** Whether a new trace begins there. */
+export const isRoot = (given: SpanParent): given is HopBefore | Aside =>
   typeof given === 'object' && ('hop' in given || 'aside' in given);
 
 /** Bounds of one span, so that a loop can't make it grow for ever. */
